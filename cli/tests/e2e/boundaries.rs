@@ -1,8 +1,9 @@
 //! What concerns people and ends, killed between any two of its calls and done again.
 
 use crate::books::scan;
+use crate::faults::{fault_in, under};
 use crate::life::{Signed, administrator, guest, look_after_tenants, mailed_invitation};
-use crate::quiet::quiet;
+use crate::quiet::quiet_for;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
@@ -32,16 +33,8 @@ pub(crate) async fn after_each_call(
     mut what: impl AsyncFnMut() -> Result<()>,
 ) -> Result<u64> {
     for after in 0..CALLS_MAX {
-        let fault = crate::kills::fault_in(stack, region, function, after, Action::KillAfter, 1)?;
-        stack.control().add_fault(&fault).await?;
-        let done = what().await;
-        let met = stack
-            .control()
-            .faults()
-            .await?
-            .iter()
-            .any(|fault| fault.met > 0);
-        stack.control().clear_faults().await?;
+        let fault = fault_in(stack, region, function, after, Action::KillAfter, 1)?;
+        let (done, met) = under(stack, &fault, what()).await?;
         done.with_context(|| format!("{function}, killed after call {after}"))?;
         if !met {
             return Ok(after);
@@ -51,7 +44,10 @@ pub(crate) async fn after_each_call(
 }
 
 /// An invitation and its acceptance.
-#[journey(alone = "kills functions that all journeys use")]
+#[journey(
+    alone = "kills functions that all journeys use",
+    region = "eu-central-1"
+)]
 async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let state = stack.state().region(REGION)?;
@@ -109,7 +105,10 @@ async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Re
 }
 
 /// Users who are removed, and a closure that is asked for and undone.
-#[journey(alone = "kills functions that other journeys use")]
+#[journey(
+    alone = "kills functions that other journeys use",
+    region = "ap-south-1"
+)]
 async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     let state = stack.state().region(SOVEREIGN)?;
@@ -170,16 +169,19 @@ async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -
 }
 
 /// A suspension and its end, in the region that applies them.
-#[journey(alone = "kills a function that other journeys use")]
+#[journey(
+    alone = "kills a function that other journeys use",
+    region = "ap-south-1"
+)]
 async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
-    quiet(stack).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let (state, config) = (stack.state().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
     let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
     let tenant = &host.customer.tenant;
     let boundaries = after_each_call(stack, SOVEREIGN, "policy-apply", async || {
         operator.suspend(tenant, "operator").await?;
-        quiet(stack).await?;
+        quiet_for(stack, &[&host.customer]).await?;
         ensure!(
             refresh(&config, &state.client_id, &host.session)
                 .await
@@ -187,7 +189,7 @@ async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
             "a suspended tenant gets tokens"
         );
         operator.reactivate(tenant, "operator").await?;
-        quiet(stack).await?;
+        quiet_for(stack, &[&host.customer]).await?;
         refresh(&config, &state.client_id, &host.session)
             .await
             .map(|_| ())
@@ -211,7 +213,10 @@ async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
 
 /// The expiry and the erasure of a sign-up: every run that is cut off is made up for by the next,
 /// and the record counts nothing twice.
-#[journey(alone = "kills a function, and moves the clock of a region's tenants")]
+#[journey(
+    alone = "kills a function, and moves the clock of a region's tenants",
+    region = "eu-central-1"
+)]
 async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let later = meridian::now() + SignedDuration::from_hours(26);

@@ -33,9 +33,9 @@ async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let sent = [
-        event(&tenant, "a", before),
-        event(&tenant, "b", midnight),
-        event(&tenant, "c", after),
+        event(tenant, "a", before),
+        event(tenant, "b", midnight),
+        event(tenant, "c", after),
     ];
     let url = format!("{}/usage/events", region.api_url);
     let answer: Value = http()
@@ -60,6 +60,21 @@ async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
     );
     quiet_for(stack, &[&customer]).await?;
 
+    the_tenant_sees(stack, tenant, before, midnight).await?;
+    for (period, expected) in [(period.previous(), None), (period, Some((midnight, 2)))] {
+        the_ledger_has(stack, tenant, period, expected).await?;
+    }
+    Ok(())
+}
+
+/// The tenant is shown one month, which begins at its own midnight.
+async fn the_tenant_sees(
+    stack: &Stack,
+    tenant: &str,
+    before: Timestamp,
+    midnight: Timestamp,
+) -> Result<()> {
+    let region = stack.state().region(REGION)?;
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let from = WindowSize::Month.start(before, ANCHOR.parse()?);
     let url = format!(
@@ -86,7 +101,16 @@ async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
         months == [(&json!(midnight), &json!("2"))],
         "the tenant sees {months:?}"
     );
+    Ok(())
+}
 
+/// The ledger has one window of calls in a period, or none.
+async fn the_ledger_has(
+    stack: &Stack,
+    tenant: &str,
+    period: BillingPeriod,
+    expected: Option<(Timestamp, u64)>,
+) -> Result<()> {
     let home = &stack.state().home;
     let table = stack
         .state()
@@ -94,31 +118,29 @@ async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
         .tables
         .get("billing")
         .context("home has a ledger")?;
-    for (period, expected) in [(period.previous(), None), (period, Some((midnight, 2)))] {
-        let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
-        // The sign-in is metered too.
-        let windows = items
-            .iter()
-            .filter(|item| text_of(item, "meter") == Some("api-calls"));
-        let windows: Vec<_> = windows
-            .map(|item| {
-                (
-                    text_of(item, "start").map(str::to_owned),
-                    item["events"].clone(),
-                )
-            })
-            .collect();
-        let expected = expected.map(|(start, events)| {
+    let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
+    // The sign-in is metered too.
+    let windows = items
+        .iter()
+        .filter(|item| text_of(item, "meter") == Some("api-calls"));
+    let windows: Vec<_> = windows
+        .map(|item| {
             (
-                Some(start.to_string()),
-                AttributeValue::N(events.to_string()),
+                text_of(item, "start").map(str::to_owned),
+                item["events"].clone(),
             )
-        });
-        ensure!(
-            windows == expected.into_iter().collect::<Vec<_>>(),
-            "the ledger has {windows:?} of {period}"
-        );
-    }
+        })
+        .collect();
+    let expected = expected.map(|(start, events)| {
+        (
+            Some(start.to_string()),
+            AttributeValue::N(events.to_string()),
+        )
+    });
+    ensure!(
+        windows == expected.into_iter().collect::<Vec<_>>(),
+        "the ledger has {windows:?} of {period}"
+    );
     Ok(())
 }
 

@@ -7,12 +7,13 @@ use anyhow::{Context, Result, bail};
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 use meridian::local::{Stack, UpOptions};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
-use tokio::sync::{OnceCell, RwLock};
+use tokio::sync::OnceCell;
 
 /// How many journeys run side by side, unless `--test-threads` says otherwise.
 ///
@@ -32,12 +33,25 @@ pub(crate) struct Journey {
 pub(crate) enum Turn {
     /// Beside others, with tenants of its own.
     Together,
-    /// Alone, before the others that run alone.
+    /// Alone, before a clock is moved or something is lost.
     First,
+    /// Alone in a region, beside those of other regions.
+    Apart(&'static str),
     /// Alone.
     Alone,
     /// Alone, after all others.
     Last,
+}
+
+impl Turn {
+    /// Whether a journey may begin while others run.
+    fn may_begin(self, running: &[Self]) -> bool {
+        running.iter().all(|other| match (self, *other) {
+            (Self::Together, Self::Together) => true,
+            (Self::Apart(region), Self::Apart(other)) => region != other,
+            _ => false,
+        })
+    }
 }
 
 inventory::collect!(Journey);
@@ -46,8 +60,8 @@ inventory::collect!(Journey);
 #[derive(Default)]
 struct Stage {
     stack: OnceCell<Result<Stack, String>>,
-    /// Held for writing by a journey that runs alone.
-    turns: RwLock<()>,
+    running: Mutex<Vec<Turn>>,
+    ended: Condvar,
     took: Mutex<Vec<(Duration, &'static str)>>,
 }
 
@@ -58,19 +72,18 @@ pub(crate) fn run() -> ExitCode {
     let Ok(runtime) = Runtime::new().map(Arc::new) else {
         return ExitCode::FAILURE;
     };
-    let mut journeys: Vec<&Journey> = inventory::iter::<Journey>.into_iter().collect();
-    journeys.sort_by_key(|journey| (journey.turn, journey.name));
     let stage: Arc<Stage> = Arc::default();
-    let trials = journeys.into_iter().map(|journey| {
+    let trials = in_turn().into_iter().map(|journey| {
         let (runtime, stage) = (Arc::clone(&runtime), Arc::clone(&stage));
         Trial::test(journey.name, move || {
-            runtime
-                .block_on(stage.play(journey))
-                .map_err(|error| Failed::from(format!("{error:#}")))
+            stage.begin(journey.turn);
+            let played = runtime.block_on(stage.play(journey));
+            stage.end(journey.turn);
+            played.map_err(|error| Failed::from(format!("{error:#}")))
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    let ended = runtime.block_on(stage.end());
+    let ended = runtime.block_on(stage.close());
     if let Err(error) = &ended {
         eprintln!("{error:#}");
     }
@@ -80,24 +93,56 @@ pub(crate) fn run() -> ExitCode {
     conclusion.exit_code()
 }
 
+/// Every journey, in the order of the turns. Those of different regions alternate, so that none of
+/// these waits for one region while another is idle.
+fn in_turn() -> Vec<&'static Journey> {
+    let mut journeys: Vec<&Journey> = inventory::iter::<Journey>.into_iter().collect();
+    journeys.sort_by_key(|journey| journey.name);
+    let mut earlier: BTreeMap<Turn, usize> = BTreeMap::new();
+    let mut numbered: Vec<_> = Vec::new();
+    for journey in journeys {
+        let of_region = earlier.entry(journey.turn).or_default();
+        *of_region += 1;
+        let (phase, number) = match journey.turn {
+            Turn::Apart(_) => (Turn::Apart(""), *of_region),
+            turn => (turn, 0),
+        };
+        numbered.push((phase, number, journey));
+    }
+    numbered.sort_by_key(|(phase, number, _)| (*phase, *number));
+    numbered.into_iter().map(|(.., journey)| journey).collect()
+}
+
 impl Stage {
-    /// Plays a journey when it is its turn.
+    /// Waits until a journey may begin.
+    fn begin(&self, turn: Turn) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = |running: &mut Vec<Turn>| !turn.may_begin(running);
+        let running = self.ended.wait_while(running, wait);
+        running.unwrap_or_else(PoisonError::into_inner).push(turn);
+    }
+
+    fn end(&self, turn: Turn) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = running.iter().position(|other| *other == turn) {
+            running.swap_remove(at);
+        }
+        self.ended.notify_all();
+    }
+
+    /// Plays a journey.
     async fn play(&self, journey: &Journey) -> Result<()> {
         let stack = self
             .stack
             .get_or_init(async || up(self).await.map_err(|error| format!("{error:#}")))
             .await;
         let stack = stack.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-        let (_beside, _alone);
-        if journey.turn == Turn::Together {
-            _beside = self.turns.read().await;
-        } else {
-            _alone = self.turns.write().await;
+        if journey.turn > Turn::Together {
             redelivery::hasten_alone(stack).await?;
         }
         let began = Instant::now();
         let mut played = (journey.play)(stack).await;
-        if journey.turn != Turn::Together {
+        if !matches!(journey.turn, Turn::Together | Turn::Apart(_)) {
             let whole = make_whole(stack).await.context("after the journey");
             played = played.and(whole);
         }
@@ -112,7 +157,7 @@ impl Stage {
 
     /// Searches for what the journeys have left to search for, stops the stack, and says how long
     /// everything took.
-    async fn end(&self) -> Result<()> {
+    async fn close(&self) -> Result<()> {
         let Some(stack) = self.stack.get() else {
             return Ok(());
         };

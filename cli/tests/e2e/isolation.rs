@@ -349,7 +349,10 @@ async fn the_function_alone_reads_no_tenant(stack: &Stack) -> Result<()> {
 
 /// It is the deployed policy that refuses: with a wider one, the same call passes, and with the
 /// former one again it does not.
-#[journey(alone = "widens what all tenants' credentials are good for")]
+#[journey(
+    alone = "widens what all tenants' credentials are good for",
+    region = "eu-central-1"
+)]
 async fn the_deployed_policy_is_what_refuses(stack: &Stack) -> Result<()> {
     let (ours, theirs) = (
         administrator(stack, REGION).await?,

@@ -2,6 +2,7 @@
 
 use crate::books::{customer, scan, usage_file};
 use crate::exactly_once::send_all;
+use crate::faults::{fault_in, under};
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
@@ -28,7 +29,7 @@ const KILLED_MAX: Duration = Duration::from_secs(120);
 const QUIET_AFTER_KILLS_MAX: Duration = QUIET_MAX.saturating_mul(2);
 
 /// Twenty clients send the same sign-up with the same key at once.
-#[journey(alone = "counts all tenants of its region")]
+#[journey(alone = "counts all tenants of its region", region = "eu-central-1")]
 async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let person = Person::invent(REGION, "pro");
@@ -50,7 +51,10 @@ async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
 
 /// Kills `signup-api` before and after its first, second, ... call, until a sign-up gets through
 /// untouched.
-#[journey(alone = "kills a function that all journeys use")]
+#[journey(
+    alone = "kills a function that all journeys use",
+    region = "eu-central-1"
+)]
 async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let api_url = stack.state().region(REGION)?.api_url.clone();
     let mut boundaries = 0;
@@ -88,7 +92,10 @@ async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Resul
 
 /// Kills the post-confirmation trigger at each of its calls: Cognito has confirmed the user and
 /// never calls it again, and the tenant becomes active all the same.
-#[journey(alone = "kills a function that all journeys use")]
+#[journey(
+    alone = "kills a function that all journeys use",
+    region = "eu-central-1"
+)]
 async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     for after in 0..CALLS_MAX {
@@ -121,10 +128,11 @@ async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
 
 /// While Cognito fails, sign-ups are stored and can be followed; when it is back, the same requests
 /// complete.
-#[journey(alone = "takes Cognito away from everybody")]
+#[journey(alone = "takes Cognito away from everybody", region = "eu-central-1")]
 async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let calls = Calls {
+        region: Some(REGION.to_owned()),
         service: Some("cognito-idp".to_owned()),
         ..Calls::default()
     };
@@ -134,9 +142,19 @@ async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
         times: None,
         action: Action::Refuse,
     };
-    stack.control().add_fault(&down).await?;
     let people: Vec<Person> = (0..5).map(|_| Person::invent(REGION, "pro")).collect();
+    let (refused, _) = under(stack, &down, are_stored(api_url, &people)).await?;
+    refused?;
     for person in &people {
+        let operation = repeat_sign_up(api_url, person).await?;
+        activate(stack, person, &operation).await?;
+    }
+    Ok(())
+}
+
+/// Sign-ups without a user pool are refused, stored, and say what to do.
+async fn are_stored(api_url: &str, people: &[Person]) -> Result<()> {
+    for person in people {
         let failed = sign_up(api_url, &person.idempotency_key, &person.details).await;
         let problem =
             meridian::client::tenant::refusal(failed.err().context("there is no user pool")?)?;
@@ -159,39 +177,38 @@ async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
             "{operation:?}"
         );
     }
-    stack.control().clear_faults().await?;
-    for person in &people {
-        let operation = repeat_sign_up(api_url, person).await?;
-        activate(stack, person, &operation).await?;
-    }
     Ok(())
 }
 
 /// A code that has expired is refused as such; another one is mailed, and holds.
-#[journey(alone = "lets the next confirmation fail, whosever it is")]
+#[journey(
+    alone = "lets the next confirmation fail, whosever it is",
+    region = "eu-central-1"
+)]
 async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = repeat_sign_up(&region.api_url, &person).await?;
     let code = mailed_code(&region.mail_url, &person.details.email).await?;
     let calls = Calls {
+        region: Some(REGION.to_owned()),
         operation: Some("ConfirmSignUp".to_owned()),
         ..Calls::default()
     };
     let expired = Action::RefuseAs("ExpiredCodeException".to_owned());
-    stack
-        .control()
-        .add_fault(&Fault {
-            calls,
-            after: 0,
-            times: Some(1),
-            action: expired,
-        })
-        .await?;
-    let refused = confirm(&region.api_url, &operation.id, &code)
-        .await
-        .err()
-        .context("the code has expired")?;
+    let fault = Fault {
+        calls,
+        after: 0,
+        times: Some(1),
+        action: expired,
+    };
+    let (refused, _) = under(
+        stack,
+        &fault,
+        confirm(&region.api_url, &operation.id, &code),
+    )
+    .await?;
+    let refused = refused.err().context("the code has expired")?;
     ensure!(
         meridian::client::tenant::refusal(refused)?.slug() == "expired-code",
         "another problem"
@@ -274,7 +291,10 @@ async fn wait_out_the_hour() {
 }
 
 /// Two hundred organisations sign up in the same moment, confirm, and are all active.
-#[journey(alone = "counts all tenants of its region, and takes the whole machine")]
+#[journey(
+    alone = "counts all tenants of its region, and takes the whole machine",
+    region = "eu-central-1"
+)]
 async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let tenants_before = tenants(stack).await?;
@@ -415,18 +435,8 @@ async fn with_fault(
     action: Action,
     what: impl Future<Output = Result<()>>,
 ) -> Result<bool> {
-    stack
-        .control()
-        .add_fault(&fault(stack, function, after, action, 1)?)
-        .await?;
-    let done = what.await;
-    let met = stack
-        .control()
-        .faults()
-        .await?
-        .iter()
-        .any(|fault| fault.met > 0);
-    stack.control().clear_faults().await?;
+    let fault = fault(stack, function, after, action, 1)?;
+    let (done, met) = under(stack, &fault, what).await?;
     done.map(|()| met)
 }
 
@@ -444,32 +454,4 @@ pub(crate) fn fault(
         REGION
     };
     fault_in(stack, region, function, after, action, times)
-}
-
-/// A fault of one region's function.
-pub(crate) fn fault_in(
-    stack: &Stack,
-    region: &str,
-    function: &str,
-    after: u64,
-    action: Action,
-    times: u64,
-) -> Result<Fault> {
-    let deployed = stack
-        .state()
-        .region(region)?
-        .functions
-        .get(function)
-        .context("the function is deployed")?;
-    let calls = Calls {
-        region: Some(region.to_owned()),
-        function: Some(deployed.clone()),
-        ..Calls::default()
-    };
-    Ok(Fault {
-        calls,
-        after,
-        times: Some(times),
-        action,
-    })
 }

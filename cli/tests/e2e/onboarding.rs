@@ -1,7 +1,8 @@
 //! Onboarding through home: home carries the form to a region and keeps nothing of it.
 
 use crate::books::scan;
-use crate::quiet::{QUIET_MAX, bring_back};
+use crate::faults::{fault_in, under};
+use crate::quiet::{bring_back, quiet_about};
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use journey::journey;
@@ -109,7 +110,7 @@ async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
 
 /// Kills home's function, and the region's, at each of their calls: the repetition makes the one
 /// tenant.
-#[journey(alone = "kills functions that all journeys use")]
+#[journey(alone = "kills functions that all journeys use", region = "us-west-2")]
 async fn a_killed_onboarding_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
     let home_code = stack.state().home.clone();
@@ -125,17 +126,9 @@ async fn a_killed_onboarding_is_completed_by_its_repetition(stack: &Stack) -> Re
                 let person = Person::invent(SHARED, "starter");
                 let before = tenants(stack).await?;
                 let at = format!("{function} after {after}, {action:?}");
-                let fault = crate::kills::fault_in(stack, region, function, after, action, 1)?;
-                stack.control().add_fault(&fault).await?;
-                let _lost =
-                    onboard(home, &person.idempotency_key, &placement, &person.details).await;
-                let met = stack
-                    .control()
-                    .faults()
-                    .await?
-                    .iter()
-                    .any(|fault| fault.met > 0);
-                stack.control().clear_faults().await?;
+                let fault = fault_in(stack, region, function, after, action, 1)?;
+                let lost = onboard(home, &person.idempotency_key, &placement, &person.details);
+                let (_lost, met) = under(stack, &fault, lost).await?;
                 let started = repeat(stack, &person, &placement)
                     .await
                     .with_context(|| at.clone())?;
@@ -160,9 +153,7 @@ pub(crate) async fn beat_everywhere(stack: &Stack) -> Result<()> {
     let beat = meridian::client::operator::scheduled_event(meridian::now());
     let regions = stack.state().regions.keys();
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
-    stack
-        .wait_until_quiet_about(&["HeartbeatReported"], QUIET_MAX)
-        .await
+    quiet_about(stack, &["HeartbeatReported"]).await
 }
 
 /// Sends an onboarding until it is answered, as a client with a key does.

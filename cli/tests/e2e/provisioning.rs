@@ -1,10 +1,11 @@
 //! An application plane makes the tenants' resources: shared ones, own ones, late ones, none at
 //! all.
 
+use crate::faults::{fault_in, under};
 use crate::life::{administrator, look_after_tenants};
 use crate::listener::Listener;
 use crate::onboarding::SHARED as REGION;
-use crate::quiet::quiet;
+use crate::quiet::quiet_about;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
@@ -44,7 +45,10 @@ async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()
 
 /// While the application listens to nothing, the deadline turns silence into a failure that can be
 /// repeated.
-#[journey(alone = "silences the application, and moves the clock of a region's tenants")]
+#[journey(
+    alone = "silences the application, and moves the clock of a region's tenants",
+    region = "us-west-2"
+)]
 async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let events = aws_sdk_eventbridge::Client::new(&stack.emulator_sdk(REGION)?);
@@ -89,7 +93,7 @@ async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
         (operation.state.as_str(), operation.next.as_str()) == ("waiting", "wait"),
         "{operation:?}"
     );
-    quiet(stack).await?;
+    quiet_about(stack, &[&operation.tenant, &operation.alias]).await?;
     look_after_tenants(
         stack,
         REGION,
@@ -148,7 +152,10 @@ async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
 
 /// Kills the application and the function that takes its answer at each of their calls: the queue
 /// brings what they had in hand again, and the tenant becomes active.
-#[journey(alone = "kills functions that other journeys use")]
+#[journey(
+    alone = "kills functions that other journeys use",
+    region = "us-west-2"
+)]
 async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
     for (function, queue) in [
         ("application-example", "application"),
@@ -166,23 +173,11 @@ async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
 /// Makes a tenant for each call of a function, at which that is killed. Returns how many calls
 /// there are.
 async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
-    let api_url = &stack.state().region(REGION)?.api_url;
     let mut boundaries = 0;
     for after in 0..CALLS_MAX {
-        let fault = crate::kills::fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
-        stack.control().add_fault(&fault).await?;
-        let (person, operation) = confirmed(stack, "starter").await?;
-        wait_until_done(api_url, &operation.id)
-            .await
-            .with_context(|| format!("{function} after {after}"))?;
-        quiet(stack).await?;
-        let met = stack
-            .control()
-            .faults()
-            .await?
-            .iter()
-            .any(|fault| fault.met > 0);
-        stack.control().clear_faults().await?;
+        let fault = fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
+        let (made, met) = under(stack, &fault, made(stack)).await?;
+        let (person, operation) = made.with_context(|| format!("{function} after {after}"))?;
         enter(stack, person, &operation.alias).await?;
         if !met {
             break;
@@ -190,6 +185,15 @@ async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
         boundaries += 1;
     }
     Ok(boundaries)
+}
+
+/// A sign-up of which everything is done that concerns it.
+async fn made(stack: &Stack) -> Result<(Person, Operation)> {
+    let (person, operation) = confirmed(stack, "starter").await?;
+    let api_url = &stack.state().region(REGION)?.api_url;
+    wait_until_done(api_url, &operation.id).await?;
+    quiet_about(stack, &[&operation.tenant, &operation.alias]).await?;
+    Ok((person, operation))
 }
 
 /// Whether a tenant has a table of its own.

@@ -21,8 +21,12 @@ pub(crate) async fn quiet(stack: &Stack) -> Result<()> {
 /// Waits until nothing is under way that concerns one of some customers.
 pub(crate) async fn quiet_for(stack: &Stack, customers: &[&Customer]) -> Result<()> {
     let words = customers.iter().flat_map(|customer| words_of(customer));
-    let words: Vec<&str> = words.collect();
-    stack.wait_until_quiet_about(&words, QUIET_MAX).await
+    quiet_about(stack, &words.collect::<Vec<_>>()).await
+}
+
+/// Waits until nothing is under way that mentions one of some texts.
+pub(crate) async fn quiet_about(stack: &Stack, texts: &[&str]) -> Result<()> {
+    stack.wait_until_quiet_about(texts, QUIET_MAX).await
 }
 
 /// What events, rows and messages about a tenant name: the tenant, or its administrator.

@@ -102,6 +102,13 @@ async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
         unknown.status()
     );
 
+    requests_that_are_no_form(api).await?;
+    a_key_with_another_body(api).await?;
+    usage_rows(stack).await
+}
+
+/// What is no form at all, or not asked for as it has to be.
+async fn requests_that_are_no_form(api: &str) -> Result<()> {
     let url = format!("{api}/signups");
     let keyed = || {
         http()
@@ -175,7 +182,12 @@ async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
     .check()
     .await
     .ok();
+    Ok(())
+}
 
+/// A key is good for the one body that it came with.
+async fn a_key_with_another_body(api: &str) -> Result<()> {
+    let url = format!("{api}/signups");
     let body = form()?;
     let key = meridian::new_uuid().to_string();
     let first = http()
@@ -202,7 +214,7 @@ async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
     )
     .check()
     .await?;
-    usage_rows(stack).await
+    Ok(())
 }
 
 async fn usage_rows(stack: &Stack) -> Result<()> {
@@ -327,7 +339,11 @@ async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
     )
     .check()
     .await?;
+    operators_alone_see_the_fleet(stack).await
+}
 
+/// The operators' API takes operators' tokens.
+async fn operators_alone_see_the_fleet(stack: &Stack) -> Result<()> {
     let home = stack.state().region(&stack.state().home)?;
     let fleet = format!(
         "{}/fleet",

@@ -4,9 +4,10 @@ use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
 use crate::life::{administrator, guest};
 use crate::onboarding::{SHARED, beat_everywhere};
-use crate::quiet::{quiet, sweep_everywhere};
+use crate::quiet::{quiet, quiet_for, sweep_everywhere};
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
+use futures::future::try_join_all;
 use journey::journey;
 use meridian::canary::Canary;
 use meridian::client::login::machine_token;
@@ -17,9 +18,9 @@ use meridian::client::tenant::accept_invitation;
 use meridian::client::usage::SCOPE;
 use meridian::demo::{Customer, Person, canaries};
 use meridian::local::sdk::{http, mailbox};
-use meridian::local::{Stack, logs};
+use meridian::local::{RegionState, Stack, logs};
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 
 /// Runs the whole system with canaries in every personal field, refused and failing requests
@@ -28,19 +29,8 @@ use std::sync::{Mutex, PoisonError};
 async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
     let regions: Vec<String> = stack.state().regions.keys().cloned().collect();
     let mut planted = Vec::new();
-    for region in &regions {
-        let customer = customer(stack, region).await?;
-        let file = usage_file(vec![customer.tenant.clone()], 300, 51)?;
-        send_all(stack, region, &file.path).await?;
-        planted.extend(canaries(std::slice::from_ref(&customer)));
-        planted.extend(refused(stack, region).await?);
-        planted.extend(invited(stack, region).await?);
-        planted.extend(mailed(stack, &customer).await?);
-        planted.extend(metered(stack, &customer).await?);
-        stack
-            .invoke(region, "heartbeat", &scheduled_event(meridian::now()))
-            .await?;
-    }
+    let in_each = regions.iter().map(async |region| used(stack, region).await);
+    planted.extend(try_join_all(in_each).await?.concat());
     planted.extend(handed_over(stack).await?);
     quiet(stack).await?;
     for region in &regions {
@@ -52,6 +42,22 @@ async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
     }
     plant(planted);
     search(stack).await
+}
+
+/// Everything that a region is used for, with canaries.
+async fn used(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
+    let customer = customer(stack, region).await?;
+    let file = usage_file(vec![customer.tenant.clone()], 300, 51)?;
+    send_all(stack, region, &file.path).await?;
+    let mut planted = canaries(std::slice::from_ref(&customer));
+    planted.extend(refused(stack, region).await?);
+    planted.extend(invited(stack, region).await?);
+    planted.extend(mailed(stack, &customer).await?);
+    planted.extend(metered(stack, &customer).await?);
+    stack
+        .invoke(region, "heartbeat", &scheduled_event(meridian::now()))
+        .await?;
+    Ok(planted)
 }
 
 /// What one search looks for in the end: every search stops and starts all regions.
@@ -247,7 +253,7 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         .json(&json!([counted, corrected, unknown, nobody, invalid]))
         .send()
         .await?;
-    let answer: serde_json::Value = batch.json().await?;
+    let answer: Value = batch.json().await?;
     ensure!(answer["accepted"] == 2, "{code}: {answer}");
     let binary = post("/usage/events")
         .header("ce-specversion", "1.0")
@@ -262,23 +268,43 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         binary.send().await?.status() == StatusCode::OK,
         "{code}: an event in binary mode is refused"
     );
-    quiet(stack).await?;
+    quiet_for(stack, &[customer]).await?;
+    let corrected = (&corrected, &replacement);
+    corrected_and_asked_for(region, &token, customer, corrected, &query).await?;
+    let nowhere = |value| Canary {
+        region: "nowhere".to_owned(),
+        field: "refused",
+        value,
+    };
+    Ok(values.into_iter().map(nowhere).collect())
+}
+
+/// A correction of an event by another is taken with a reason from the list; neither it nor a query
+/// takes a free text.
+async fn corrected_and_asked_for(
+    region: &RegionState,
+    token: &str,
+    customer: &Customer,
+    (corrected, replacement): (&Value, &Value),
+    query: &str,
+) -> Result<()> {
+    let post = || {
+        http()
+            .post(format!("{}/usage/corrections", region.api_url))
+            .bearer_auth(token)
+    };
     let correction = |reason: &str| json!({ "corrections": [{ "event": corrected, "replacement": replacement, "reason": reason }] });
-    let taken = post("/usage/corrections")
-        .json(&correction("test"))
-        .send()
-        .await?;
+    let taken = post().json(&correction("test")).send().await?;
     ensure!(
         taken.status() == StatusCode::ACCEPTED,
-        "{code}: a correction is refused"
+        "{}: a correction is refused",
+        region.api_url
     );
-    let refused = post("/usage/corrections")
-        .json(&correction(&query))
-        .send()
-        .await?;
+    let refused = post().json(&correction(query)).send().await?;
     ensure!(
         refused.status() == StatusCode::UNPROCESSABLE_ENTITY,
-        "{code}: a free text is a reason"
+        "{}: a free text is a reason",
+        region.api_url
     );
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let asked = format!(
@@ -288,14 +314,10 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     let asked = http().get(asked).bearer_auth(&reading).send().await?;
     ensure!(
         asked.status().is_client_error(),
-        "{code}: an address is a meter"
+        "{}: an address is a meter",
+        region.api_url
     );
-    let nowhere = |value| Canary {
-        region: "nowhere".to_owned(),
-        field: "refused",
-        value,
-    };
-    Ok(values.into_iter().map(nowhere).collect())
+    Ok(())
 }
 
 /// Sign-ups that pass through home, taken and refused: nothing of them stays there.

@@ -2,7 +2,7 @@
 
 use crate::books::customer;
 use crate::life::{administrator, look_after_tenants};
-use crate::quiet::{bring_back, quiet};
+use crate::quiet::{bring_back, quiet, quiet_for};
 use anyhow::{Context, Result, bail, ensure};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -168,12 +168,15 @@ async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
 
 /// Suspended, it says so and no more; closing, it is there; closed, there is no record of it
 /// anywhere.
-#[journey(alone = "moves the clock of a region's tenants")]
+#[journey(
+    alone = "moves the clock of a region's tenants",
+    region = "eu-central-1"
+)]
 async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, tenant) = (alias_of(&host.customer)?, host.customer.tenant.clone());
     until(stack, &alias, is_open).await?;
-    quiet(stack).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
     operator.suspend(&tenant, "dunning").await?;
     let suspended = until(stack, &alias, is_suspended).await?.to_string();
@@ -186,7 +189,7 @@ async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()> {
     until(stack, &alias, is_open).await?;
 
     let undo = host.admin.close().await?;
-    quiet(stack).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     ensure!(
         !is_gone(asked(stack, &alias).await?.0, &Value::Null),
         "a closing tenant can be taken back"
@@ -203,7 +206,7 @@ async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()> {
         record(stack, REGION, &alias).await?.is_none(),
         "the region's zone has a record"
     );
-    quiet(stack).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     Ok(())
 }
 

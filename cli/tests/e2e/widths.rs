@@ -31,7 +31,7 @@ async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
         .iter()
         .enumerate()
     {
-        let sent = [event(&tenant, id, seconds, &now.to_string())?];
+        let sent = [event(tenant, id, seconds, &now.to_string())?];
         let status = http()
             .post(&url)
             .bearer_auth(&token)

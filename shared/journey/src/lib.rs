@@ -6,8 +6,9 @@
 //! | attribute | the journey runs |
 //! |---|---|
 //! | `#[journey]` | beside others, with tenants of its own |
-//! | `#[journey(alone = "why")]` | alone, after those that run side by side |
-//! | `#[journey(alone = "why", first)]` | alone, before the others that run alone |
+//! | `#[journey(alone = "why", region = "code")]` | alone in a region, beside those of other regions |
+//! | `#[journey(alone = "why")]` | alone, after those |
+//! | `#[journey(alone = "why", first)]` | alone, right after those that run side by side |
 //! | `#[journey(alone = "why", last)]` | alone, after all others |
 
 use proc_macro::{TokenStream, TokenTree};
@@ -32,19 +33,21 @@ pub fn journey(attribute: TokenStream, function: TokenStream) -> TokenStream {
     function.into_iter().chain(registered).collect()
 }
 
-/// When a journey runs: a variant of `crate::harness::Turn`.
-fn turn(attribute: TokenStream) -> Result<&'static str, &'static str> {
+/// When a journey runs: a value of `crate::harness::Turn`.
+fn turn(attribute: TokenStream) -> Result<String, &'static str> {
     let words: Vec<String> = attribute.into_iter().map(|word| word.to_string()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let is_text = |word: &str| word.starts_with('"') && word.len() > 2;
     match words[..] {
-        [] => Ok("Together"),
-        ["alone", "=", why, ..] if !why.starts_with('"') || why == "\"\"" => {
-            Err("`alone` says why, as a text")
+        [] => Ok("Together".to_owned()),
+        ["alone", "=", why, ..] if !is_text(why) => Err("`alone` says why, as a text"),
+        ["alone", "=", _] => Ok("Alone".to_owned()),
+        ["alone", "=", _, ",", "first"] => Ok("First".to_owned()),
+        ["alone", "=", _, ",", "last"] => Ok("Last".to_owned()),
+        ["alone", "=", _, ",", "region", "=", region] if is_text(region) => {
+            Ok(format!("Apart({region})"))
         }
-        ["alone", "=", _] => Ok("Alone"),
-        ["alone", "=", _, ",", "first"] => Ok("First"),
-        ["alone", "=", _, ",", "last"] => Ok("Last"),
-        _ => Err("a journey takes `alone = \"why\"`, and then `first` or `last`"),
+        _ => Err("a journey takes `alone = \"why\"`, then `region = \"code\"`, `first` or `last`"),
     }
 }
 

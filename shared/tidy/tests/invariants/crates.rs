@@ -130,7 +130,7 @@ const KNOWN_BY: [(&str, &[&str]); 3] = [
 ];
 
 /// Crates for tests only.
-const TESTS_ONLY: [&str; 3] = ["testkit", "tenantkit", "tidy"];
+const TESTS_ONLY: [&str; 4] = ["journey", "testkit", "tenantkit", "tidy"];
 
 /// The crate for tests that holds people.
 const KNOWS_PEOPLE: &str = "tenantkit";
