@@ -1,11 +1,12 @@
 //! What concerns people and ends, killed between any two of its calls and done again.
 
-use crate::books::scan;
+use crate::books::partition;
 use crate::faults::{fault_in, under};
 use crate::life::{Signed, administrator, guest, look_after_tenants, mailed_invitation};
 use crate::quiet::quiet_for;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, bail, ensure};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::SignedDuration;
 use journey::journey;
 use meridian::client::login::{refresh, sign_in};
@@ -23,6 +24,7 @@ const SOVEREIGN: &str = "ap-south-1";
 const CALLS_MAX: u64 = 100;
 /// More calls than two or three removals make.
 const REMOVALS_MAX: usize = 40;
+const GUESTS_AT_ONCE: usize = 4;
 
 /// Does something once for every call of a function, and kills the function after that call, until
 /// a call is not reached any more. Returns how many were.
@@ -113,10 +115,11 @@ async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -
     let host = administrator(stack, SOVEREIGN).await?;
     let state = stack.state().region(SOVEREIGN)?;
     let config = stack.sdk(SOVEREIGN)?;
-    let mut guests = Vec::new();
-    for _ in 0..REMOVALS_MAX {
-        guests.push(guest(stack, &host, "admin").await?);
-    }
+    let guests = (0..REMOVALS_MAX).map(|_| guest(stack, &host, "admin"));
+    let guests: Vec<_> = stream::iter(guests)
+        .buffer_unordered(GUESTS_AT_ONCE)
+        .try_collect()
+        .await?;
     let mut there = guests.into_iter();
     let removed = after_each_call(stack, SOVEREIGN, "tenant-api", async || {
         let (_, username, session, _) = there.next().context("more calls than guests")?;
@@ -237,13 +240,8 @@ async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<
             .tables
             .get("regional")
             .context("a region has its table")?;
-        let records = scan(
-            stack,
-            REGION,
-            table,
-            &format!("ERASURE#{}", operation.tenant),
-        )
-        .await?;
+        let erased = format!("ERASURE#{}", operation.tenant);
+        let records = partition(stack, REGION, table, &erased).await?;
         let record = records.first().context("an erasure leaves a record")?;
         let count = |name: &str| {
             record

@@ -10,15 +10,13 @@ use meridian::local::{Stack, UpOptions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-/// How many journeys run side by side, unless `--test-threads` says otherwise.
-///
-/// Measured on 2 cores: fewer leave a core idle while they wait, more make waits longer than they
-/// are.
+/// How many journeys run side by side, unless `--test-threads` says otherwise: one waits for most
+/// of its time, so that two keep a core busy.
 const SIDE_BY_SIDE: usize = 4;
 
 /// A journey through the whole stack, as `#[journey]` registers it.
@@ -39,18 +37,47 @@ pub(crate) enum Turn {
     Apart(&'static str),
     /// Alone.
     Alone,
-    /// Alone, after all others.
+    /// Alone, after all that use the regions as their callers do.
     Last,
+    /// Alone, after all others.
+    After,
 }
 
 impl Turn {
-    /// Whether a journey may begin while others run.
-    fn may_begin(self, running: &[Self]) -> bool {
-        running.iter().all(|other| match (self, *other) {
-            (Self::Together, Self::Together) => true,
-            (Self::Apart(region), Self::Apart(other)) => region != other,
-            _ => false,
-        })
+    /// Turns of one phase run in any order.
+    const fn phase(self) -> Self {
+        match self {
+            Self::Apart(_) => Self::Apart(""),
+            turn => turn,
+        }
+    }
+}
+
+/// Whose turn it is, and who waits for one.
+#[derive(Default)]
+struct Turns {
+    running: Vec<Turn>,
+    waiting: Vec<Turn>,
+}
+
+impl Turns {
+    /// Whether a journey may begin: no journey of an earlier phase waits, and those that run leave
+    /// it room.
+    fn may_begin(&self, turn: Turn) -> bool {
+        let is_first = |other: &Turn| other.phase() >= turn.phase();
+        self.waiting.iter().all(is_first)
+            && self.running.iter().all(|running| match (turn, *running) {
+                (Turn::Together, Turn::Together) => true,
+                (Turn::Apart(region), Turn::Apart(other)) => region != other,
+                _ => false,
+            })
+    }
+}
+
+/// Removes one of several equal turns.
+fn remove(turns: &mut Vec<Turn>, turn: Turn) {
+    if let Some(at) = turns.iter().position(|other| *other == turn) {
+        turns.swap_remove(at);
     }
 }
 
@@ -60,7 +87,7 @@ inventory::collect!(Journey);
 #[derive(Default)]
 struct Stage {
     stack: OnceCell<Result<Stack, String>>,
-    running: Mutex<Vec<Turn>>,
+    turns: Mutex<Turns>,
     ended: Condvar,
     took: Mutex<Vec<(Duration, &'static str)>>,
 }
@@ -76,9 +103,8 @@ pub(crate) fn run() -> ExitCode {
     let trials = in_turn().into_iter().map(|journey| {
         let (runtime, stage) = (Arc::clone(&runtime), Arc::clone(&stage));
         Trial::test(journey.name, move || {
-            stage.begin(journey.turn);
+            let _turn = stage.begin(journey.turn);
             let played = runtime.block_on(stage.play(journey));
-            stage.end(journey.turn);
             played.map_err(|error| Failed::from(format!("{error:#}")))
         })
     });
@@ -103,11 +129,7 @@ fn in_turn() -> Vec<&'static Journey> {
     for journey in journeys {
         let of_region = earlier.entry(journey.turn).or_default();
         *of_region += 1;
-        let (phase, number) = match journey.turn {
-            Turn::Apart(_) => (Turn::Apart(""), *of_region),
-            turn => (turn, 0),
-        };
-        numbered.push((phase, number, journey));
+        numbered.push((journey.turn.phase(), *of_region, journey));
     }
     numbered.sort_by_key(|(phase, number, _)| (*phase, *number));
     numbered.into_iter().map(|(.., journey)| journey).collect()
@@ -115,19 +137,20 @@ fn in_turn() -> Vec<&'static Journey> {
 
 impl Stage {
     /// Waits until a journey may begin.
-    fn begin(&self, turn: Turn) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = |running: &mut Vec<Turn>| !turn.may_begin(running);
-        let running = self.ended.wait_while(running, wait);
-        running.unwrap_or_else(PoisonError::into_inner).push(turn);
+    fn begin(&self, turn: Turn) -> Begun<'_> {
+        let mut turns = self.turns();
+        turns.waiting.push(turn);
+        let waited = self.ended.wait_while(turns, |turns| !turns.may_begin(turn));
+        let mut turns = waited.unwrap_or_else(PoisonError::into_inner);
+        remove(&mut turns.waiting, turn);
+        turns.running.push(turn);
+        // Who waited behind this one may have room, too.
+        self.ended.notify_all();
+        Begun { stage: self, turn }
     }
 
-    fn end(&self, turn: Turn) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = running.iter().position(|other| *other == turn) {
-            running.swap_remove(at);
-        }
-        self.ended.notify_all();
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Plays a journey.
@@ -168,11 +191,25 @@ impl Stage {
         let stopped = Stack::down(&checkout()).await;
         let mut took = self.took.lock().unwrap_or_else(PoisonError::into_inner);
         took.sort();
+        println!("How long it took:");
         for (time, name) in took.iter().rev() {
             println!("{:6.1} s {name}", time.as_secs_f64());
         }
         searched?;
         stopped.context("the stack does not stop").map(|_| ())
+    }
+}
+
+/// A journey's turn; it ends with this, also where the journey panics.
+struct Begun<'s> {
+    stage: &'s Stage,
+    turn: Turn,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        remove(&mut self.stage.turns().running, self.turn);
+        self.stage.ended.notify_all();
     }
 }
 

@@ -4,6 +4,7 @@ use crate::books::{customer, usage_file};
 use crate::dead_letters::{source_of, sweep};
 use crate::exactly_once::send_all;
 use crate::quiet::quiet;
+use crate::redelivery::soon;
 use anyhow::{Context, Result, ensure};
 use journey::journey;
 use meridian::local::Stack;
@@ -28,7 +29,14 @@ async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result
         .queues
         .get("central-dead-letter")
         .context("it has a dead-letter queue")?;
-    let ended = poisoned(stack, &home, &client, dead).await;
+    // What cannot be read comes again until it is given up.
+    let ended = soon(
+        stack,
+        &home,
+        "ledger",
+        poisoned(stack, &home, &client, dead),
+    )
+    .await;
     sweep(&client, dead, &POISON).await?;
     ended
 }

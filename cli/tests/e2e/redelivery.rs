@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 const TOGETHER_S: &str = "15";
 /// Later than any function takes for its messages while one journey has the machine.
 const ALONE_S: &str = "5";
-/// For a journey that has nothing else under way than the one message that comes again.
+/// For a journey that has little else under way than the messages that come again.
 const SOON_S: &str = "2";
 
 /// Messages of every queue come back after the time for journeys side by side.

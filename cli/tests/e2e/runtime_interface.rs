@@ -80,7 +80,7 @@ const CASES: &[(&str, &str, Answer)] = &[
 
 /// Invokes each function's binary outside the local stack, with the environment that the template
 /// gives it.
-#[journey]
+#[journey(alone = "gives functions what nobody would send", after)]
 async fn every_binary_runs_under_the_runtime_interface_emulator(stack: &Stack) -> Result<()> {
     let emulator = install(stack)?;
     let home = &stack.state().home;

@@ -9,7 +9,8 @@
 //! | `#[journey(alone = "why", region = "code")]` | alone in a region, beside those of other regions |
 //! | `#[journey(alone = "why")]` | alone, after those |
 //! | `#[journey(alone = "why", first)]` | alone, right after those that run side by side |
-//! | `#[journey(alone = "why", last)]` | alone, after all others |
+//! | `#[journey(alone = "why", last)]` | alone, after those |
+//! | `#[journey(alone = "why", after)]` | alone, after all others |
 
 use proc_macro::{TokenStream, TokenTree};
 
@@ -44,10 +45,13 @@ fn turn(attribute: TokenStream) -> Result<String, &'static str> {
         ["alone", "=", _] => Ok("Alone".to_owned()),
         ["alone", "=", _, ",", "first"] => Ok("First".to_owned()),
         ["alone", "=", _, ",", "last"] => Ok("Last".to_owned()),
+        ["alone", "=", _, ",", "after"] => Ok("After".to_owned()),
         ["alone", "=", _, ",", "region", "=", region] if is_text(region) => {
             Ok(format!("Apart({region})"))
         }
-        _ => Err("a journey takes `alone = \"why\"`, then `region = \"code\"`, `first` or `last`"),
+        _ => Err(
+            "a journey takes `alone = \"why\"`, then `region = \"code\"`, `first`, `last` or `after`",
+        ),
     }
 }
 
