@@ -1,7 +1,7 @@
 //! Plays the journeys that are registered: some side by side, the others alone, and says how long
 //! each took.
 
-use crate::quiet::sweep;
+use crate::streams::bring_again;
 use crate::{redelivery, residency};
 use anyhow::{Context, Result, bail};
 use futures::future::LocalBoxFuture;
@@ -218,7 +218,7 @@ async fn make_whole(stack: &Stack) -> Result<()> {
     stack.control().heal().await?;
     for region in stack.state().regions.keys() {
         if stack.start_region(region).await? {
-            sweep(stack, region).await?;
+            bring_again(stack, region).await?;
         }
     }
     Ok(())

@@ -39,6 +39,7 @@ mod residency;
 mod routing;
 mod runtime_interface;
 mod signin;
+mod streams;
 mod usage_clients;
 mod vanity;
 mod widths;

@@ -2,7 +2,8 @@
 
 use crate::books::scan;
 use crate::faults::{fault_in, under};
-use crate::quiet::{bring_back, quiet_about};
+use crate::quiet::quiet_about;
+use crate::streams::bring_back;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use journey::journey;

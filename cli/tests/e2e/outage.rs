@@ -3,7 +3,8 @@
 use crate::books::{customer, usage_file};
 use crate::dead_letters::dead_letters;
 use crate::exactly_once::{send_all, send_told};
-use crate::quiet::{bring_back, quiet};
+use crate::quiet::quiet;
+use crate::streams::bring_back;
 use anyhow::{Result, ensure};
 use futures::future::join3;
 use journey::journey;

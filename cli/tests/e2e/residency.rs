@@ -4,7 +4,8 @@ use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
 use crate::life::{administrator, guest};
 use crate::onboarding::{SHARED, beat_everywhere};
-use crate::quiet::{quiet, quiet_for, sweep_everywhere};
+use crate::quiet::{quiet, quiet_for};
+use crate::streams::bring_again_everywhere;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use futures::future::try_join_all;
@@ -87,7 +88,7 @@ pub(crate) async fn search(stack: &Stack) -> Result<()> {
     // What is stopped under way goes on when its schedule comes, for which nobody waits.
     quiet(stack).await?;
     let found = stack.search(&planted, true).await?;
-    sweep_everywhere(stack).await?;
+    bring_again_everywhere(stack).await?;
     ensure!(
         found.strays.is_empty(),
         "outside their region: {:#?}",

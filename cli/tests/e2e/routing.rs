@@ -2,7 +2,8 @@
 
 use crate::books::customer;
 use crate::life::{administrator, look_after_tenants};
-use crate::quiet::{bring_back, quiet, quiet_for};
+use crate::quiet::{quiet, quiet_for};
+use crate::streams::bring_back;
 use anyhow::{Context, Result, bail, ensure};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;

@@ -3,8 +3,9 @@
 use crate::books::{customer, scan};
 use crate::life::{Signed, administrator};
 use crate::outage::until_undelivered;
-use crate::quiet::{bring_back, quiet, quiet_for, sweep_everywhere};
+use crate::quiet::{quiet, quiet_for};
 use crate::routing::alias_of;
+use crate::streams::{bring_again_everywhere, bring_back};
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use journey::journey;
@@ -211,7 +212,7 @@ async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
         value: label,
     };
     let found = stack.search(&[canary], true).await?;
-    sweep_everywhere(stack).await?;
+    bring_again_everywhere(stack).await?;
     ensure!(
         found.at_home == 1,
         "the search does not find the label where it must be"
