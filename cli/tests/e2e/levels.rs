@@ -47,7 +47,7 @@ async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
             quiet_for(stack, &[&host.customer]).await?;
         }
         listener
-            .hear_until(|heard| heard.contains(r#""percent":50"#))
+            .hear_until(|heard| heard.replace(' ', "").contains(r#""percent":50"#))
             .await
     };
     let result = hear.await;
