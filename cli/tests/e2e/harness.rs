@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-/// How many journeys run side by side, unless `--test-threads` says otherwise: one waits for most
-/// of its time, so that two keep a core busy.
+/// How many journeys run side by side, unless `--test-threads` says otherwise. On 2 cores, those that
+/// may took 106 s one after the other, 49 s three at a time, 39 s four, and 43 s six.
 const SIDE_BY_SIDE: usize = 4;
 
 /// A journey through the whole stack, as `#[journey]` registers it.
