@@ -1,12 +1,13 @@
 //! What the user pool lets people do by themselves, past the region's own API.
 
 use crate::life::{Signed, administrator, guest, mailed_invitation};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_for;
 use crate::residency::stays_in;
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
+use journey::journey;
 use local_aws::Stack;
 use meridian::client::login::sign_in;
 use meridian::client::operator::Operator;
@@ -22,7 +23,8 @@ const REGION: &str = "eu-central-1";
 /// other spellings of it, under a name of nobody. All get the same answer, and there is no account
 /// more than before. What an administrator of the pool has made all the same goes with the user
 /// whose address it has.
-pub(crate) async fn nobody_makes_a_second_account(stack: &Stack) -> Result<()> {
+#[journey]
+async fn nobody_makes_a_second_account(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (person, member, ..) = guest(stack, &host, "member").await?;
     let alias = host.customer.claims["alias"]
@@ -71,7 +73,8 @@ pub(crate) async fn nobody_makes_a_second_account(stack: &Stack) -> Result<()> {
 
 /// The pool lets the last administrator delete the own account. The tenant's view is right at once,
 /// and an operator gives the tenant another administrator, of which everybody is told.
-pub(crate) async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (person, _, session, _) = guest(stack, &host, "member").await?;
     let member = Administrator {
@@ -109,7 +112,7 @@ pub(crate) async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack
         given["state"] == "invited" && !given.to_string().contains(email.as_str()),
         "{given}"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let notice = "A new administrator for your workspace";
     let told = stack.mailbox(REGION).await?;
     let told = told
@@ -141,11 +144,10 @@ pub(crate) async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack
     );
     let Signed { customer, .. } = host;
     stays_in(
-        stack,
         REGION,
         &[("email", email), ("email", &customer.person.details.email)],
-    )
-    .await
+    );
+    Ok(())
 }
 
 /// A look at the pool is good for a minute.

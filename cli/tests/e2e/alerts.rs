@@ -2,10 +2,11 @@
 
 use crate::life::administrator;
 use crate::listener::Listener;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_for;
 use anyhow::{Context, Result, ensure};
 use deployment::clients::http;
 use jiff::Timestamp;
+use journey::journey;
 use local_aws::Stack;
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
@@ -16,7 +17,8 @@ const REGION: &str = "eu-central-1";
 
 /// The tenant's plan is for 2,000 GB in a month. The tenant's own level and the plan's first one
 /// are told, once each, though all is sent twice.
-pub(crate) async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let tenant = host.customer.tenant.as_str();
     let wish = json!({ "levels": [{ "meter": "transfer-gb", "percents": [25] }] });
@@ -42,10 +44,10 @@ pub(crate) async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
         let now = meridian::now();
         for (id, gigabytes) in [("a", 400), ("b", 200), ("b", 200), ("c", 500), ("a", 400)] {
             report(stack, &event(tenant, id, gigabytes, now)).await?;
-            stack.wait_until_quiet(QUIET_MAX).await?;
+            quiet_for(stack, &[&host.customer]).await?;
         }
         listener
-            .hear_until(|heard| heard.contains(r#""percent":50"#))
+            .hear_until(|heard| heard.replace(' ', "").contains(r#""percent":50"#))
             .await
     };
     let result = hear.await;

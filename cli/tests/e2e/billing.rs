@@ -2,9 +2,10 @@
 
 use crate::books::customer;
 use crate::kills::fault;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
 use anyhow::{Context, Result, ensure};
 use jiff::ToSpan as _;
+use journey::journey;
 use kernel::BillingPeriod;
 use local_aws::{Action, Stack};
 use meridian::client::operator::{Operator, scheduled_event};
@@ -18,12 +19,13 @@ pub(crate) const COMPLETE_MAX: Duration = Duration::from_secs(300);
 
 /// The run and the invoicing are killed between their calls; the same schedule event starts them
 /// again. In the end each tenant has one invoice, and the numbers have no gap.
-pub(crate) async fn a_killed_billing_bills_once(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills functions, and bills all tenants")]
+async fn a_killed_billing_bills_once(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     for region in [REGION, REGION, REGION, &home, &home] {
         customer(stack, region).await?;
     }
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let period = BillingPeriod::containing(meridian::now());
     let event = scheduled_event(period.end() + 14.hours());
     // Fewer kills than the queue's attempts: a message that fails too often ends in the dead-letter

@@ -82,6 +82,25 @@ pub(crate) async fn scan(
     Ok(pages.collect::<Result<Vec<_>, _>>().await?)
 }
 
+/// Every item of a partition.
+pub(crate) async fn partition(
+    stack: &Stack,
+    region: &str,
+    table: &str,
+    key: &str,
+) -> Result<Vec<HashMap<String, AttributeValue>>> {
+    let client = aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(region)?);
+    let pages = client
+        .query()
+        .table_name(table)
+        .key_condition_expression("pk = :key")
+        .expression_attribute_values(":key", AttributeValue::S(key.to_owned()))
+        .into_paginator()
+        .items()
+        .send();
+    Ok(pages.collect::<Result<Vec<_>, _>>().await?)
+}
+
 /// An attribute of an item, where it is a text.
 pub(crate) fn text_of<'i>(
     item: &'i HashMap<String, AttributeValue>,

@@ -1,11 +1,14 @@
 //! What concerns people and ends, killed between any two of its calls and done again.
 
-use crate::books::scan;
+use crate::books::partition;
+use crate::faults::{fault_in, under};
 use crate::life::{Signed, administrator, guest, look_after_tenants, mailed_invitation};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_for;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, bail, ensure};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::SignedDuration;
+use journey::journey;
 use local_aws::{Action, Stack};
 use meridian::client::login::{refresh, sign_in};
 use meridian::client::operator::Operator;
@@ -21,6 +24,7 @@ const SOVEREIGN: &str = "ap-south-1";
 const CALLS_MAX: u64 = 100;
 /// More calls than two or three removals make.
 const REMOVALS_MAX: usize = 40;
+const GUESTS_AT_ONCE: usize = 4;
 
 /// Does something once for every call of a function, and kills the function after that call, until
 /// a call is not reached any more. Returns how many were.
@@ -31,16 +35,8 @@ pub(crate) async fn after_each_call(
     mut what: impl AsyncFnMut() -> Result<()>,
 ) -> Result<u64> {
     for after in 0..CALLS_MAX {
-        let fault = crate::kills::fault_in(stack, region, function, after, Action::KillAfter, 1)?;
-        stack.control().add_fault(&fault).await?;
-        let done = what().await;
-        let met = stack
-            .control()
-            .faults()
-            .await?
-            .iter()
-            .any(|fault| fault.met > 0);
-        stack.control().clear_faults().await?;
+        let fault = fault_in(stack, region, function, after, Action::KillAfter, 1)?;
+        let (done, met) = under(stack, &fault, what()).await?;
         done.with_context(|| format!("{function}, killed after call {after}"))?;
         if !met {
             return Ok(after);
@@ -50,9 +46,11 @@ pub(crate) async fn after_each_call(
 }
 
 /// An invitation and its acceptance.
-pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(
-    stack: &Stack,
-) -> Result<()> {
+#[journey(
+    alone = "kills functions that all journeys use",
+    region = "eu-central-1"
+)]
+async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let state = stack.deployment().region(REGION)?;
     let config = stack.sdk(REGION)?;
@@ -109,16 +107,19 @@ pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(
 }
 
 /// Users who are removed, and a closure that is asked for and undone.
-pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(
-    stack: &Stack,
-) -> Result<()> {
+#[journey(
+    alone = "kills functions that other journeys use",
+    region = "ap-south-1"
+)]
+async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     let state = stack.deployment().region(SOVEREIGN)?;
     let config = stack.sdk(SOVEREIGN)?;
-    let mut guests = Vec::new();
-    for _ in 0..REMOVALS_MAX {
-        guests.push(guest(stack, &host, "admin").await?);
-    }
+    let guests = (0..REMOVALS_MAX).map(|_| guest(stack, &host, "admin"));
+    let guests: Vec<_> = stream::iter(guests)
+        .buffer_unordered(GUESTS_AT_ONCE)
+        .try_collect()
+        .await?;
     let mut there = guests.into_iter();
     let removed = after_each_call(stack, SOVEREIGN, "tenant-api", async || {
         let (_, username, session, _) = there.next().context("more calls than guests")?;
@@ -171,15 +172,19 @@ pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(
 }
 
 /// A suspension and its end, in the region that applies them.
-pub(crate) async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "kills a function that other journeys use",
+    region = "ap-south-1"
+)]
+async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let (state, config) = (stack.deployment().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
     let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     let tenant = &host.customer.tenant;
     let boundaries = after_each_call(stack, SOVEREIGN, "policy-apply", async || {
         operator.suspend(tenant, "operator").await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet_for(stack, &[&host.customer]).await?;
         ensure!(
             refresh(&config, &state.client_id, &host.session)
                 .await
@@ -187,7 +192,7 @@ pub(crate) async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()
             "a suspended tenant gets tokens"
         );
         operator.reactivate(tenant, "operator").await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet_for(stack, &[&host.customer]).await?;
         refresh(&config, &state.client_id, &host.session)
             .await
             .map(|_| ())
@@ -211,33 +216,33 @@ async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
 
 /// The expiry and the erasure of a sign-up: every run that is cut off is made up for by the next,
 /// and the record counts nothing twice.
-pub(crate) async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
-    let api_url = &stack.deployment().region(REGION)?.api_url;
+#[journey(
+    alone = "kills a function, and moves the clock of a region's tenants",
+    region = "ap-south-1"
+)]
+async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
+    let api_url = &stack.deployment().region(SOVEREIGN)?.api_url;
     let later = meridian::now() + SignedDuration::from_hours(26);
-    let boundaries = after_each_call(stack, REGION, "tenant-lifecycle", async || {
-        let person = Person::invent(REGION, "pro");
+    let boundaries = after_each_call(stack, SOVEREIGN, "tenant-lifecycle", async || {
+        let person = Person::invent(SOVEREIGN, "pro-in");
         let operation = sign_up(api_url, &person.idempotency_key, &person.details).await?;
         // A run makes fewer calls than are tried here, so that a later one may be cut off instead.
         for minutes in 0..3 {
             let looked =
-                look_after_tenants(stack, REGION, later + SignedDuration::from_mins(minutes)).await;
+                look_after_tenants(stack, SOVEREIGN, later + SignedDuration::from_mins(minutes))
+                    .await;
             if looked.is_ok() && minutes > 0 {
                 break;
             }
         }
         let table = stack
             .deployment()
-            .region(REGION)?
+            .region(SOVEREIGN)?
             .tables
             .get("regional")
             .context("a region has its table")?;
-        let records = scan(
-            stack,
-            REGION,
-            table,
-            &format!("ERASURE#{}", operation.tenant),
-        )
-        .await?;
+        let erased = format!("ERASURE#{}", operation.tenant);
+        let records = partition(stack, SOVEREIGN, table, &erased).await?;
         let record = records.first().context("an erasure leaves a record")?;
         let count = |name: &str| {
             record

@@ -3,8 +3,9 @@
 use crate::books::{customer, scan, text_of};
 use crate::chromium::{Browser, browse};
 use crate::onboarding::beat_everywhere;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::{quiet, quiet_for};
 use anyhow::{Context, Result, bail, ensure};
+use journey::journey;
 use local_aws::Stack;
 use meridian::client::operator::Operator;
 use meridian::client::signup::mailed_code;
@@ -21,7 +22,8 @@ const NOT_MAILED: Duration = Duration::from_secs(5);
 const WRONG_PASSWORD: &str = "The e-mail address or the password is wrong.";
 
 /// From the choice of a region to the claims of the token, and out again.
-pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
     let person = Person::invent(REGION, "pro");
     browse(async |browser| {
@@ -77,9 +79,10 @@ pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) ->
 
 /// Who is at the page when the tenant is suspended learns it from the refusal, and everybody else
 /// from the page.
-pub(crate) async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Result<()> {
     let host = customer(stack, REGION).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host]).await?;
     let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     let details = &host.person.details;
     browse(async |browser| {
@@ -87,7 +90,7 @@ pub(crate) async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Re
         browser.goto(&address).await?;
         browser.see("#sign-in-form").await?;
         operator.suspend(&host.tenant, "operator").await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet_for(stack, &[&host]).await?;
         sign_in(browser, &details.email, &details.password).await?;
         browser
             .read("#notice", "This workspace is suspended.")
@@ -102,7 +105,7 @@ pub(crate) async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Re
             "the page says whose workspace it is: {page}"
         );
         operator.reactivate(&host.tenant, "operator").await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet_for(stack, &[&host]).await?;
         browser.goto(&address).await?;
         sign_in(browser, &details.email, &details.password).await?;
         see_claims(browser, &[("region", REGION)]).await
@@ -111,7 +114,8 @@ pub(crate) async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Re
 }
 
 /// The page says the same to everybody; only who has workspaces gets a mail, from their own region.
-pub(crate) async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
     let host = customer(stack, REGION).await?;
     beat_everywhere(stack).await?;
     let stranger = Person::invent(REGION, "pro");
@@ -163,9 +167,10 @@ pub(crate) async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
 }
 
 /// Home is off; the address, the page and the sign-in are the region's own.
-pub(crate) async fn a_browser_signs_in_without_home(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops home")]
+async fn a_browser_signs_in_without_home(stack: &Stack) -> Result<()> {
     let host = customer(stack, REGION).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     // The name is looked up once while home is there, as every address that is in use has been.
     let address = address(stack, alias(&host)?)?;
     browse(async |browser| {

@@ -1,20 +1,25 @@
 //! Clients that others maintain, as programs in Python: each in an environment of its own below
 //! `.meridian/clients`.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use local_aws::Stack;
 use local_aws::emulator::{install_packages, last_lines};
 use local_aws::layout::Layout;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use std::sync::PoisonError;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Mutex;
 
 const FOLDER: &str = "cli/tests/e2e/clients";
 
 /// The Python of an environment with the packages of a requirements file; made at the first call.
 pub(crate) fn python(stack: &Stack, name: &str, requirements: &str) -> Result<PathBuf> {
+    // Journeys side by side use the same environment, and one of them makes it.
+    static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let venv = Layout::new(stack.checkout())?
         .root()
         .join("clients")
@@ -28,39 +33,69 @@ pub(crate) fn python(stack: &Stack, name: &str, requirements: &str) -> Result<Pa
     Ok(venv.join("bin/python"))
 }
 
-/// The library that signs people in.
+/// The library that signs people in: one process for all its steps.
 pub(crate) struct Library {
-    python: PathBuf,
-    program: PathBuf,
-    endpoint: String,
-    region: String,
+    running: Mutex<Running>,
+}
+
+struct Running {
+    process: Child,
+    jobs: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
 }
 
 impl Library {
     /// The library, for the user pools of a region.
-    pub(crate) fn install(stack: &Stack, region: &str) -> Result<Self> {
+    pub(crate) fn start(stack: &Stack, region: &str) -> Result<Self> {
+        let python = python(stack, "sign-in", include_str!("clients/requirements.txt"))?;
+        let file = stack.checkout().join(FOLDER).join("sign_in.py");
+        let mut command = program(&python, &file);
+        command
+            .env(
+                "AWS_ENDPOINT_URL",
+                &stack.local().region(region)?.aws_endpoint_url,
+            )
+            .env("AWS_DEFAULT_REGION", region)
+            // Signing in needs no credentials of AWS; the library's client wants some to exist.
+            .env("AWS_ACCESS_KEY_ID", "nobody")
+            .env("AWS_SECRET_ACCESS_KEY", "nothing");
+        let mut process = command.spawn().context("the library does not start")?;
+        let jobs = process.stdin.take().context("it has no input")?;
+        let answers = process.stdout.take().context("it has no output")?;
+        let answers = BufReader::new(answers).lines();
+        let running = Running {
+            process,
+            jobs,
+            answers,
+        };
         Ok(Self {
-            python: python(stack, "sign-in", include_str!("clients/requirements.txt"))?,
-            program: stack.checkout().join(FOLDER).join("sign_in.py"),
-            endpoint: stack.local().region(region)?.aws_endpoint_url.clone(),
-            region: region.to_owned(),
+            running: Mutex::new(running),
         })
     }
 
     /// Takes one step; what it needs and what comes of it is in `sign_in.py`. A refusal is an
     /// answer too.
     pub(crate) async fn step(&self, step: &str, job: &Value) -> Result<Value> {
-        let mut command = program(&self.python, &self.program);
-        command
-            .arg(step)
-            .env("AWS_ENDPOINT_URL", &self.endpoint)
-            .env("AWS_DEFAULT_REGION", &self.region)
-            // Signing in needs no credentials of AWS; the library's client wants some to exist.
-            .env("AWS_ACCESS_KEY_ID", "nobody")
-            .env("AWS_SECRET_ACCESS_KEY", "nothing");
-        answer(command, job)
-            .await
-            .with_context(|| format!("the step {step}"))
+        let mut job = job.clone();
+        job["step"] = step.into();
+        let mut running = self.running.lock().await;
+        // A process that has ended takes no job: then it says why below.
+        let asked = running.jobs.write_all(format!("{job}\n").as_bytes()).await;
+        match running.answers.next_line().await? {
+            Some(answer) if asked.is_ok() => {
+                serde_json::from_str(&answer).context("it answered no JSON")
+            }
+            _ => bail!("the step {step} failed:\n{}", running.last_words().await?),
+        }
+    }
+}
+
+impl Running {
+    async fn last_words(&mut self) -> Result<String> {
+        let mut said = String::new();
+        let words = self.process.stderr.as_mut().context("it has no errors")?;
+        words.read_to_string(&mut said).await?;
+        Ok(last_lines(&said, 10))
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::books::{Totals, customer, ledger, usage_file, wanted};
 use crate::dead_letters::dead_letters;
 use crate::exactly_once::send_all;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_eventbridge::Client;
 use jiff::SignedDuration;
+use journey::journey;
 use kernel::Timestamp;
 use local_aws::Stack;
 use meridian::client::operator::{Operator, scheduled_event};
@@ -17,7 +18,8 @@ const RUN_S: i64 = 15 * 60;
 /// Every event about a tenant's usage is lost on its way into the ledger, of a region that home
 /// bills and of one that bills itself. Its days are sealed, and what the seal speaks of is asked
 /// for and published again.
-pub(crate) async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()> {
+#[journey(alone = "keeps all usage from the ledger, and moves the rollup's clock")]
+async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     for (region, biller) in [
         ("eu-central-1", home.as_str()),
@@ -31,7 +33,8 @@ pub(crate) async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()>
 /// The last events about a tenant's usage are lost, totals and seals, and none follows that would
 /// show it. The region is asked where they end, and the gap before its answer is asked for like any
 /// other.
-pub(crate) async fn what_is_lost_at_the_end_is_found_out(stack: &Stack) -> Result<()> {
+#[journey(alone = "keeps all usage from the ledger, and moves the rollup's clock")]
+async fn what_is_lost_at_the_end_is_found_out(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     for (region, biller) in [
         ("eu-central-1", home.as_str()),
@@ -63,7 +66,7 @@ async fn without_dead_letters(
 async fn made_good(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     let (tenant, expected) = lose(stack, region, biller, async || Ok(())).await?;
     run(stack, region, "usage-rollup", sealed_at()).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     ensure_mended(stack, biller, &tenant, &expected).await
 }
 
@@ -73,14 +76,14 @@ async fn found_out(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     })
     .await?;
     run(stack, biller, "billing-reconcile", in_hours(1)).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let unnoticed = ledger(stack, biller, std::slice::from_ref(&tenant)).await?;
     ensure!(
         unnoticed.is_empty(),
         "something else than the end told of it: {unnoticed:?}"
     );
     run(stack, biller, "billing-reconcile", slot_of(&tenant)?).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     ensure_mended(stack, biller, &tenant, &expected).await
 }
 
@@ -96,13 +99,13 @@ async fn lose(
     let file = usage_file(vec![tenant.clone()], 500, 31)?;
     let road = Road::of_usage(stack, biller).await?;
     // What is said of the tenant itself arrives.
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     road.close().await?;
     let lost = async {
         send_all(stack, region, &file.path).await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet(stack).await?;
         more().await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet(stack).await?;
         ledger(stack, biller, std::slice::from_ref(&tenant)).await
     };
     let lost = lost.await;
@@ -116,7 +119,7 @@ async fn lose(
 /// The ledger asks for what it lacks, and has it all then.
 async fn ensure_mended(stack: &Stack, biller: &str, tenant: &str, expected: &Totals) -> Result<()> {
     run(stack, biller, "billing-reconcile", in_hours(1)).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let found = ledger(stack, biller, &[tenant.to_owned()]).await?;
     ensure!(found == *expected, "found {found:?}\nwanted {expected:?}");
 

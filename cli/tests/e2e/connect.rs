@@ -3,11 +3,13 @@
 use anyhow::{Context, Result, ensure};
 use deployment::described::read;
 use deployment::regions::Fleet;
+use journey::journey;
 use local_aws::Stack;
 use local_aws::deploy::NAME;
 
 /// What the stacks say is what the local stack knows, but for where it answers.
-pub(crate) async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> Result<()> {
     let fleet = Fleet::load(stack.checkout())?;
     for region in fleet.regions() {
         let code = region.code.as_str();

@@ -7,7 +7,7 @@
 //! processes of this machine.
 
 use crate::books::customer;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
 use crate::runtime_interface::{Running, install, start};
 use anyhow::{Context, Result, bail, ensure};
 use axum::Router;
@@ -15,6 +15,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
+use journey::journey;
 use kernel::Alias;
 use local_aws::Stack;
 use local_aws::upstream::{Request, forward};
@@ -170,14 +171,15 @@ impl Trigger {
 /// A known user's sign-in: at most two requests to DynamoDB, and under 20 ms of our own in 95 of
 /// 100 of them. What else runs on this machine takes its share too, so that is measured while
 /// nothing is under way, and again after a miss.
-pub(crate) async fn sign_in_costs(stack: &Stack) -> Result<()> {
+#[journey(alone = "measures the time that our functions take")]
+async fn sign_in_costs(stack: &Stack) -> Result<()> {
     no_other_function_is_asked(stack).await?;
     let mut triggers = triggers(stack).await?;
     play(&mut triggers, COLD_ROUNDS).await?;
     let mut best = Duration::MAX;
     for _ in 0..MEASUREMENTS_MAX {
         // The sign-ins that were measured before are metered yet.
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet(stack).await?;
         best = best.min(measure(&mut triggers).await?);
         if best < OURS_P95_MAX {
             return Ok(());

@@ -1,11 +1,12 @@
 //! Days and months that begin when the tenant said at its sign-up.
 
 use crate::books::{scan, text_of};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_for;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use deployment::clients::http;
 use jiff::{Timestamp, ToSpan};
+use journey::journey;
 use kernel::{BillingPeriod, WindowSize};
 use local_aws::Stack;
 use meridian::client::login::machine_token;
@@ -20,19 +21,21 @@ const ANCHOR: &str = "23:00";
 /// A tenant's month ends an hour before the calendar's: what happened within that hour is of the
 /// next one, for the tenant and in the ledger. What is before the tenant's first month is refused:
 /// nothing could bill it.
-pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
+#[journey]
+async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
     let mut person = Person::invent(REGION, "pro");
     person.details.billing_anchor = Some(ANCHOR.to_owned());
-    let tenant = become_customer(stack, person).await?.tenant;
+    let customer = become_customer(stack, person).await?;
+    let tenant = &customer.tenant;
     let midnight = WindowSize::Month.start(meridian::now(), ANCHOR.parse()?);
     let period = BillingPeriod::containing(midnight + 1.hour());
     let [before, after] = [midnight - 1.minute(), midnight + 1.minute()];
     let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let sent = [
-        event(&tenant, "a", before),
-        event(&tenant, "b", midnight),
-        event(&tenant, "c", after),
+        event(tenant, "a", before),
+        event(tenant, "b", midnight),
+        event(tenant, "c", after),
     ];
     let url = format!("{}/usage/events", region.api_url);
     let answer: Value = http()
@@ -55,8 +58,23 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
         answer["accepted"] == 2 && refused == [(&id, &reason)],
         "the answer is {answer}"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&customer]).await?;
 
+    the_tenant_sees(stack, tenant, before, midnight).await?;
+    for (period, expected) in [(period.previous(), None), (period, Some((midnight, 2)))] {
+        the_ledger_has(stack, tenant, period, expected).await?;
+    }
+    Ok(())
+}
+
+/// The tenant is shown one month, which begins at its own midnight.
+async fn the_tenant_sees(
+    stack: &Stack,
+    tenant: &str,
+    before: Timestamp,
+    midnight: Timestamp,
+) -> Result<()> {
+    let region = stack.deployment().region(REGION)?;
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let from = WindowSize::Month.start(before, ANCHOR.parse()?);
     let url = format!(
@@ -83,7 +101,16 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
         months == [(&json!(midnight), &json!("2"))],
         "the tenant sees {months:?}"
     );
+    Ok(())
+}
 
+/// The ledger has one window of calls in a period, or none.
+async fn the_ledger_has(
+    stack: &Stack,
+    tenant: &str,
+    period: BillingPeriod,
+    expected: Option<(Timestamp, u64)>,
+) -> Result<()> {
     let home = &stack.deployment().home;
     let table = stack
         .deployment()
@@ -91,31 +118,29 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
         .tables
         .get("billing")
         .context("home has a ledger")?;
-    for (period, expected) in [(period.previous(), None), (period, Some((midnight, 2)))] {
-        let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
-        // The sign-in is metered too.
-        let windows = items
-            .iter()
-            .filter(|item| text_of(item, "meter") == Some("api-calls"));
-        let windows: Vec<_> = windows
-            .map(|item| {
-                (
-                    text_of(item, "start").map(str::to_owned),
-                    item["events"].clone(),
-                )
-            })
-            .collect();
-        let expected = expected.map(|(start, events)| {
+    let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
+    // The sign-in is metered too.
+    let windows = items
+        .iter()
+        .filter(|item| text_of(item, "meter") == Some("api-calls"));
+    let windows: Vec<_> = windows
+        .map(|item| {
             (
-                Some(start.to_string()),
-                AttributeValue::N(events.to_string()),
+                text_of(item, "start").map(str::to_owned),
+                item["events"].clone(),
             )
-        });
-        ensure!(
-            windows == expected.into_iter().collect::<Vec<_>>(),
-            "the ledger has {windows:?} of {period}"
-        );
-    }
+        })
+        .collect();
+    let expected = expected.map(|(start, events)| {
+        (
+            Some(start.to_string()),
+            AttributeValue::N(events.to_string()),
+        )
+    });
+    ensure!(
+        windows == expected.into_iter().collect::<Vec<_>>(),
+        "the ledger has {windows:?} of {period}"
+    );
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! What has ended in dead-letter queues.
 
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use journey::journey;
 use local_aws::Stack;
 use serde_json::Value;
 
@@ -76,8 +77,9 @@ pub(crate) async fn source_of(
 
 /// After all journeys but those that give functions what nobody would send: nothing has ended in
 /// any region's dead-letter queues but runs of a schedule that a journey cut off.
-pub(crate) async fn nothing_else_is_a_dead_letter(stack: &Stack) -> Result<()> {
-    stack.wait_until_quiet(QUIET_MAX).await?;
+#[journey(alone = "looks at what all journeys have left", last)]
+async fn nothing_else_is_a_dead_letter(stack: &Stack) -> Result<()> {
+    quiet(stack).await?;
     let mut dead = Vec::new();
     for (code, region) in &stack.deployment().regions {
         let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(code)?);

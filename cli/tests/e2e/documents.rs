@@ -2,6 +2,7 @@
 
 use crate::books::customer;
 use anyhow::{Context, Result, ensure};
+use journey::journey;
 use local_aws::Stack;
 use std::process::Stdio;
 use tidy::documents::pages;
@@ -54,7 +55,8 @@ async fn run(stack: &Stack, script: &str, variables: &[(&str, &str)]) -> Result<
 
 /// The README sends an event twice and sees it counted once. Every kind of caller gets a token as
 /// the page on tokens says, and something is answered for it.
-pub(crate) async fn the_commands_of_the_documents_work(stack: &Stack) -> Result<()> {
+#[journey]
+async fn the_commands_of_the_documents_work(stack: &Stack) -> Result<()> {
     // Signed in once: a sign-in that is repeated at once would be another duplicate.
     let customer = customer(stack, REGION).await?;
     let details = &customer.person.details;

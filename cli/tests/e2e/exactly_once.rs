@@ -2,9 +2,10 @@
 
 use crate::books::{customer, usage_file};
 use crate::dead_letters::dead_letters;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
+use journey::journey;
 use local_aws::{Knobs, LinkChange, Stack};
 use meridian::client::login::machine_token;
 use meridian::client::usage::{SCOPE, Sending, read, send};
@@ -14,7 +15,8 @@ const REGION: &str = "eu-central-1";
 
 /// The same file from two clients at once and once more afterwards, while the links to and from
 /// home duplicate and reorder everything.
-pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
+#[journey(alone = "duplicates and reorders what goes between all regions")]
+async fn every_event_counts_once(stack: &Stack) -> Result<()> {
     let knobs = Knobs {
         duplicate: 2,
         reorder: 5,
@@ -41,7 +43,7 @@ pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
     ])
     .await?;
     send_all(stack, REGION, &file.path).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
 
     file.ensure_counted(stack, &home, &tenants).await?;
     ensure!(

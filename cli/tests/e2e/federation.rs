@@ -8,6 +8,7 @@ use crate::clients::python;
 use crate::life::{Signed, administrator};
 use crate::residency::stays_in;
 use anyhow::{Context, Result, bail, ensure};
+use journey::journey;
 use local_aws::Stack;
 use meridian::client::login::shown_claims;
 use reqwest::header::LOCATION;
@@ -126,6 +127,11 @@ async fn discovered(stack: &Stack, host: &Signed) -> Result<Value> {
         .await?)
 }
 
+/// What is proved when a code is redeemed, as in RFC 7636, appendix B: who asked for the code is who
+/// redeems it.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
 /// The whole way of a browser: the pool, the provider, the pool, the page; then the code for
 /// tokens.
 async fn sign_in(
@@ -160,10 +166,6 @@ async fn sign_in(
         .region(REGION)?
         .token_url
         .replace("/oauth2/token", "");
-    let (verifier, challenge) = (
-        "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
-        "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-    );
     let asked = Url::parse_with_params(
         &format!("{base}/oauth2/authorize"),
         [
@@ -173,10 +175,40 @@ async fn sign_in(
             ("scope", "openid email"),
             ("state", "state-of-the-page"),
             ("identity_provider", name.as_str()),
-            ("code_challenge", challenge),
+            ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ],
     )?;
+    let code = code_for(provider, &base, asked, &page, subject).await?;
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client.as_str()),
+        ("redirect_uri", page.as_str()),
+        ("code", code.as_str()),
+        ("code_verifier", VERIFIER),
+    ];
+    let answer = provider
+        .http
+        .post(format!("{base}/oauth2/token"))
+        .form(&form)
+        .send()
+        .await?;
+    let (status, tokens): (_, Value) = (answer.status(), answer.json().await?);
+    ensure!(
+        status.is_success(),
+        "no token for the code: {status} {tokens}"
+    );
+    Ok(tokens)
+}
+
+/// The way from the pool to the provider and back to the page, which ends with a code.
+async fn code_for(
+    provider: &Provider,
+    base: &str,
+    asked: Url,
+    page: &str,
+    subject: &str,
+) -> Result<String> {
     let at_provider = provider
         .follow(provider.http.get(asked))
         .await
@@ -200,7 +232,7 @@ async fn sign_in(
         .follow(provider.http.get(callback))
         .await
         .context("the pool refuses the person")?;
-    ensure!(done.as_str().starts_with(&page), "the pool leads to {done}");
+    ensure!(done.as_str().starts_with(page), "the pool leads to {done}");
     let of = |name: &str| {
         done.query_pairs()
             .find(|(key, _)| key == name)
@@ -210,26 +242,7 @@ async fn sign_in(
         of("state").as_deref() == Some("state-of-the-page"),
         "the state is lost: {done}"
     );
-    let code = of("code").context("there is no code")?;
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", client.as_str()),
-        ("redirect_uri", page.as_str()),
-        ("code", code.as_str()),
-        ("code_verifier", verifier),
-    ];
-    let answer = provider
-        .http
-        .post(format!("{base}/oauth2/token"))
-        .form(&form)
-        .send()
-        .await?;
-    let (status, tokens): (_, Value) = (answer.status(), answer.json().await?);
-    ensure!(
-        status.is_success(),
-        "no token for the code: {status} {tokens}"
-    );
-    Ok(tokens)
+    of("code").context("there is no code")
 }
 
 async fn reads(stack: &Stack, token: &str, path: &str) -> Result<u16> {
@@ -243,24 +256,16 @@ async fn reads(stack: &Stack, token: &str, path: &str) -> Result<u16> {
         .as_u16())
 }
 
-/// A person whom nobody has invited signs in by the tenant's own provider, is a member, and is one
-/// only once. Removed, the person does not come back; without the provider, nobody does.
-pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> {
-    let host = administrator(stack, REGION).await?;
-    let provider = Provider::start(stack).await?;
-    let document = set(stack, &host, &provider).await?;
-    let name = document["federation"]["identity_provider"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let subject = format!("subject-{}", meridian::new_uuid().simple());
-    let email = format!("{subject}@engines.example");
-    provider.knows(&subject, &email, true).await?;
-
-    let username = Username::of_account(&format!("{name}_{subject}")).to_string();
+/// A person whom nobody has invited signs in twice, and is one member. Returns the last token.
+async fn joins_once(
+    stack: &Stack,
+    host: &Signed,
+    provider: &Provider,
+    subject: &str,
+) -> Result<String> {
     let mut token = String::new();
     for _ in 0..2 {
-        let tokens = sign_in(stack, &host, &provider, &subject).await?;
+        let tokens = sign_in(stack, host, provider, subject).await?;
         tokens["access_token"]
             .as_str()
             .context("no access token")?
@@ -275,19 +280,21 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
             "the person joined more than once"
         );
     }
-    ensure!(
-        reads(stack, &token, &format!("/tenants/{}", host.customer.tenant)).await? == 200,
-        "the token is refused"
-    );
-    ensure!(
-        reads(stack, &token, "/entitlements").await? == 200,
-        "the token reads no entitlements"
-    );
+    Ok(token)
+}
 
-    // Subjects are case-sensitive: another person, whose differs in nothing else.
-    let (alike, alike_email) = (subject.to_uppercase(), format!("alike-{email}"));
-    provider.knows(&alike, &alike_email, true).await?;
-    sign_in(stack, &host, &provider, &alike)
+/// Subjects are case-sensitive: another person, whose differs in nothing else, is another member. And
+/// an address that the provider has not verified is nobody's.
+async fn others_are_told_apart(
+    stack: &Stack,
+    host: &Signed,
+    provider: &Provider,
+    subject: &str,
+    alike_email: &str,
+) -> Result<()> {
+    let alike = subject.to_uppercase();
+    provider.knows(&alike, alike_email, true).await?;
+    sign_in(stack, host, provider, &alike)
         .await
         .context("the person with the other subject is refused")?;
     let listed = host.admin.ask(Method::GET, "/users", None).await?;
@@ -301,10 +308,40 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
         .knows(&unproved, &format!("{unproved}@engines.example"), false)
         .await?;
     ensure!(
-        sign_in(stack, &host, &provider, &unproved).await.is_err(),
+        sign_in(stack, host, provider, &unproved).await.is_err(),
         "an unverified address signs in"
     );
+    Ok(())
+}
 
+/// A person whom nobody has invited signs in by the tenant's own provider, is a member, and is one
+/// only once. Removed, the person does not come back; without the provider, nobody does.
+#[journey]
+async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> {
+    let host = administrator(stack, REGION).await?;
+    let provider = Provider::start(stack).await?;
+    let document = set(stack, &host, &provider).await?;
+    let name = document["federation"]["identity_provider"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let subject = format!("subject-{}", meridian::new_uuid().simple());
+    let email = format!("{subject}@engines.example");
+    provider.knows(&subject, &email, true).await?;
+
+    let username = Username::of_account(&format!("{name}_{subject}")).to_string();
+    let token = joins_once(stack, &host, &provider, &subject).await?;
+    ensure!(
+        reads(stack, &token, &format!("/tenants/{}", host.customer.tenant)).await? == 200,
+        "the token is refused"
+    );
+    ensure!(
+        reads(stack, &token, "/entitlements").await? == 200,
+        "the token reads no entitlements"
+    );
+
+    let alike_email = format!("alike-{email}");
+    others_are_told_apart(stack, &host, &provider, &subject, &alike_email).await?;
     host.admin
         .ask_nothing(Method::DELETE, &format!("/users/{username}"))
         .await?;
@@ -346,13 +383,12 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
         );
     }
     stays_in(
-        stack,
         REGION,
         &[
             ("subject", &subject),
             ("email", &email),
             ("email", &alike_email),
         ],
-    )
-    .await
+    );
+    Ok(())
 }

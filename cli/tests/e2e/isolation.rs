@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Get, KeysAndAttributes, Put, TransactGetItem, TransactWriteItem,
 };
 use aws_sdk_sts::types::Tag;
+use journey::journey;
 use local_aws::Stack;
 use local_aws::sdk::iam;
 use serde_json::json;
@@ -217,7 +218,8 @@ fn keys_pk(tenant: &str) -> AttributeValue {
 /// The credentials of one tenant reach its own items in every way, and another's in none: not
 /// alone, and not beside its own. They reach nobody's user, no list of everything, and no other
 /// table.
-pub(crate) async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Result<()> {
     let (ours, theirs) = (
         administrator(stack, REGION).await?,
         administrator(stack, REGION).await?,
@@ -289,7 +291,8 @@ pub(crate) async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Resu
 
 /// Who assumes the role has to say for which tenant, and can say nothing else; and only the
 /// function may.
-pub(crate) async fn a_session_is_of_one_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_session_is_of_one_tenant(stack: &Stack) -> Result<()> {
     let tenant = administrator(stack, REGION).await?.customer.tenant;
     session(stack, &[("tenant", &tenant)])
         .await
@@ -321,7 +324,8 @@ pub(crate) async fn a_session_is_of_one_tenant(stack: &Stack) -> Result<()> {
 
 /// With its own credentials, before it has assumed a role, the function reads no tenant's items at
 /// all.
-pub(crate) async fn the_function_alone_reads_no_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn the_function_alone_reads_no_tenant(stack: &Stack) -> Result<()> {
     let tenant = administrator(stack, REGION).await?.customer.tenant;
     let table = stack
         .deployment()
@@ -345,7 +349,11 @@ pub(crate) async fn the_function_alone_reads_no_tenant(stack: &Stack) -> Result<
 
 /// It is the deployed policy that refuses: with a wider one, the same call passes, and with the
 /// former one again it does not.
-pub(crate) async fn the_deployed_policy_is_what_refuses(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "widens what all tenants' credentials are good for",
+    region = "eu-central-1"
+)]
+async fn the_deployed_policy_is_what_refuses(stack: &Stack) -> Result<()> {
     let (ours, theirs) = (
         administrator(stack, REGION).await?,
         administrator(stack, REGION).await?,

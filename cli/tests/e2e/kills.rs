@@ -2,10 +2,12 @@
 
 use crate::books::{customer, scan, usage_file};
 use crate::exactly_once::send_all;
+use crate::faults::{fault_in, under};
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use journey::journey;
 use local_aws::{Action, Calls, Fault, Stack};
 use meridian::client::login::{shown_claims, sign_in};
 use meridian::client::signup::{Details, Operation, confirm, mailed_code, resend, sign_up};
@@ -27,7 +29,8 @@ const KILLED_MAX: Duration = Duration::from_secs(120);
 const QUIET_AFTER_KILLS_MAX: Duration = QUIET_MAX.saturating_mul(2);
 
 /// Twenty clients send the same sign-up with the same key at once.
-pub(crate) async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
+#[journey(alone = "counts all tenants of its region", region = "eu-central-1")]
+async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let person = Person::invent(REGION, "pro");
     let tenants_before = tenants(stack).await?;
@@ -48,7 +51,11 @@ pub(crate) async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
 
 /// Kills `signup-api` before and after its first, second, ... call, until a sign-up gets through
 /// untouched.
-pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "kills a function that all journeys use",
+    region = "eu-central-1"
+)]
+async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let api_url = stack.deployment().region(REGION)?.api_url.clone();
     let mut boundaries = 0;
     for after in 0..CALLS_MAX {
@@ -85,7 +92,11 @@ pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stac
 
 /// Kills the post-confirmation trigger at each of its calls: Cognito has confirmed the user and
 /// never calls it again, and the tenant becomes active all the same.
-pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "kills a function that all journeys use",
+    region = "eu-central-1"
+)]
+async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     for after in 0..CALLS_MAX {
         for action in [Action::Kill, Action::KillAfter] {
@@ -121,9 +132,11 @@ pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()
 
 /// While Cognito fails, sign-ups are stored and can be followed; when it is back, the same requests
 /// complete.
-pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
+#[journey(alone = "takes Cognito away from everybody", region = "eu-central-1")]
+async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let calls = Calls {
+        region: Some(REGION.to_owned()),
         service: Some("cognito-idp".to_owned()),
         ..Calls::default()
     };
@@ -133,9 +146,19 @@ pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Resul
         times: None,
         action: Action::Refuse,
     };
-    stack.control().add_fault(&down).await?;
     let people: Vec<Person> = (0..5).map(|_| Person::invent(REGION, "pro")).collect();
+    let (refused, _) = under(stack, &down, are_stored(api_url, &people)).await?;
+    refused?;
     for person in &people {
+        let operation = repeat_sign_up(api_url, person).await?;
+        activate(stack, person, &operation).await?;
+    }
+    Ok(())
+}
+
+/// Sign-ups without a user pool are refused, stored, and say what to do.
+async fn are_stored(api_url: &str, people: &[Person]) -> Result<()> {
+    for person in people {
         let failed = sign_up(api_url, &person.idempotency_key, &person.details).await;
         let problem =
             meridian::client::tenant::refusal(failed.err().context("there is no user pool")?)?;
@@ -158,16 +181,15 @@ pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Resul
             "{operation:?}"
         );
     }
-    stack.control().clear_faults().await?;
-    for person in &people {
-        let operation = repeat_sign_up(api_url, person).await?;
-        activate(stack, person, &operation).await?;
-    }
     Ok(())
 }
 
 /// A code that has expired is refused as such; another one is mailed, and holds.
-pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "lets the next confirmation fail, whosever it is",
+    region = "eu-central-1"
+)]
+async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = repeat_sign_up(&region.api_url, &person).await?;
@@ -177,23 +199,24 @@ pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
     )
     .await?;
     let calls = Calls {
+        region: Some(REGION.to_owned()),
         operation: Some("ConfirmSignUp".to_owned()),
         ..Calls::default()
     };
     let expired = Action::RefuseAs("ExpiredCodeException".to_owned());
-    stack
-        .control()
-        .add_fault(&Fault {
-            calls,
-            after: 0,
-            times: Some(1),
-            action: expired,
-        })
-        .await?;
-    let refused = confirm(&region.api_url, &operation.id, &code)
-        .await
-        .err()
-        .context("the code has expired")?;
+    let fault = Fault {
+        calls,
+        after: 0,
+        times: Some(1),
+        action: expired,
+    };
+    let (refused, _) = under(
+        stack,
+        &fault,
+        confirm(&region.api_url, &operation.id, &code),
+    )
+    .await?;
+    let refused = refused.err().context("the code has expired")?;
     ensure!(
         meridian::client::tenant::refusal(refused)?.slug() == "expired-code",
         "another problem"
@@ -209,7 +232,8 @@ pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
 
 /// Beyond what an address gets at one network's request, the answers are as before and the accounts
 /// are made; the codes follow when the address may get them.
-pub(crate) async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> Result<()> {
+#[journey]
+async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let api_url = &region.api_url;
     wait_out_the_hour().await;
@@ -275,7 +299,11 @@ async fn wait_out_the_hour() {
 }
 
 /// Two hundred organisations sign up in the same moment, confirm, and are all active.
-pub(crate) async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "counts all tenants of its region, and takes the whole machine",
+    region = "eu-central-1"
+)]
+async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let tenants_before = tenants(stack).await?;
     let people: Vec<Person> = (0..200).map(|_| Person::invent(REGION, "pro")).collect();
@@ -298,7 +326,8 @@ pub(crate) async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Resu
 
 /// Kills the rollup and the relay at each of their first calls, again and again, while usage
 /// arrives.
-pub(crate) async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills functions that all journeys use")]
+async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
     let tenant = customer(stack, REGION).await?.tenant;
     let file = usage_file(vec![tenant.clone()], 1_500, 31)?;
     for function in KILLED {
@@ -418,18 +447,8 @@ async fn with_fault(
     action: Action,
     what: impl Future<Output = Result<()>>,
 ) -> Result<bool> {
-    stack
-        .control()
-        .add_fault(&fault(stack, function, after, action, 1)?)
-        .await?;
-    let done = what.await;
-    let met = stack
-        .control()
-        .faults()
-        .await?
-        .iter()
-        .any(|fault| fault.met > 0);
-    stack.control().clear_faults().await?;
+    let fault = fault(stack, function, after, action, 1)?;
+    let (done, met) = under(stack, &fault, what).await?;
     done.map(|()| met)
 }
 
@@ -447,32 +466,4 @@ pub(crate) fn fault(
         REGION
     };
     fault_in(stack, region, function, after, action, times)
-}
-
-/// A fault of one region's function.
-pub(crate) fn fault_in(
-    stack: &Stack,
-    region: &str,
-    function: &str,
-    after: u64,
-    action: Action,
-    times: u64,
-) -> Result<Fault> {
-    let deployed = stack
-        .deployment()
-        .region(region)?
-        .functions
-        .get(function)
-        .context("the function is deployed")?;
-    let calls = Calls {
-        region: Some(region.to_owned()),
-        function: Some(deployed.clone()),
-        ..Calls::default()
-    };
-    Ok(Fault {
-        calls,
-        after,
-        times: Some(times),
-        action,
-    })
 }

@@ -1,14 +1,15 @@
 //! A tenant's whole life: its people, its plan, its suspension, its end.
 
 use crate::billing::COMPLETE_MAX;
-use crate::books::{LOGINS, customer, scan, usage_file_within, wanted};
+use crate::books::{LOGINS, UsageFile, customer, scan, usage_file_within, wanted};
 use crate::exactly_once::send_all;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::{quiet, quiet_for};
 use anyhow::{Context, Result, bail, ensure};
 use billing::Item;
 use deployment::clients::http;
 use jiff::{SignedDuration, ToSpan as _};
-use kernel::Timestamp;
+use journey::journey;
+use kernel::{BillingPeriod, Timestamp};
 use local_aws::{Progress, Stack};
 use meridian::client::login::{Session, refresh, shown_claims, sign_in};
 use meridian::client::operator::{Operator, scheduled_event};
@@ -107,7 +108,8 @@ async fn slug_of<T>(answer: Result<T>) -> Result<String> {
 }
 
 /// Invites, promotes, removes; asks for a plan, and gets it; all of it is in the trail.
-pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let state = stack.deployment().region(REGION)?;
     let (person, username, session, code) = guest(stack, &host, "member").await?;
@@ -151,28 +153,8 @@ pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> 
         )
         .await?;
 
-    host.admin.request_plan("enterprise").await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    a_plan_is_asked_for_and_got(stack, &host, &session).await?;
     let config = stack.sdk(REGION)?;
-    let fresh = shown_claims(
-        &refresh(&config, &state.client_id, &session)
-            .await?
-            .access_token,
-    )?;
-    ensure!(
-        (&fresh["plan"], &fresh["role"]) == (&json!("enterprise"), &json!("admin")),
-        "{fresh}"
-    );
-    let home = stack.deployment().region(&stack.deployment().home)?;
-    let known = Operator::connect(home)
-        .await?
-        .tenant(&host.customer.tenant)
-        .await?;
-    ensure!(
-        (&known["plan"], &known["reason"]) == (&json!("enterprise"), &json!("plan_changed")),
-        "{known}"
-    );
-
     host.admin.ask_nothing(Method::DELETE, &user).await?;
     ensure!(
         refresh(&config, &state.client_id, &session).await.is_err(),
@@ -193,6 +175,41 @@ pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> 
         "the last administrator leaves"
     );
 
+    all_of_it_is_in_the_trail(&host, &person).await
+}
+
+/// Asks for a plan: home decides, and the next tokens say so.
+async fn a_plan_is_asked_for_and_got(
+    stack: &Stack,
+    host: &Signed,
+    session: &Session,
+) -> Result<()> {
+    let (state, config) = (stack.deployment().region(REGION)?, stack.sdk(REGION)?);
+    host.admin.request_plan("enterprise").await?;
+    quiet_for(stack, &[&host.customer]).await?;
+    let fresh = shown_claims(
+        &refresh(&config, &state.client_id, session)
+            .await?
+            .access_token,
+    )?;
+    ensure!(
+        (&fresh["plan"], &fresh["role"]) == (&json!("enterprise"), &json!("admin")),
+        "{fresh}"
+    );
+    let home = stack.deployment().region(&stack.deployment().home)?;
+    let known = Operator::connect(home)
+        .await?
+        .tenant(&host.customer.tenant)
+        .await?;
+    ensure!(
+        (&known["plan"], &known["reason"]) == (&json!("enterprise"), &json!("plan_changed")),
+        "{known}"
+    );
+    Ok(())
+}
+
+/// Each action is in the tenant's trail, refusals too, and nobody by name or address.
+async fn all_of_it_is_in_the_trail(host: &Signed, person: &Person) -> Result<()> {
     let trail = host.admin.audit().await?;
     let done = |action: &str| {
         trail
@@ -227,13 +244,14 @@ pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> 
 
 /// An operator at home suspends a tenant of a sovereign region: at the next refresh nobody gets in,
 /// and the token that is still valid is of no use here.
-pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let (state, config) = (stack.deployment().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
     let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     operator.suspend(&host.customer.tenant, "dunning").await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let known = operator.tenant(&host.customer.tenant).await?;
     ensure!(
         (&known["status"], &known["reason"]) == (&json!("suspended"), &json!("dunning")),
@@ -257,7 +275,7 @@ pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()
     operator
         .reactivate(&host.customer.tenant, "dunning")
         .await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     refresh(&config, &state.client_id, &host.session)
         .await
         .context("reactivated")?;
@@ -269,7 +287,8 @@ pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()
 }
 
 /// Grace, undo, last usage, the last invoice, retention, erasure, and the record of it.
-pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Result<()> {
+#[journey(alone = "moves the clock of a region's tenants, and bills all")]
+async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Result<()> {
     // The last invoice is of one period: all that is used has to be of that.
     let period = billable_period(&Progress::silent()).await;
     let host = administrator(stack, REGION).await?;
@@ -301,15 +320,53 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
         "it is too late to undo"
     );
     look_after_tenants(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
+    the_last_invoice_has_all(stack, period, &tenant, &file).await?;
+
+    look_after_tenants(stack, REGION, ended + SignedDuration::from_hours(31 * 24)).await?;
+    quiet(stack).await?;
+    an_erasure_leaves_its_record(stack, &tenant).await?;
+    let guest = Customer {
+        person: guest_person,
+        tenant: tenant.clone(),
+        claims: Value::Null,
+        access_token: String::new(),
+    };
+    let invited = Customer {
+        person: invited,
+        tenant: tenant.clone(),
+        claims: Value::Null,
+        access_token: String::new(),
+    };
+    let left = tables_of(stack, "").await?.join("\n");
+    for canary in canaries(&[host.customer, guest, invited]) {
+        ensure!(!left.contains(&canary.value), "a {} is left", canary.field);
+    }
+    ensure!(!left.contains(&guest_name), "a user is left");
+    ensure!(
+        refresh(&config, &state.client_id, &guest_session)
+            .await
+            .is_err(),
+        "an account is left"
+    );
+    Ok(())
+}
+
+/// All that the tenant used, its sign-ins included, is on the last invoice.
+async fn the_last_invoice_has_all(
+    stack: &Stack,
+    period: BillingPeriod,
+    tenant: &str,
+    file: &UsageFile,
+) -> Result<()> {
     let home = stack.deployment().home.clone();
     let operator = Operator::connect(stack.deployment().region(&home)?).await?;
-    let known = operator.tenant(&tenant).await?;
+    let known = operator.tenant(tenant).await?;
     ensure!(
         (&known["status"], &known["reason"]) == (&json!("closed"), &json!("grace_ended")),
         "{known}"
     );
-    file.ensure_counted(stack, &home, std::slice::from_ref(&tenant))
+    file.ensure_counted(stack, &home, &[tenant.to_owned()])
         .await?;
 
     stack
@@ -340,50 +397,34 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
         last.draft.events == events + sign_ins,
         "not all usage is billed"
     );
+    Ok(())
+}
 
-    look_after_tenants(stack, REGION, ended + SignedDuration::from_hours(31 * 24)).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+/// Home knows of an erasure, and the region keeps what was erased, in numbers.
+async fn an_erasure_leaves_its_record(stack: &Stack, tenant: &str) -> Result<()> {
+    let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     ensure!(
-        !operator.tenant(&tenant).await?["erased_at"].is_null(),
+        !operator.tenant(tenant).await?["erased_at"].is_null(),
         "home does not know of the erasure"
     );
     let record = &tables_of(stack, "ERASURE#")
         .await?
         .into_iter()
-        .find(|item| item.contains(&tenant));
+        .find(|item| item.contains(tenant));
     let record = record.as_ref().context("an erasure leaves a record")?;
     ensure!(
         record.contains("accounts") && record.contains("usage_items"),
         "{record}"
     );
-    let guest = Customer {
-        person: guest_person,
-        tenant: tenant.clone(),
-        claims: Value::Null,
-        access_token: String::new(),
-    };
-    let invited = Customer {
-        person: invited,
-        tenant: tenant.clone(),
-        claims: Value::Null,
-        access_token: String::new(),
-    };
-    let left = tables_of(stack, "").await?.join("\n");
-    for canary in canaries(&[host.customer, guest, invited]) {
-        ensure!(!left.contains(&canary.value), "a {} is left", canary.field);
-    }
-    ensure!(!left.contains(&guest_name), "a user is left");
-    ensure!(
-        refresh(&config, &state.client_id, &guest_session)
-            .await
-            .is_err(),
-        "an account is left"
-    );
     Ok(())
 }
 
 /// A sign-up that nobody confirms frees the address, the account and everything else.
-pub(crate) async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "moves the clock of a region's tenants",
+    region = "eu-central-1"
+)]
+async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> {
     let state = stack.deployment().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = sign_up(&state.api_url, &person.idempotency_key, &person.details).await?;
@@ -422,7 +463,8 @@ pub(crate) async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> 
 }
 
 /// An administrator of one tenant names another's ids on every route there is.
-pub(crate) async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<()> {
     let (ours, theirs) = (
         administrator(stack, REGION).await?,
         administrator(stack, REGION).await?,
@@ -462,15 +504,7 @@ pub(crate) async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<
             for tenant in tenants {
                 let url = format!("{}/tenants/{tenant}{rest}", ours.admin.api_url);
                 let method = Method::from_bytes(method.to_uppercase().as_bytes())?;
-                let body = json!({ "role": "member", "email": "a@b.example", "organisation": "X", "plan": "pro" });
-                let body = match (method.as_str(), rest.as_str()) {
-                    ("PATCH", "") => json!({ "organisation": "X" }),
-                    ("PATCH", _) => json!({ "role": "admin" }),
-                    ("POST", "/invitations") => json!({ "email": "a@b.example", "role": "admin" }),
-                    ("POST", "/plan-changes") => json!({ "plan": "enterprise" }),
-                    ("POST", "/closure/undo") => json!({}),
-                    _ => body,
-                };
+                let body = body_of(&method, &rest);
                 let request = http()
                     .request(method.clone(), &url)
                     .bearer_auth(&ours.admin.token)
@@ -507,6 +541,20 @@ pub(crate) async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<
         "it is in their trail"
     );
     Ok(())
+}
+
+/// A body that a route takes.
+fn body_of(method: &Method, rest: &str) -> Value {
+    match (method.as_str(), rest) {
+        ("PATCH", "") => json!({ "organisation": "X" }),
+        ("PATCH", _) => json!({ "role": "admin" }),
+        ("POST", "/invitations") => json!({ "email": "a@b.example", "role": "admin" }),
+        ("POST", "/plan-changes") => json!({ "plan": "enterprise" }),
+        ("POST", "/closure/undo") => json!({}),
+        _ => {
+            json!({ "role": "member", "email": "a@b.example", "organisation": "X", "plan": "pro" })
+        }
+    }
 }
 
 /// Every item of the region's tables whose partition begins so, as text.

@@ -64,8 +64,8 @@ impl Listener {
         })
     }
 
-    /// All that is heard until it is enough, or until nobody would wait any longer: the bodies, one
-    /// after the other.
+    /// All that is heard until it is enough and no more comes, or until nobody would wait any longer:
+    /// the bodies, one after the other.
     pub(crate) async fn hear_until(&self, is_enough: impl Fn(&str) -> bool) -> Result<String> {
         let mut heard = String::new();
         for _ in 0..TRIES_MAX {
@@ -73,6 +73,7 @@ impl Listener {
                 .queues
                 .receive_message()
                 .queue_url(&self.queue_url)
+                .max_number_of_messages(10)
                 .wait_time_seconds(1)
                 .send()
                 .await?;
@@ -88,7 +89,8 @@ impl Listener {
                     .send()
                     .await?;
             }
-            if is_enough(&heard) {
+            // What follows in the queue is heard too: it may say the same again.
+            if received.messages().is_empty() && is_enough(&heard) {
                 break;
             }
         }

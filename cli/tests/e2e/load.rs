@@ -6,6 +6,7 @@ use crate::runtime_interface::{install, start};
 use anyhow::{Context, Result, ensure};
 use deployment::clients::http;
 use futures::future::try_join_all;
+use journey::journey;
 use kernel::Quantity;
 use local_aws::Stack;
 use meridian::client::login::machine_token;
@@ -42,7 +43,8 @@ impl Done {
 
 /// Prints how many events a second the region took, beside how many requests a second the local AWS
 /// serves of a function that only answers.
-pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
+#[journey(alone = "measures what the machine can take")]
+async fn usage_under_load(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let wanted = std::env::var_os("MERIDIAN_LOAD_S")
@@ -103,7 +105,8 @@ pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
 }
 
 /// What was sent is shown by `GET /usage` soon after it was accepted.
-pub(crate) async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
+#[journey]
+async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
@@ -154,7 +157,8 @@ pub(crate) async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
 }
 
 /// The largest request that is taken: so many events in so many bytes, in less memory than this.
-pub(crate) async fn the_largest_batch_takes_little_memory(stack: &Stack) -> Result<()> {
+#[journey]
+async fn the_largest_batch_takes_little_memory(stack: &Stack) -> Result<()> {
     let home = &stack.deployment().home;
     let region = stack.deployment().region(home)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;

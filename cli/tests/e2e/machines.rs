@@ -4,12 +4,14 @@ use crate::books::{customer, usage_file};
 use crate::boundaries::after_each_call;
 use crate::exactly_once::send_all;
 use crate::life::{Signed, administrator, look_after_tenants};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::{QUIET_MAX, quiet, quiet_for};
+use crate::streams::bring_back;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
 use deployment::MachineClient;
 use deployment::clients::http;
 use jiff::SignedDuration;
+use journey::journey;
 use local_aws::Stack;
 use meridian::client::correction::{EventKey, Outcome, Sender, TakeBack, take_back};
 use meridian::client::login::machine_token;
@@ -109,9 +111,11 @@ async fn entitlements(
 
 /// From its making to its revocation: each token is good for the own tenant, and no longer than the
 /// client.
-pub(crate) async fn a_tenants_machine_is_made_used_replaced_and_revoked(
-    stack: &Stack,
-) -> Result<()> {
+#[journey(
+    alone = "moves the clock of a region's tenants",
+    region = "eu-central-1"
+)]
+async fn a_tenants_machine_is_made_used_replaced_and_revoked(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let neighbour = customer(stack, REGION).await?;
     let own = &host.customer.tenant;
@@ -124,35 +128,7 @@ pub(crate) async fn a_tenants_machine_is_made_used_replaced_and_revoked(
         "one key made two clients"
     );
 
-    let first = token(stack, REGION, &made, usage::SCOPE).await?;
-    ensure!(
-        report(stack, REGION, &first, own).await? == (200, String::new()),
-        "its own tenant's usage is refused"
-    );
-    let foreign = report(stack, REGION, &first, &neighbour.tenant).await?;
-    ensure!(
-        foreign == (422, "unknown-tenant".to_owned()),
-        "another tenant's usage: {foreign:?}"
-    );
-    ensure!(
-        entitlements(stack, REGION, &first, "").await?.0 == 403,
-        "a token without the scope reads"
-    );
-    let reader = token(stack, REGION, &made, "tenant/read").await?;
-    let (status, read) = entitlements(stack, REGION, &reader, "").await?;
-    ensure!(
-        status == 200 && read["tenant"] == **own && read["region"] == REGION,
-        "{status} {read}"
-    );
-    let (status, _) = entitlements(
-        stack,
-        REGION,
-        &reader,
-        &format!("?tenant={}", neighbour.tenant),
-    )
-    .await?;
-    ensure!(status == 404, "another tenant's entitlements: {status}");
-
+    let first = own_tenant_alone(stack, &made, own, &neighbour.tenant).await?;
     let path = format!("/clients/{}/rotation", made.id);
     let next = make(
         &host,
@@ -203,7 +179,41 @@ pub(crate) async fn a_tenants_machine_is_made_used_replaced_and_revoked(
             "the trail lacks {action}"
         );
     }
-    stack.wait_until_quiet(QUIET_MAX).await
+    quiet_for(stack, &[&host.customer]).await
+}
+
+/// A client reports and reads its own tenant, within its scopes, and no other. Returns the token
+/// that reports.
+async fn own_tenant_alone(
+    stack: &Stack,
+    made: &Machine,
+    own: &str,
+    neighbour: &str,
+) -> Result<String> {
+    let first = token(stack, REGION, made, usage::SCOPE).await?;
+    ensure!(
+        report(stack, REGION, &first, own).await? == (200, String::new()),
+        "its own tenant's usage is refused"
+    );
+    let foreign = report(stack, REGION, &first, neighbour).await?;
+    ensure!(
+        foreign == (422, "unknown-tenant".to_owned()),
+        "another tenant's usage: {foreign:?}"
+    );
+    ensure!(
+        entitlements(stack, REGION, &first, "").await?.0 == 403,
+        "a token without the scope reads"
+    );
+    let reader = token(stack, REGION, made, "tenant/read").await?;
+    let (status, read) = entitlements(stack, REGION, &reader, "").await?;
+    ensure!(
+        status == 200 && read["tenant"] == *own && read["region"] == REGION,
+        "{status} {read}"
+    );
+    let (status, _) =
+        entitlements(stack, REGION, &reader, &format!("?tenant={}", neighbour)).await?;
+    ensure!(status == 404, "another tenant's entitlements: {status}");
+    Ok(first)
 }
 
 async fn token_of(stack: &Stack, machine: &Machine) -> Result<String> {
@@ -212,7 +222,11 @@ async fn token_of(stack: &Stack, machine: &Machine) -> Result<String> {
 
 /// Killed after each of its calls: the repetition leaves one client, and one revocation none, here
 /// and at the pool.
-pub(crate) async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "kills a function that all journeys use",
+    region = "eu-central-1"
+)]
+async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let scopes = json!({ "scopes": ["usage/write"] });
     let calls = after_each_call(stack, REGION, "tenant-api", async || {
@@ -264,9 +278,10 @@ async fn named(stack: &Stack, name: &str) -> Result<usize> {
 }
 
 /// What a tenant is entitled to is the region's own knowledge: home is not asked.
-pub(crate) async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops home")]
+async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let made = make(
         &host,
         "/clients",
@@ -308,11 +323,12 @@ pub(crate) async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> 
         "{}",
         answers[0]
     );
-    stack.start_region(&stack.deployment().home.clone()).await
+    bring_back(stack, &stack.deployment().home).await
 }
 
 /// A token is for the region that issued it, whoever holds it.
-pub(crate) async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let elsewhere = administrator(stack, OTHER).await?;
     let scopes = json!({ "scopes": ["usage/write", "tenant/read"] });
@@ -347,12 +363,51 @@ pub(crate) async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Resu
     // The provider's own service reports for everybody still.
     let file = usage_file(vec![host.customer.tenant.clone()], 50, 91)?;
     send_all(stack, REGION, &file.path).await?;
-    stack.wait_until_quiet(QUIET_MAX).await
+    quiet_for(stack, &[&host.customer]).await
+}
+
+/// Reports a transfer under the id and source that several senders use; what the region answers.
+async fn transfer(
+    url: &str,
+    token: &str,
+    tenant: &str,
+    time: &str,
+    gigabytes: u64,
+) -> Result<Value> {
+    let event = json!({ "specversion": "1.0", "type": "transfer.completed", "source": "/gateway/1", "id": "hour-1",
+        "subject": tenant, "time": time, "data": { "gigabytes": gigabytes } });
+    let sent = http().post(url).bearer_auth(token).json(&json!([event]));
+    Ok(sent.send().await?.json().await?)
+}
+
+/// Takes the event back that a sender has sent; what came of it.
+async fn taken_back(
+    api_url: &str,
+    token: &str,
+    tenant: &str,
+    sent_by: Sender,
+) -> Result<Option<&'static str>> {
+    let key = EventKey {
+        tenant: tenant.parse()?,
+        source: "/gateway/1".to_owned(),
+        id: "hour-1".to_owned(),
+        sent_from: None,
+        sent_to: None,
+    };
+    let asked = TakeBack {
+        key,
+        sent_by,
+        replacement: None,
+        reason: "sent-in-error".parse()?,
+    };
+    let record = take_back(api_url, token, &asked, QUIET_MAX).await?;
+    Ok(record.outcome.map(Outcome::as_str))
 }
 
 /// A tenant's own client and the provider's services use the same source and id: each counts, and
 /// each is taken back by its key for itself.
-pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
+#[journey]
+async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let region = stack.deployment().region(REGION)?;
     let tenant = &host.customer.tenant;
@@ -369,7 +424,7 @@ pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let now = meridian::now().to_string();
     let used = async |window: &str| -> Result<Value> {
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet_for(stack, &[&host.customer]).await?;
         let url = format!(
             "{}/usage?meter=transfer-gb&group_by=&tenant={tenant}&window={window}",
             region.api_url
@@ -388,17 +443,8 @@ pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
         .context("duplicates are counted")?;
     let url = format!("{}/usage/events", region.api_url);
     for (token, gigabytes) in [(&own, 0), (&service, 700), (&own, 0)] {
-        let event = json!({ "specversion": "1.0", "type": "transfer.completed", "source": "/gateway/1", "id": "hour-1",
-            "subject": tenant, "time": now, "data": { "gigabytes": gigabytes } });
-        let answer: Value = http()
-            .post(&url)
-            .bearer_auth(token)
-            .json(&json!([event]))
-            .send()
-            .await?
-            .json()
-            .await?;
-        ensure!(answer["accepted"] == 1, "the answer is {answer}");
+        let sent = transfer(&url, token, tenant, &now, gigabytes).await?;
+        ensure!(sent["accepted"] == 1, "the answer is {sent}");
     }
     for window in ["hour", "day"] {
         let report = used(window).await?;
@@ -422,25 +468,8 @@ pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
         ),
         (Sender::Tenant, "taken back", "0", 0),
     ] {
-        let (source, id) = ("/gateway/1".to_owned(), "hour-1".to_owned());
-        let key = EventKey {
-            tenant: tenant.parse()?,
-            source,
-            id,
-            sent_from: None,
-            sent_to: None,
-        };
-        let asked = TakeBack {
-            key,
-            sent_by,
-            replacement: None,
-            reason: "sent-in-error".parse()?,
-        };
-        let record = take_back(&region.api_url, &service, &asked, QUIET_MAX).await?;
-        ensure!(
-            record.outcome.map(Outcome::as_str) == Some(outcome),
-            "{record:?}"
-        );
+        let came_of_it = taken_back(&region.api_url, &service, tenant, sent_by).await?;
+        ensure!(came_of_it == Some(outcome), "{sent_by:?}: {came_of_it:?}");
         let report = used("day").await?;
         let total = &report["windows"][0];
         ensure!(

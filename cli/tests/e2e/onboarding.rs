@@ -1,9 +1,12 @@
 //! Onboarding through home: home carries the form to a region and keeps nothing of it.
 
 use crate::books::scan;
-use crate::quiet::QUIET_MAX;
+use crate::faults::{fault_in, under};
+use crate::quiet::quiet_about;
+use crate::streams::bring_back;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
+use journey::journey;
 use local_aws::{Action, Stack};
 use meridian::client::onboarding::{Onboarding, onboard, read, regions};
 use meridian::client::signup::{confirm, mailed_code};
@@ -20,7 +23,8 @@ const FOLLOWED_MAX: Duration = Duration::from_secs(90);
 const CALLS_MAX: u64 = 20;
 
 /// Everybody sees the regions; home chooses as it is asked to, and follows what it handed over.
-pub(crate) async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
+#[journey]
+async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
     let home = stack.deployment().region(&stack.deployment().home)?;
     let listed = regions(home).await?;
@@ -77,7 +81,8 @@ pub(crate) async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
 
 /// Twenty clients with one key make one tenant; a region that is away answers later, under the same
 /// key.
-pub(crate) async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops a region, and counts all tenants of it")]
+async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
     let home = stack.deployment().region(&stack.deployment().home)?;
     let person = Person::invent(SHARED, "starter");
@@ -99,16 +104,15 @@ pub(crate) async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
     let away = onboard(home, &person.idempotency_key, &placement, &person.details).await;
     let problem = refusal(away.err().context("a region that is away takes sign-ups")?)?;
     ensure!(problem.status.as_u16() == 503, "{problem}");
-    stack.start_region(SHARED).await?;
+    bring_back(stack, SHARED).await?;
     let started = repeat(stack, &person, &placement).await?;
     finish(stack, person, &started).await
 }
 
 /// Kills home's function, and the region's, at each of their calls: the repetition makes the one
 /// tenant.
-pub(crate) async fn a_killed_onboarding_is_completed_by_its_repetition(
-    stack: &Stack,
-) -> Result<()> {
+#[journey(alone = "kills functions that all journeys use", region = "us-west-2")]
+async fn a_killed_onboarding_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
     let home_code = stack.deployment().home.clone();
     let home = stack.deployment().region(&home_code)?;
@@ -123,17 +127,9 @@ pub(crate) async fn a_killed_onboarding_is_completed_by_its_repetition(
                 let person = Person::invent(SHARED, "starter");
                 let before = tenants(stack).await?;
                 let at = format!("{function} after {after}, {action:?}");
-                let fault = crate::kills::fault_in(stack, region, function, after, action, 1)?;
-                stack.control().add_fault(&fault).await?;
-                let _lost =
-                    onboard(home, &person.idempotency_key, &placement, &person.details).await;
-                let met = stack
-                    .control()
-                    .faults()
-                    .await?
-                    .iter()
-                    .any(|fault| fault.met > 0);
-                stack.control().clear_faults().await?;
+                let fault = fault_in(stack, region, function, after, action, 1)?;
+                let lost = onboard(home, &person.idempotency_key, &placement, &person.details);
+                let (_lost, met) = under(stack, &fault, lost).await?;
                 let started = repeat(stack, &person, &placement)
                     .await
                     .with_context(|| at.clone())?;
@@ -158,7 +154,7 @@ pub(crate) async fn beat_everywhere(stack: &Stack) -> Result<()> {
     let beat = meridian::client::operator::scheduled_event(meridian::now());
     let regions = stack.deployment().regions.keys();
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
-    stack.wait_until_quiet(QUIET_MAX).await
+    quiet_about(stack, &["HeartbeatReported"]).await
 }
 
 /// Sends an onboarding until it is answered, as a client with a key does.

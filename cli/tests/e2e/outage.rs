@@ -3,16 +3,19 @@
 use crate::books::{customer, usage_file};
 use crate::dead_letters::dead_letters;
 use crate::exactly_once::{send_all, send_observed};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
+use crate::streams::bring_back;
 use anyhow::{Result, ensure};
 use futures::future::join3;
+use journey::journey;
 use local_aws::Stack;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::unbounded_channel;
 
 const REGION: &str = "eu-central-1";
-/// Longer than the relay's and the links' first attempts.
-const AWAY: Duration = Duration::from_secs(15);
+/// Longer than usage takes to the link that leads to home.
+const ATTEMPTED_MAX: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 const HANGS: Duration = Duration::from_secs(5);
 /// How many events two clients send, and how many of the first one's are answered when the region
 /// is lost.
@@ -21,7 +24,8 @@ const LOST_AFTER: u64 = 3_000;
 
 /// While home is away, the region signs up, signs in and meters. When home is back, it learns
 /// everything, once.
-pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops home")]
+async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     let before = customer(stack, REGION).await?;
     let first = usage_file(vec![before.tenant.clone()], 600, 21)?;
@@ -36,9 +40,9 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     );
     let second = usage_file(vec![meanwhile.tenant.clone()], 600, 22)?;
     send_all(stack, REGION, &second.path).await?;
-    tokio::time::sleep(AWAY).await;
+    until_undelivered(stack, REGION, &home).await?;
 
-    stack.start_region(&home).await?;
+    bring_back(stack, &home).await?;
     // Home hangs instead of refusing.
     stack.pause_region(&home)?;
     let hung = customer(stack, REGION).await?;
@@ -46,7 +50,7 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     send_all(stack, REGION, &third.path).await?;
     tokio::time::sleep(HANGS).await;
     stack.resume_region(&home)?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     for (tenant, file) in [
         (before.tenant, first),
         (meanwhile.tenant, second),
@@ -59,7 +63,8 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
 
 /// The region itself is lost while two clients send it the same file, what it has taken is being
 /// settled, and what is settled is on its way. They send all of it again once it is back.
-pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops a region")]
+async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     let dead_before = dead_letters(stack, &[&home, REGION]).await?;
     let tenants = vec![
@@ -94,13 +99,33 @@ pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()
         "the region was lost after it had all"
     );
 
-    stack.start_region(REGION).await?;
+    bring_back(stack, REGION).await?;
     send_all(stack, REGION, &file.path).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     file.ensure_counted(stack, &home, &tenants).await?;
     ensure!(
         dead_letters(stack, &[&home, REGION]).await? == dead_before,
         "there are new dead letters"
     );
+    Ok(())
+}
+
+/// Waits until a link from one region to another, which is away, has tried to deliver in vain.
+pub(crate) async fn until_undelivered(stack: &Stack, from: &str, to: &str) -> Result<()> {
+    let refused = async || -> Result<u64> {
+        let links = stack.control().links().await?;
+        let these = links
+            .iter()
+            .filter(|link| link.link.from == from && link.link.to == to);
+        Ok(these.map(|link| link.failed).sum())
+    };
+    let (before, deadline) = (refused().await?, Instant::now() + ATTEMPTED_MAX);
+    while refused().await? == before {
+        ensure!(
+            Instant::now() < deadline,
+            "nothing went from {from} to {to}"
+        );
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
     Ok(())
 }

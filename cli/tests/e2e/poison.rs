@@ -3,8 +3,10 @@
 use crate::books::{customer, usage_file};
 use crate::dead_letters::{source_of, sweep};
 use crate::exactly_once::send_all;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
+use crate::redelivery::soon;
 use anyhow::{Context, Result, ensure};
+use journey::journey;
 use local_aws::Stack;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,8 @@ const DEAD_AFTER_MAX: Duration = Duration::from_secs(300);
 
 /// The ledger gets messages that it cannot read, among good ones: the good ones are entered, the
 /// others end in the dead-letter queue of its function set, which says what queue they were in.
-pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result<()> {
+#[journey(alone = "counts the dead letters of home")]
+async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(&home)?);
     let dead = stack
@@ -26,7 +29,14 @@ pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack
         .queues
         .get("central-dead-letter")
         .context("it has a dead-letter queue")?;
-    let ended = poisoned(stack, &home, &client, dead).await;
+    // What cannot be read comes again until it is given up.
+    let ended = soon(
+        stack,
+        &home,
+        "ledger",
+        poisoned(stack, &home, &client, dead),
+    )
+    .await;
     sweep(&client, dead, &POISON).await?;
     ended
 }
@@ -64,7 +74,7 @@ async fn poisoned(
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     file.ensure_counted(stack, home, &[tenant]).await?;
     ensure!(
         stack.dead_letters(home).await? == dead_before + 2,

@@ -1,13 +1,15 @@
 //! An application plane makes the tenants' resources: shared ones, own ones, late ones, none at
 //! all.
 
+use crate::faults::{fault_in, under};
 use crate::life::{administrator, look_after_tenants};
 use crate::listener::Listener;
 use crate::onboarding::SHARED as REGION;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_about;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
+use journey::journey;
 use local_aws::{Action, Stack};
 use meridian::client::signup::{self, Operation, confirm, mailed_code, sign_up};
 use meridian::demo::{Person, enter, wait_until_done};
@@ -30,7 +32,8 @@ async fn confirmed(stack: &Stack, plan: &str) -> Result<(Person, Operation)> {
 }
 
 /// A pool tenant gets an item in the table of all, a silo tenant a table of its own; both sign in.
-pub(crate) async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()> {
+#[journey]
+async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     for (plan, has_table) in [("starter", false), ("enterprise", true)] {
         let (person, operation) = confirmed(stack, plan).await?;
@@ -46,7 +49,11 @@ pub(crate) async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -
 
 /// While the application listens to nothing, the deadline turns silence into a failure that can be
 /// repeated.
-pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "silences the application, and moves the clock of a region's tenants",
+    region = "us-west-2"
+)]
+async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let events = aws_sdk_eventbridge::Client::new(&stack.emulator_sdk(REGION)?);
     let bus = stack
@@ -90,7 +97,7 @@ async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
         (operation.state.as_str(), operation.next.as_str()) == ("waiting", "wait"),
         "{operation:?}"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_about(stack, &[&operation.tenant, &operation.alias]).await?;
     look_after_tenants(
         stack,
         REGION,
@@ -110,7 +117,8 @@ async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
 }
 
 /// An application plane of AWS SaaS Builder Toolkit hears of tenants by the names that it knows.
-pub(crate) async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
+#[journey]
+async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
     let listener = Listener::new(
         stack,
         REGION,
@@ -148,7 +156,11 @@ pub(crate) async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Resul
 
 /// Kills the application and the function that takes its answer at each of their calls: the queue
 /// brings what they had in hand again, and the tenant becomes active.
-pub(crate) async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "kills functions that other journeys use",
+    region = "us-west-2"
+)]
+async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
     for (function, queue) in [
         ("application-example", "application"),
         ("provisioning-apply", "provisioning"),
@@ -165,23 +177,11 @@ pub(crate) async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<
 /// Makes a tenant for each call of a function, at which that is killed. Returns how many calls
 /// there are.
 async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
-    let api_url = &stack.deployment().region(REGION)?.api_url;
     let mut boundaries = 0;
     for after in 0..CALLS_MAX {
-        let fault = crate::kills::fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
-        stack.control().add_fault(&fault).await?;
-        let (person, operation) = confirmed(stack, "starter").await?;
-        wait_until_done(api_url, &operation.id)
-            .await
-            .with_context(|| format!("{function} after {after}"))?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
-        let met = stack
-            .control()
-            .faults()
-            .await?
-            .iter()
-            .any(|fault| fault.met > 0);
-        stack.control().clear_faults().await?;
+        let fault = fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
+        let (made, met) = under(stack, &fault, made(stack)).await?;
+        let (person, operation) = made.with_context(|| format!("{function} after {after}"))?;
         enter(stack, person, &operation.alias).await?;
         if !met {
             break;
@@ -189,6 +189,15 @@ async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
         boundaries += 1;
     }
     Ok(boundaries)
+}
+
+/// A sign-up of which everything is done that concerns it.
+async fn made(stack: &Stack) -> Result<(Person, Operation)> {
+    let (person, operation) = confirmed(stack, "starter").await?;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
+    wait_until_done(api_url, &operation.id).await?;
+    quiet_about(stack, &[&operation.tenant, &operation.alias]).await?;
+    Ok((person, operation))
 }
 
 /// Whether a tenant has a table of its own.

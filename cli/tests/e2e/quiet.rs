@@ -1,10 +1,32 @@
-//! How long the journeys wait until nothing is under way.
+//! How the journeys wait until nothing is under way.
 
+use anyhow::Result;
+use local_aws::Stack;
+use meridian::demo::Customer;
 use std::time::Duration;
 
-/// Longer than what a restart strands takes to be found. The local AWS keeps no records of streams
-/// when a region stops: rows of the outbox and pending usage whose records are lost then wait for
-/// the sweep, which takes what is 60 s old and runs once in a minute, and what it finds has its own
-/// way to go. Every search for personal data restarts all regions, so that any journey may come
-/// after one.
+/// Longer than a message takes that comes again as often as its queue lets it.
 pub(crate) const QUIET_MAX: Duration = Duration::from_secs(180);
+
+/// Waits until nothing at all is under way: for journeys that run alone.
+pub(crate) async fn quiet(stack: &Stack) -> Result<()> {
+    stack.wait_until_quiet(QUIET_MAX).await
+}
+
+/// Waits until nothing is under way that concerns one of some customers.
+pub(crate) async fn quiet_for(stack: &Stack, customers: &[&Customer]) -> Result<()> {
+    let words = customers.iter().flat_map(|customer| words_of(customer));
+    quiet_about(stack, &words.collect::<Vec<_>>()).await
+}
+
+/// Waits until nothing is under way that mentions one of some texts.
+pub(crate) async fn quiet_about(stack: &Stack, texts: &[&str]) -> Result<()> {
+    stack.wait_until_quiet_about(texts, QUIET_MAX).await
+}
+
+/// What events, rows and messages about a tenant name: the tenant, or its administrator.
+fn words_of(customer: &Customer) -> impl Iterator<Item = &str> {
+    let claims = ["alias", "cognito:username"].map(|name| customer.claims[name].as_str());
+    let own = [&customer.tenant, &customer.person.details.email].map(|own| Some(own.as_str()));
+    claims.into_iter().chain(own).flatten()
+}

@@ -3,6 +3,7 @@
 use crate::books::customer;
 use anyhow::{Context, Result, ensure};
 use deployment::clients::http;
+use journey::journey;
 use local_aws::Stack;
 use meridian::client::login::{machine_token, sign_in};
 use meridian::client::usage::SCOPE;
@@ -62,7 +63,8 @@ fn form_with(field: &str, value: Value) -> Result<Value> {
 }
 
 /// Every kind of bad input that the issue of the first slice names.
-pub(crate) async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
+#[journey]
+async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let api = &region.api_url;
     for (field, value) in [
@@ -100,6 +102,13 @@ pub(crate) async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<
         unknown.status()
     );
 
+    requests_that_are_no_form(api).await?;
+    a_key_with_another_body(api).await?;
+    usage_rows(stack).await
+}
+
+/// What is no form at all, or not asked for as it has to be.
+async fn requests_that_are_no_form(api: &str) -> Result<()> {
     let url = format!("{api}/signups");
     let keyed = || {
         http()
@@ -173,7 +182,12 @@ pub(crate) async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<
     .check()
     .await
     .ok();
+    Ok(())
+}
 
+/// A key is good for the one body that it came with.
+async fn a_key_with_another_body(api: &str) -> Result<()> {
+    let url = format!("{api}/signups");
     let body = form()?;
     let key = meridian::new_uuid().to_string();
     let first = http()
@@ -200,7 +214,7 @@ pub(crate) async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<
     )
     .check()
     .await?;
-    usage_rows(stack).await
+    Ok(())
 }
 
 async fn usage_rows(stack: &Stack) -> Result<()> {
@@ -266,7 +280,8 @@ async fn usage_rows(stack: &Stack) -> Result<()> {
 }
 
 /// No token, no token at all, a person's token, another region's token: each is refused.
-pub(crate) async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
+#[journey]
+async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let other = stack.deployment().region(OTHER)?;
     let url = format!("{}/usage/events", region.api_url);
@@ -324,7 +339,11 @@ pub(crate) async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
     )
     .check()
     .await?;
+    operators_alone_see_the_fleet(stack).await
+}
 
+/// The operators' API takes operators' tokens.
+async fn operators_alone_see_the_fleet(stack: &Stack) -> Result<()> {
     let home = stack.deployment().region(&stack.deployment().home)?;
     let fleet = format!(
         "{}/fleet",

@@ -4,10 +4,14 @@ use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
 use crate::life::{administrator, guest};
 use crate::onboarding::{SHARED, beat_everywhere};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::{quiet, quiet_for};
+use crate::streams::bring_again_everywhere;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
+use deployment::DeployedRegion;
 use deployment::clients::http;
+use futures::future::try_join_all;
+use journey::journey;
 use local_aws::canary::Canary;
 use local_aws::{Stack, logs};
 use meridian::client::login::machine_token;
@@ -18,28 +22,19 @@ use meridian::client::tenant::accept_invitation;
 use meridian::client::usage::SCOPE;
 use meridian::demo::{Customer, Person, canaries};
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::sync::{Mutex, PoisonError};
 
 /// Runs the whole system with canaries in every personal field, refused and failing requests
 /// included, then searches everything that the other regions hold.
-pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
+#[journey(alone = "searches all that the regions hold", first)]
+async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
     let regions: Vec<String> = stack.deployment().regions.keys().cloned().collect();
     let mut planted = Vec::new();
-    for region in &regions {
-        let customer = customer(stack, region).await?;
-        let file = usage_file(vec![customer.tenant.clone()], 300, 51)?;
-        send_all(stack, region, &file.path).await?;
-        planted.extend(canaries(std::slice::from_ref(&customer)));
-        planted.extend(refused(stack, region).await?);
-        planted.extend(invited(stack, region).await?);
-        planted.extend(mailed(stack, &customer).await?);
-        planted.extend(metered(stack, &customer).await?);
-        stack
-            .invoke(region, "heartbeat", &scheduled_event(meridian::now()))
-            .await?;
-    }
+    let in_each = regions.iter().map(async |region| used(stack, region).await);
+    planted.extend(try_join_all(in_each).await?.concat());
     planted.extend(handed_over(stack).await?);
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     for region in &regions {
         let logged = logs::lines(stack, region).await?;
         ensure!(
@@ -47,7 +42,54 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
             "{region}: the logs cannot be read"
         );
     }
+    plant(planted);
+    search(stack).await
+}
+
+/// Everything that a region is used for, with canaries.
+async fn used(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
+    let customer = customer(stack, region).await?;
+    let file = usage_file(vec![customer.tenant.clone()], 300, 51)?;
+    send_all(stack, region, &file.path).await?;
+    let mut planted = canaries(std::slice::from_ref(&customer));
+    planted.extend(refused(stack, region).await?);
+    planted.extend(invited(stack, region).await?);
+    planted.extend(mailed(stack, &customer).await?);
+    planted.extend(metered(stack, &customer).await?);
+    stack
+        .invoke(region, "heartbeat", &scheduled_event(meridian::now()))
+        .await?;
+    Ok(planted)
+}
+
+/// What one search looks for in the end: every search stops and starts all regions.
+static PLANTED: Mutex<Vec<Canary>> = Mutex::new(Vec::new());
+
+fn plant(canaries: impl IntoIterator<Item = Canary>) {
+    let mut planted = PLANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    planted.extend(canaries);
+}
+
+/// Has everything searched, once the journeys side by side are over, for what is personal in a
+/// region: each value has to be found there, and nowhere else.
+pub(crate) fn stays_in(region: &str, values: &[(&'static str, &str)]) {
+    plant(values.iter().map(|(field, value)| Canary {
+        region: region.to_owned(),
+        field,
+        value: (*value).to_owned(),
+    }));
+}
+
+/// Searches everything that the regions hold for what was planted since the last search.
+pub(crate) async fn search(stack: &Stack) -> Result<()> {
+    let planted = std::mem::take(&mut *PLANTED.lock().unwrap_or_else(PoisonError::into_inner));
+    if planted.is_empty() {
+        return Ok(());
+    }
+    // What is stopped under way goes on when its schedule comes, for which nobody waits.
+    quiet(stack).await?;
     let found = stack.search(&planted, true).await?;
+    bring_again_everywhere(stack).await?;
     ensure!(
         found.strays.is_empty(),
         "outside their region: {:#?}",
@@ -61,37 +103,6 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
         found.at_home >= stored,
         "the search finds only {} of {stored} where they must be",
         found.at_home
-    );
-    Ok(())
-}
-
-/// Searches everything that the regions hold for what is personal in one of them: each value is
-/// found there, and nowhere else.
-pub(crate) async fn stays_in(
-    stack: &Stack,
-    region: &str,
-    values: &[(&'static str, &str)],
-) -> Result<()> {
-    let canary = |(field, value): &(&'static str, &str)| Canary {
-        region: region.to_owned(),
-        field,
-        value: (*value).to_owned(),
-    };
-    let planted: Vec<Canary> = values.iter().map(canary).collect();
-    // What is stopped under way goes on when its schedule comes, for which the scenarios after this
-    // one do not wait.
-    stack.wait_until_quiet(QUIET_MAX).await?;
-    let found = stack.search(&planted, true).await?;
-    ensure!(
-        found.strays.is_empty(),
-        "outside {region}: {:#?}",
-        found.strays
-    );
-    ensure!(
-        found.at_home == planted.len(),
-        "{region} holds only {} of {}",
-        found.at_home,
-        planted.len()
     );
     Ok(())
 }
@@ -177,7 +188,7 @@ async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         tried.send().await.is_err(),
         "{code}: somebody else's password is right"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let mails = stack.mailbox(code).await?;
     let organisation = &customer.person.details.organisation;
     let listed = mails
@@ -244,7 +255,7 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         .json(&json!([counted, corrected, unknown, nobody, invalid]))
         .send()
         .await?;
-    let answer: serde_json::Value = batch.json().await?;
+    let answer: Value = batch.json().await?;
     ensure!(answer["accepted"] == 2, "{code}: {answer}");
     let binary = post("/usage/events")
         .header("ce-specversion", "1.0")
@@ -259,23 +270,43 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         binary.send().await?.status() == StatusCode::OK,
         "{code}: an event in binary mode is refused"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[customer]).await?;
+    let corrected = (&corrected, &replacement);
+    corrected_and_asked_for(region, &token, customer, corrected, &query).await?;
+    let nowhere = |value| Canary {
+        region: "nowhere".to_owned(),
+        field: "refused",
+        value,
+    };
+    Ok(values.into_iter().map(nowhere).collect())
+}
+
+/// A correction of an event by another is taken with a reason from the list; neither it nor a query
+/// takes a free text.
+async fn corrected_and_asked_for(
+    region: &DeployedRegion,
+    token: &str,
+    customer: &Customer,
+    (corrected, replacement): (&Value, &Value),
+    query: &str,
+) -> Result<()> {
+    let post = || {
+        http()
+            .post(format!("{}/usage/corrections", region.api_url))
+            .bearer_auth(token)
+    };
     let correction = |reason: &str| json!({ "corrections": [{ "event": corrected, "replacement": replacement, "reason": reason }] });
-    let taken = post("/usage/corrections")
-        .json(&correction("test"))
-        .send()
-        .await?;
+    let taken = post().json(&correction("test")).send().await?;
     ensure!(
         taken.status() == StatusCode::ACCEPTED,
-        "{code}: a correction is refused"
+        "{}: a correction is refused",
+        region.api_url
     );
-    let refused = post("/usage/corrections")
-        .json(&correction(&query))
-        .send()
-        .await?;
+    let refused = post().json(&correction(query)).send().await?;
     ensure!(
         refused.status() == StatusCode::UNPROCESSABLE_ENTITY,
-        "{code}: a free text is a reason"
+        "{}: a free text is a reason",
+        region.api_url
     );
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let asked = format!(
@@ -285,14 +316,10 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     let asked = http().get(asked).bearer_auth(&reading).send().await?;
     ensure!(
         asked.status().is_client_error(),
-        "{code}: an address is a meter"
+        "{}: an address is a meter",
+        region.api_url
     );
-    let nowhere = |value| Canary {
-        region: "nowhere".to_owned(),
-        field: "refused",
-        value,
-    };
-    Ok(values.into_iter().map(nowhere).collect())
+    Ok(())
 }
 
 /// Sign-ups that pass through home, taken and refused: nothing of them stays there.

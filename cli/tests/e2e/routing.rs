@@ -2,7 +2,8 @@
 
 use crate::books::customer;
 use crate::life::{administrator, look_after_tenants};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::{quiet, quiet_for};
+use crate::streams::bring_back;
 use anyhow::{Context, Result, bail, ensure};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -12,6 +13,7 @@ use aws_sdk_route53::types::{
 };
 use deployment::clients::http;
 use jiff::SignedDuration;
+use journey::journey;
 use local_aws::Stack;
 use local_aws::names::{DOMAIN, zone};
 use meridian::client::operator::Operator;
@@ -122,7 +124,8 @@ async fn until_kept(stack: &Stack, alias: &str, kept: bool) -> Result<()> {
 
 /// In every region, a tenant's address answers from where the tenant lives; a subdomain that nobody has
 /// does not.
-pub(crate) async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
     for region in REGIONS {
         let customer = customer(stack, region).await?;
         let alias = alias_of(&customer)?;
@@ -175,11 +178,15 @@ pub(crate) async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<
 
 /// Suspended, it says so and no more; closing, it is there; closed, there is no record of it
 /// anywhere.
-pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()> {
+#[journey(
+    alone = "moves the clock of a region's tenants",
+    region = "eu-central-1"
+)]
+async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, tenant) = (alias_of(&host.customer)?, host.customer.tenant.clone());
     until(stack, &alias, is_open).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     operator.suspend(&tenant, "dunning").await?;
     let suspended = until(stack, &alias, is_suspended).await?.to_string();
@@ -192,7 +199,7 @@ pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()>
     until(stack, &alias, is_open).await?;
 
     let undo = host.admin.close().await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     ensure!(
         !is_gone(asked(stack, &alias).await?.0, &Value::Null),
         "a closing tenant can be taken back"
@@ -209,16 +216,17 @@ pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()>
         record(stack, REGION, &alias).await?.is_none(),
         "the region's zone has a record"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     Ok(())
 }
 
 /// Home goes away: names go on answering, and new ones come. When it is back, it has them all.
-pub(crate) async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops home")]
+async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     let before = alias_of(&customer(stack, REGION).await?)?;
     until(stack, &before, is_open).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     stack.stop_region(&home).await?;
     until(stack, &before, is_open)
         .await
@@ -227,7 +235,7 @@ pub(crate) async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
     until(stack, &meanwhile, is_open)
         .await
         .context("a new address while home is off")?;
-    stack.start_region(&home).await?;
+    bring_back(stack, &home).await?;
     stack.pause_region(&home)?;
     let hung = alias_of(&customer(stack, REGION).await?)?;
     until(stack, &hung, is_open)
@@ -238,7 +246,7 @@ pub(crate) async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
         until_kept(stack, alias, true).await?;
         until(stack, alias, is_open).await?;
     }
-    stack.wait_until_quiet(QUIET_MAX).await
+    quiet(stack).await
 }
 
 /// The AWS of a region through its proxy, with the permissions of one of its functions.
@@ -289,7 +297,8 @@ pub(crate) fn with_credentials(
 }
 
 /// Whoever may not change names is refused by its own region, and no name changes anywhere.
-pub(crate) async fn only_who_may_changes_names(stack: &Stack) -> Result<()> {
+#[journey]
+async fn only_who_may_changes_names(stack: &Stack) -> Result<()> {
     let alias = alias_of(&customer(stack, REGION).await?)?;
     until(stack, &alias, is_open).await?;
     let held = record(stack, REGION, &alias).await?.context("a record")?;

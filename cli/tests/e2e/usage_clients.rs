@@ -2,9 +2,10 @@
 
 use crate::books::{customer, ledger};
 use crate::clients::run;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_for;
 use anyhow::{Result, ensure};
 use jiff::Timestamp;
+use journey::journey;
 use local_aws::Stack;
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
@@ -24,13 +25,15 @@ fn event(tenant: &str, id: &str, gigabytes: f64) -> Result<Value> {
 
 /// The SDK of `CloudEvents` in all its modes, and the client of `OpenMeter`, each unmodified: what
 /// they send over and over counts once.
-pub(crate) async fn clients_of_others_report_usage(stack: &Stack) -> Result<()> {
+#[journey]
+async fn clients_of_others_report_usage(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
-    let tenants = [
-        customer(stack, REGION).await?.tenant,
-        customer(stack, REGION).await?.tenant,
-    ];
+    let (one, other) = (
+        customer(stack, REGION).await?,
+        customer(stack, REGION).await?,
+    );
+    let tenants = [one.tenant.clone(), other.tenant.clone()];
 
     let url = format!("{}/usage/events", region.api_url);
     let mut sent = event(&tenants[0], "100% \u{1f600}", 1.25)?;
@@ -79,7 +82,7 @@ pub(crate) async fn clients_of_others_report_usage(stack: &Stack) -> Result<()> 
         );
     }
 
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&one, &other]).await?;
     let found = ledger(stack, &stack.deployment().home.clone(), &tenants).await?;
     let total = |tenant: &str, gigabytes: &str, events| -> Result<_> {
         Ok((

@@ -1,9 +1,10 @@
 //! Numbers of any width: what is accepted counts, is shown and is in the ledger.
 
 use crate::books::{scan, text_of};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_for;
 use anyhow::{Context, Result, ensure};
 use deployment::clients::http;
+use journey::journey;
 use kernel::BillingPeriod;
 use local_aws::Stack;
 use meridian::client::login::machine_token;
@@ -17,10 +18,10 @@ const REGION: &str = "eu-central-1";
 
 /// The finest and the greatest values that are taken are on one day with ordinary ones: the month
 /// that the tenant sees, and the ledger's day, have each of them to the last digit.
-pub(crate) async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
-    let tenant = become_customer(stack, Person::invent(REGION, "pro"))
-        .await?
-        .tenant;
+#[journey]
+async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
+    let customer = become_customer(stack, Person::invent(REGION, "pro")).await?;
+    let tenant = &customer.tenant;
     let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let url = format!("{}/usage/events", region.api_url);
@@ -30,7 +31,7 @@ pub(crate) async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
         .iter()
         .enumerate()
     {
-        let sent = [event(&tenant, id, seconds, &now.to_string())?];
+        let sent = [event(tenant, id, seconds, &now.to_string())?];
         let status = http()
             .post(&url)
             .bearer_auth(&token)
@@ -40,7 +41,7 @@ pub(crate) async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
             .status();
         ensure!(status == StatusCode::OK, "{seconds} is refused: {status}");
     }
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&customer]).await?;
 
     let sum = format!(
         "1{}172799.{}1{}5",

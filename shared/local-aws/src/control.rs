@@ -180,6 +180,15 @@ impl Control {
         Ok(set.id)
     }
 
+    /// Removes one fault by its number.
+    ///
+    /// # Errors
+    /// When the control API does not answer.
+    pub async fn remove_fault(&self, id: u64) -> Result<()> {
+        self.ask(Method::DELETE, &format!("/faults/{id}"), &())
+            .await
+    }
+
     /// Removes every fault.
     ///
     /// # Errors

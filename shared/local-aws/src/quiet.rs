@@ -3,14 +3,24 @@
 
 use super::stack::Stack;
 use anyhow::{Context, Result, bail};
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
-use aws_sdk_sqs::types::QueueAttributeName;
+use deployment::clients::http;
 use futures::future::try_join_all;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// An invocation that has taken its messages and not yet written shows nowhere: look again.
 const LOOKS_IN_A_ROW: u32 = 3;
+
+/// What a region's emulator says of itself (`sitecustomize.py`).
+#[derive(Deserialize)]
+struct UnderWay {
+    /// By queue: the messages that it holds.
+    queues: BTreeMap<String, u64>,
+    /// By the beginning of their partitions: the rows that wait for a function.
+    rows: BTreeMap<String, u64>,
+}
 
 impl Stack {
     /// Waits until nothing is under way in any region: no usage to settle, no event to publish, no
@@ -19,13 +29,19 @@ impl Stack {
     /// # Errors
     /// When that takes longer than `timeout`; the message says what is still waiting.
     pub async fn wait_until_quiet(&self, timeout: Duration) -> Result<()> {
+        self.wait_until_quiet_about(&[], timeout).await
+    }
+
+    /// Waits until nothing is under way in any region that mentions one of some texts, such as a
+    /// tenant's id; without texts, until nothing is at all.
+    ///
+    /// # Errors
+    /// When that takes longer than `timeout`; the message says what is still waiting.
+    pub async fn wait_until_quiet_about(&self, about: &[&str], timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;
         let mut quiet = 0;
         while quiet < LOOKS_IN_A_ROW {
-            let regions = self.deployment().regions.keys();
-            let waiting = try_join_all(regions.map(async |code| self.waiting(code).await))
-                .await?
-                .concat();
+            let waiting = self.waiting(about).await?;
             quiet = if waiting.is_empty() { quiet + 1 } else { 0 };
             if quiet == 0 && Instant::now() > deadline {
                 bail!(
@@ -44,82 +60,36 @@ impl Stack {
     /// # Errors
     /// When the region does not answer.
     pub async fn dead_letters(&self, code: &str) -> Result<u64> {
-        let depths = self.queue_depths(code).await?;
-        Ok(depths
-            .iter()
-            .filter(|(name, _)| is_dead_letter(name))
-            .map(|(_, depth)| depth)
-            .sum())
+        let queues = self.under_way(code, &[]).await?.queues;
+        let dead = queues.iter().filter(|(name, _)| is_dead_letter(name));
+        Ok(dead.map(|(_, depth)| depth).sum())
     }
 
-    /// What is under way in a region, in words.
-    async fn waiting(&self, code: &str) -> Result<Vec<String>> {
-        let depths = self.queue_depths(code).await?;
-        let mut waiting: Vec<String> = depths
-            .into_iter()
-            .filter(|(name, depth)| *depth > 0 && !is_dead_letter(name))
-            .map(|(name, depth)| format!("{depth} in {name} of {code}"))
-            .collect();
-        for (table, prefix) in [("outbox", "OUTBOX#"), ("usage", "PENDING#")] {
-            let count = self.count_items(code, table, prefix).await?;
-            if count > 0 {
-                waiting.push(format!("{count} of {prefix} in {code}"));
-            }
-        }
-        Ok(waiting)
-    }
-
-    async fn queue_depths(&self, code: &str) -> Result<Vec<(String, u64)>> {
-        let client = aws_sdk_sqs::Client::new(&self.emulator_sdk(code)?);
-        let urls = client
-            .list_queues()
-            .send()
-            .await
-            .with_context(|| format!("queues of {code}"))?;
-        let counted = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ];
-        let depths = urls.queue_urls().iter().map(async |url| {
-            let asked = client
-                .get_queue_attributes()
-                .queue_url(url)
-                .set_attribute_names(Some(counted.to_vec()));
-            let answer = asked
-                .send()
-                .await
-                .with_context(|| format!("the queue {url}"))?;
-            let values = answer
-                .attributes()
-                .into_iter()
-                .flat_map(|attributes| attributes.values());
-            let depth = values.filter_map(|value| value.parse::<u64>().ok()).sum();
-            anyhow::Ok((url.rsplit('/').next().unwrap_or_default().to_owned(), depth))
+    /// What is under way and mentions one of some texts, in words.
+    async fn waiting(&self, about: &[&str]) -> Result<Vec<String>> {
+        let regions = self.deployment().regions.keys();
+        let waiting = regions.map(async |code| {
+            let UnderWay { queues, rows } = self.under_way(code, about).await?;
+            let queues = queues.into_iter().filter(|(name, _)| !is_dead_letter(name));
+            let waiting = queues.chain(rows).filter(|(_, depth)| *depth > 0);
+            let waiting = waiting.map(|(name, depth)| format!("{depth} in {name} of {code}"));
+            anyhow::Ok(waiting.collect::<Vec<_>>())
         });
-        try_join_all(depths).await
+        Ok(try_join_all(waiting).await?.concat())
     }
 
-    async fn count_items(&self, code: &str, table: &str, prefix: &str) -> Result<u64> {
-        let region = self.deployment().region(code)?;
-        let name = region
-            .tables
-            .get(table)
-            .with_context(|| format!("{code} has no {table} table"))?;
-        let client = aws_sdk_dynamodb::Client::new(&self.emulator_sdk(code)?);
-        let mut pages = client
-            .scan()
-            .table_name(name)
-            .select(Select::Count)
-            .filter_expression("begins_with(pk, :prefix)")
-            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
-            .into_paginator()
-            .send();
-        let mut count = 0;
-        while let Some(page) = pages.next().await {
-            count += u64::try_from(page?.count()).unwrap_or_default();
-        }
-        Ok(count)
+    async fn under_way(&self, code: &str, about: &[&str]) -> Result<UnderWay> {
+        let url = format!(
+            "{}/_meridian/under-way",
+            self.local().region(code)?.emulator_url
+        );
+        let about: Vec<_> = about.iter().map(|text| ("about", *text)).collect();
+        let url = reqwest::Url::parse_with_params(&url, about)?;
+        let answer = http().get(url).send().await;
+        let answer = answer
+            .and_then(reqwest::Response::error_for_status)
+            .with_context(|| format!("what is under way in {code}"))?;
+        Ok(answer.json().await?)
     }
 }
 

@@ -1,6 +1,7 @@
 """What the emulator runs before its own code."""
 
 import importlib.machinery
+import json
 import socketserver
 import sys
 import threading
@@ -9,6 +10,7 @@ import threading
 # acknowledgement: about 100 ms per invocation.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
+APP = "ministack.app"
 COGNITO = "ministack.services.cognito"
 
 # The calls after which Cognito mails a code, with the source that a custom-message trigger is told.
@@ -78,19 +80,59 @@ def complete(cognito):
     cognito._build_presignup_event = build_whole_sign_up
 
 
+# What is under way: the rows that wait for a function, by the beginning of their partitions.
+WAITING = ("OUTBOX#", "PENDING#")
+
+
+def under_way(about):
+    """How many messages each queue holds, taken ones included, and how many rows wait; with texts, only those that
+    mention one. One answer instead of two requests for each queue and a scan of every table."""
+    from ministack.services import dynamodb, sqs
+
+    def counts(text):
+        return not about or any(word in text for word in about)
+
+    queues = {
+        key[-1].rsplit("/", 1)[-1]: sum(counts(message["body"]) for message in list(queue["messages"]))
+        for key, queue in list(sqs._queues._data.items())
+    }
+    rows = dict.fromkeys(WAITING, 0)
+    for table in list(dynamodb._tables._data.values()):
+        for partition, items in list(table["items"].items()):
+            prefix = next((prefix for prefix in WAITING if str(partition).startswith(prefix)), None)
+            if prefix:
+                rows[prefix] += sum(counts(json.dumps(item)) for item in list(items.values()))
+    return {"queues": queues, "rows": rows}
+
+
+def look_on(app):
+    """Answers what is under way, beside the emulator's own routes for looking on."""
+    handle = app._handle_pre_body_request
+
+    async def handle_or_look(method, path, headers, query_params, request_id):
+        if path != "/_meridian/under-way":
+            return await handle(method, path, headers, query_params, request_id)
+        said = json.dumps(under_way(query_params.get("about", [])))
+        return 200, {"Content-Type": "application/json"}, said.encode()
+
+    app._handle_pre_body_request = handle_or_look
+
+
 class Completing:
-    """Completes the module as it is imported."""
+    """Completes modules as they are imported."""
+
+    completions = {APP: look_on, COGNITO: complete}
 
     def find_spec(self, name, path, target=None):
-        if name != COGNITO:
+        completion = self.completions.pop(name, None)
+        if completion is None:
             return None
-        sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         load = spec.loader.exec_module
 
         def load_and_complete(module):
             load(module)
-            complete(module)
+            completion(module)
 
         spec.loader.exec_module = load_and_complete
         return spec

@@ -1,8 +1,8 @@
-"""Signs a person in with a client library that others maintain (pycognito), one step a call.
+"""Signs a person in with a client library that others maintain (pycognito), one step a line.
 
-The step is the first argument; what it needs comes as JSON on standard input, and what came of it goes out as JSON:
-tokens, or `error` with the exception's name and message. The library verifies every token that it gets against the
-pool's keys.
+Each line of standard input is a job as JSON: its `step`, and what that needs. What came of it goes out as a line of
+JSON: tokens, or `error` with the exception's name and message. The library verifies every token that it gets against
+the pool's keys.
 """
 
 import json
@@ -97,12 +97,16 @@ STEPS = {
 }
 
 
-def main():
+def take(job):
     try:
-        answer = STEPS[sys.argv[1]](json.load(sys.stdin))
+        return STEPS[job["step"]](job)
     except ClientError as error:
-        answer = {"error": error.response["Error"]["Code"], "message": error.response["Error"]["Message"]}
-    json.dump(answer, sys.stdout)
+        return {"error": error.response["Error"]["Code"], "message": error.response["Error"]["Message"]}
+
+
+def main():
+    for line in sys.stdin:
+        print(json.dumps(take(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -152,13 +152,12 @@ impl Stack {
         Ok(())
     }
 
-    /// Brings a region back with its state.
+    /// Brings a region back with its state. Returns whether it was away.
     ///
     /// # Errors
     /// When the fleet has no such region, or the process does not start.
-    pub async fn start_region(&self, region: &str) -> Result<()> {
-        self.emulator(region)?.start().await?;
-        Ok(())
+    pub async fn start_region(&self, region: &str) -> Result<bool> {
+        self.emulator(region)?.start().await
     }
 
     /// Freezes a region: it hangs instead of refusing.

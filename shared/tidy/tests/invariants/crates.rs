@@ -154,7 +154,7 @@ const KNOWN_BY: [(&str, &[&str]); 3] = [
 ];
 
 /// Crates for tests and measurements only.
-const TESTS_ONLY: [&str; 4] = ["coldstart", "testkit", "tenantkit", "tidy"];
+const TESTS_ONLY: [&str; 5] = ["coldstart", "journey", "testkit", "tenantkit", "tidy"];
 
 /// The crate for tests that holds people.
 const KNOWS_PEOPLE: &str = "tenantkit";
