@@ -1,4 +1,4 @@
-//! Thresholds of usage that a tenant wants to be told, besides those of its plan.
+//! Usage thresholds at which a tenant wants to be notified, in addition to those of its plan.
 
 use crate::change_set::{ChangeSet, State};
 use crate::{Actor, AuditAction, Context, FieldProblem, Username};
@@ -7,22 +7,22 @@ use kernel::MeterCode;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many thresholds of one meter a tenant adds to those of its plan.
+/// The most thresholds of one meter that a tenant can add to those of its plan.
 pub const THRESHOLDS_MAX: usize = 10;
 /// The highest threshold, in percent of what the plan allows.
 pub const THRESHOLD_PERCENT_MAX: u16 = 1_000;
 
-/// A tenant's own thresholds: of each meter, in percent of what the plan allows in a billing period.
+/// A tenant's own thresholds by meter, in percent of the plan's allowance in a billing period.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AlertThresholds(BTreeMap<MeterCode, BTreeSet<u16>>);
 
 impl AlertThresholds {
-    /// Thresholds of meters that a plan has allowances of; those of a meter may be none.
+    /// Checks thresholds against the plan's allowances. A meter with an empty list is dropped.
     ///
     /// # Errors
-    /// When the plan has no allowance of a meter, or a meter comes twice or with thresholds that cannot
-    /// be.
+    /// When the plan has no allowance of a meter, a meter is named twice, or a list is too long or
+    /// has a percentage out of range.
     pub fn of_plan<'a>(
         plan: &Plan,
         wanted: impl IntoIterator<Item = (&'a str, &'a [u16])>,
@@ -59,12 +59,12 @@ impl AlertThresholds {
         Ok(Self(thresholds))
     }
 
-    /// Those of a meter, in percent, rising.
+    /// The thresholds of a meter in percent, in ascending order.
     pub fn of(&self, meter: &MeterCode) -> impl Iterator<Item = u16> {
         self.0.get(meter).into_iter().flatten().copied()
     }
 
-    /// An allowance with the tenant's own thresholds among those of the plan.
+    /// An allowance with the tenant's own thresholds merged into the plan's.
     #[must_use]
     pub fn added_to(&self, allowance: &Allowance) -> Allowance {
         let percents: BTreeSet<u16> = allowance
@@ -80,8 +80,7 @@ impl AlertThresholds {
     }
 }
 
-/// Decides that these are a tenant's own thresholds from now on, in place of those before; nothing
-/// where they are already.
+/// Replaces a tenant's own thresholds. `None` if they are the same already.
 #[must_use]
 pub fn decide_alert_thresholds(
     state: &State,

@@ -16,7 +16,7 @@ pub(super) fn apply(state: &State, published: &TenantPolicy) -> (State, ChangeSe
     (after(state, changes.clone()), changes)
 }
 
-/// A status, what home wants, and what is published of it.
+/// A status, the policy's suspension, and the events that it publishes.
 #[test]
 fn a_policy_changes_status_and_plan() {
     fn check(
@@ -81,7 +81,7 @@ fn a_policy_changes_status_and_plan() {
 }
 
 #[test]
-fn a_suspension_ends_by_who_made_it() {
+fn a_suspension_ends_with_the_reason_that_it_began_with() {
     let (suspended, _) = apply(
         &state(TenantStatus::Active),
         &desired_policy(1, Some(Suspension::Dunning)),
@@ -96,12 +96,12 @@ fn a_suspension_ends_by_who_made_it() {
     assert_eq!(
         published(&changes),
         ["applied:2"],
-        "what holds is told once more"
+        "the version in force is reported again"
     );
 }
 
 #[test]
-fn a_wish_for_a_plan_is_published_and_counted() {
+fn a_plan_request_is_published_and_numbered() {
     let by = Actor::Clock;
     let ask_in = |mode: &str, state: &State, plan: &str| {
         decide_plan_request(

@@ -7,7 +7,7 @@ fn subdomain(text: &str) -> CustomSubdomain {
     text.parse().unwrap()
 }
 
-/// Any function of the subdomain will do here.
+/// Any function of the subdomain works here.
 fn digest(text: &str) -> SubdomainDigest {
     let mut bytes = [0; 32];
     bytes[..text.len()].copy_from_slice(text.as_bytes());
@@ -40,7 +40,7 @@ fn decided(
     }
 }
 
-fn hear(
+fn receive(
     state: &State,
     text: &str,
     decision: ReservationDecision,
@@ -53,11 +53,11 @@ fn hear(
     }
 }
 
-/// A tenant to which a subdomain leads.
+/// A tenant with an active subdomain.
 fn holder(text: &str) -> State {
     let (requesting, _) = reservation(&state(TenantStatus::Active), text);
-    let (confirming, _) = hear(&requesting, text, ReservationDecision::Leased, 1);
-    hear(&confirming, text, ReservationDecision::Confirmed, 2).0
+    let (confirming, _) = receive(&requesting, text, ReservationDecision::Leased, 1);
+    receive(&confirming, text, ReservationDecision::Confirmed, 2).0
 }
 
 fn held(state: &State) -> Option<&str> {
@@ -73,7 +73,7 @@ fn former(state: &State, now: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_subdomain_is_readable_and_nobody_elses_word() {
+fn a_subdomain_is_well_formed_and_not_reserved() {
     for (text, valid) in [
         ("acme", true),
         ("a-1", true),
@@ -118,7 +118,7 @@ fn a_subdomain_is_readable_and_nobody_elses_word() {
 }
 
 #[test]
-fn a_subdomain_is_claimed_in_two_phases() {
+fn a_subdomain_is_reserved_in_two_phases() {
     let active = state(TenantStatus::Active);
     let (requesting, changes) = reservation(&active, "acme");
     let changes = changes.unwrap();
@@ -133,14 +133,14 @@ fn a_subdomain_is_claimed_in_two_phases() {
         "it is reserved already"
     );
 
-    let (confirming, events) = hear(&requesting, "acme", ReservationDecision::Leased, 1);
+    let (confirming, events) = receive(&requesting, "acme", ReservationDecision::Leased, 1);
     assert_eq!(events, ["confirmed:2"]);
     assert_eq!(
         held(&confirming),
         None,
         "nothing leads to it before home has confirmed"
     );
-    let (holding, events) = hear(&confirming, "acme", ReservationDecision::Confirmed, 2);
+    let (holding, events) = receive(&confirming, "acme", ReservationDecision::Confirmed, 2);
     assert_eq!(
         (events, held(&holding)),
         (vec!["address:3".to_owned()], Some("acme"))
@@ -149,12 +149,12 @@ fn a_subdomain_is_claimed_in_two_phases() {
     assert_eq!(format!("{:?}", holding.tenant).matches("acme").count(), 0);
 }
 
-/// In which state an answer fits, and to which revision; anything else is no news.
+/// The state and the revision that an answer fits; any other answer changes nothing.
 #[test]
-fn an_answer_fits_what_it_answers_only() {
+fn only_an_answer_to_the_latest_request_counts() {
     use ReservationDecision::{Confirmed, Leased, Refused, Released};
     let (requesting, _) = reservation(&state(TenantStatus::Active), "acme");
-    let (confirming, _) = hear(&requesting, "acme", Leased, 1);
+    let (confirming, _) = receive(&requesting, "acme", Leased, 1);
     let holding = holder("acme");
     for (before, text, decision, revision, expected) in [
         (&requesting, "acme", Confirmed, 1, "nothing"),
@@ -170,14 +170,14 @@ fn an_answer_fits_what_it_answers_only() {
         (&holding, "acme", Refused, 2, "nothing"),
     ] {
         assert_eq!(
-            hear(before, text, decision, revision).1,
+            receive(before, text, decision, revision).1,
             [expected],
             "{text} {decision:?} {revision}"
         );
     }
     for before in [&requesting, &confirming] {
         let revision = before.tenant.subdomains.as_ref().unwrap().revision;
-        let (refused, events) = hear(before, "acme", Refused, revision);
+        let (refused, events) = receive(before, "acme", Refused, revision);
         let reservation = refused
             .tenant
             .subdomains
@@ -207,7 +207,7 @@ fn an_answer_fits_what_it_answers_only() {
 }
 
 #[test]
-fn what_stands_under_the_subdomain_in_the_region_counts_too() {
+fn other_tenants_use_of_the_subdomain_counts_too() {
     let (requesting, _) = reservation(&state(TenantStatus::Active), "acme");
     let leased = decided("acme", ReservationDecision::Leased, 1);
     let reserved =
@@ -229,15 +229,15 @@ fn what_stands_under_the_subdomain_in_the_region_counts_too() {
 }
 
 #[test]
-fn another_subdomain_is_claimed_before_the_first_is_given_up() {
+fn another_subdomain_is_reserved_before_the_first_is_released() {
     let acme = holder("acme");
     let (requesting, changes) = reservation(&acme, "acme-labs");
     assert_eq!(
         (published(&changes.unwrap()), held(&requesting)),
         (vec!["requested:4".to_owned()], Some("acme"))
     );
-    let (confirming, _) = hear(&requesting, "acme-labs", ReservationDecision::Leased, 4);
-    let (labs, events) = hear(&confirming, "acme-labs", ReservationDecision::Confirmed, 5);
+    let (confirming, _) = receive(&requesting, "acme-labs", ReservationDecision::Leased, 4);
+    let (labs, events) = receive(&confirming, "acme-labs", ReservationDecision::Confirmed, 5);
     assert_eq!(events, ["released:6", "address:7"]);
     assert_eq!(held(&labs), Some("acme-labs"));
     assert_eq!(former(&labs, "2026-11-27T09:59:59Z"), ["acme"]);
@@ -261,7 +261,7 @@ fn another_subdomain_is_claimed_before_the_first_is_given_up() {
     assert_eq!(
         published(&changes.unwrap()),
         ["released:8"],
-        "the subdomain in use is kept"
+        "the active subdomain stays"
     );
     assert_eq!(
         (
@@ -272,8 +272,8 @@ fn another_subdomain_is_claimed_before_the_first_is_given_up() {
     );
 
     let (back, _) = reservation(&labs, "acme");
-    let (back, _) = hear(&back, "acme", ReservationDecision::Leased, 8);
-    let (back, _) = hear(&back, "acme", ReservationDecision::Confirmed, 9);
+    let (back, _) = receive(&back, "acme", ReservationDecision::Leased, 8);
+    let (back, _) = receive(&back, "acme", ReservationDecision::Confirmed, 9);
     assert_eq!(
         (held(&back), former(&back, "2026-11-20T10:00:00Z")),
         (Some("acme"), vec!["acme-labs".to_owned()])
@@ -281,7 +281,7 @@ fn another_subdomain_is_claimed_before_the_first_is_given_up() {
 }
 
 #[test]
-fn home_is_asked_again_and_the_latest_answer_counts() {
+fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
     let (requesting, changes) = reservation(&state(TenantStatus::Active), "acme");
     let due = changes.unwrap().due[0];
     assert_eq!(
@@ -312,14 +312,14 @@ fn home_is_asked_again_and_the_latest_answer_counts() {
         "it was asked since"
     );
     assert_eq!(
-        hear(&asked, "acme", ReservationDecision::Refused, 1).1,
+        receive(&asked, "acme", ReservationDecision::Refused, 1).1,
         ["nothing"]
     );
     assert_eq!(
-        hear(&asked, "acme", ReservationDecision::Leased, 1).1,
+        receive(&asked, "acme", ReservationDecision::Leased, 1).1,
         ["nothing"]
     );
-    let (confirming, events) = hear(&asked, "acme", ReservationDecision::Leased, 2);
+    let (confirming, events) = receive(&asked, "acme", ReservationDecision::Leased, 2);
     assert_eq!(events, ["confirmed:3"]);
     assert!(
         published(&look(&confirming, &next)).is_empty(),
@@ -342,7 +342,7 @@ fn home_is_asked_again_and_the_latest_answer_counts() {
 }
 
 #[test]
-fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
+fn subdomains_are_released_on_request_and_at_the_end() {
     let release = |state: &State| decide_subdomain_release(state, Actor::Holder, &context());
     assert_eq!(release(&state(TenantStatus::Active)), None);
     let (both, _) = reservation(&holder("acme"), "acme-labs");
@@ -410,10 +410,9 @@ fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
     assert_eq!(erased.tenant.subdomains, None);
 }
 
-/// Even where nothing is kept, the records of the subdomains are removed before the subdomains are
-/// forgotten.
+/// Even without a retention, the DNS records are removed before the subdomains are erased.
 #[test]
-fn a_subdomain_is_erased_when_its_record_is_gone() {
+fn a_subdomain_is_erased_after_its_record() {
     let text = "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=0 retention_days=0 hosted_zone=";
     let settings: Settings = text.parse().unwrap();
     for (open, erased_at) in [
@@ -444,7 +443,7 @@ fn a_subdomain_is_erased_when_its_record_is_gone() {
 }
 
 #[test]
-fn only_a_tenant_in_use_claims() {
+fn only_an_active_tenant_reserves_a_subdomain() {
     for status in TenantStatus::ALL {
         let reserved = decide_subdomain_reservation(
             &state(status),
@@ -458,10 +457,10 @@ fn only_a_tenant_in_use_claims() {
 }
 
 proptest! {
-    /// Whatever home answers and in whatever order: a subdomain leads to the tenant only after home
-    /// confirmed that very reservation, and an answer that comes twice changes nothing the second time.
+    /// Whatever home answers, in any order: a subdomain is active only after home confirmed this
+    /// very reservation, and a repeated answer changes nothing.
     #[test]
-    fn a_subdomain_leads_only_where_home_confirmed_it(
+    fn a_subdomain_is_active_only_after_home_confirmed_it(
         answers in prop::collection::vec((0..2_usize, 0..4_usize, 1..8_u64), 0..24),
     ) {
         use ReservationDecision::{Confirmed, Leased, Refused, Released};
@@ -470,8 +469,8 @@ proptest! {
         for (name, decision, revision) in answers {
             let decision = [Leased, Confirmed, Refused, Released][decision];
             let before = tenant.clone();
-            tenant = hear(&before, names[name], decision, revision).0;
-            let again = hear(&tenant, names[name], decision, revision);
+            tenant = receive(&before, names[name], decision, revision).0;
+            let again = receive(&tenant, names[name], decision, revision);
             prop_assert_eq!(&again.1, &["nothing".to_owned()]);
             if held(&tenant) != held(&before) {
                 prop_assert_eq!((held(&tenant), decision), (Some(names[name]), Confirmed));
