@@ -1,10 +1,10 @@
-//! The languages that people are addressed in.
+//! The languages of pages and mails.
 
 use crate::Invalid;
 use std::fmt;
 use std::str::FromStr;
 
-/// A language of pages and mails, by its code of ISO 639-1.
+/// A language of pages and mails, by its ISO 639-1 code.
 #[derive(
     Debug,
     Clone,
@@ -30,7 +30,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The code.
+    /// The ISO 639-1 code.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,8 +1,8 @@
-//! A tenant's status and a user's role: words that tokens and events carry.
+//! Statuses and roles, as in tokens and events.
 
 use std::fmt;
 
-/// Where a tenant is in its life.
+/// The status of a tenant.
 #[derive(
     Debug,
     Clone,
@@ -25,7 +25,7 @@ pub enum TenantStatus {
     Provisioning,
     /// In use.
     Active,
-    /// Kept, but nobody signs in.
+    /// Its data is retained, but nobody can sign in.
     Suspended,
     /// Being closed: within the grace period.
     Closing,
@@ -36,7 +36,7 @@ pub enum TenantStatus {
 }
 
 impl TenantStatus {
-    /// Every status, in the order of a tenant's life.
+    /// Every status, in the order of the lifecycle.
     pub const ALL: [Self; 7] = [
         Self::Pending,
         Self::Provisioning,
@@ -47,7 +47,7 @@ impl TenantStatus {
         Self::Relocating,
     ];
 
-    /// The status as it is stored and sent.
+    /// The status as stored and sent.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -89,7 +89,7 @@ pub enum StatusReason {
     SignedUp,
     /// The administrator confirmed the address.
     Confirmed,
-    /// Provisioning ended well.
+    /// The application made the resources.
     Provisioned,
     /// An operator's decision.
     Operator,
@@ -97,17 +97,17 @@ pub enum StatusReason {
     Dunning,
     /// The address was not confirmed in time.
     Expired,
-    /// The tenant's administrator asked for the end.
+    /// The tenant's administrator requested the closure.
     ClosureRequested,
-    /// The administrator, or an operator, took that back within the grace period.
+    /// The administrator or an operator undid the closure within the grace period.
     ClosureUndone,
     /// The grace period is over.
     GraceEnded,
-    /// The status is the same; the plan is another.
+    /// The plan changed and the status did not.
     PlanChanged,
 }
 
-/// Who wants a tenant to be suspended.
+/// The reason for a suspension that home wants.
 #[derive(
     Debug,
     Clone,
@@ -124,13 +124,13 @@ pub enum StatusReason {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Suspension {
-    /// An operator.
+    /// An operator's decision.
     Operator,
-    /// The dunning policy.
+    /// The dunning policy's decision.
     Dunning,
 }
 
-/// How a tenant's resources are made: shared with others, or its own.
+/// Whether a tenant's resources are shared or its own.
 #[derive(
     Debug,
     Clone,
@@ -154,7 +154,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// The tier as it is stored and sent.
+    /// The tier as stored and sent.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -164,7 +164,7 @@ impl Tier {
     }
 }
 
-/// What a user may do within a tenant.
+/// The role of a user within a tenant.
 #[derive(
     Debug,
     Clone,
@@ -188,7 +188,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role as tokens carry it.
+    /// The role as in tokens.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
