@@ -261,7 +261,7 @@ impl UsageGroup {
     pub fn narrowed(&self, dimensions: &[DimensionCode]) -> Self {
         let is_kept = |part: &&str| {
             part.split_once('=')
-                .is_some_and(|(name, _)| dimensions.iter().any(|kept| kept.as_str() == name))
+                .is_some_and(|(name, _)| dimensions.iter().any(|listed| listed.as_str() == name))
         };
         Self(
             self.0

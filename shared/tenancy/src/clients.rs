@@ -147,7 +147,7 @@ pub struct ClientWish {
 pub fn decide_client(
     state: &State,
     clients: &[MachineClient],
-    wish: &ClientWish,
+    request: &ClientWish,
     context: &Context,
 ) -> Result<ChangeSet, Refusal> {
     let tenant = &state.tenant;
@@ -156,7 +156,7 @@ pub fn decide_client(
             status: tenant.status,
         });
     }
-    if let Some(old) = wish.replaces {
+    if let Some(old) = request.replaces {
         let known = clients
             .iter()
             .find(|client| client.id == old)
@@ -170,7 +170,7 @@ pub fn decide_client(
         .iter()
         .filter(|client| is_in_use(client, clients))
         .count();
-    let full = wish.replaces.is_none() && in_use >= CLIENTS_MAX;
+    let full = request.replaces.is_none() && in_use >= CLIENTS_MAX;
     if full || clients.len() >= CLIENTS_KEPT_MAX {
         return Err(Refusal::TooManyClients);
     }
@@ -178,20 +178,20 @@ pub fn decide_client(
     changes
         .members
         .push(MemberChange::Client(Box::new(MachineClient {
-            id: wish.id,
+            id: request.id,
             client_id: None,
             tenant: tenant.id,
-            scopes: wish.scopes.clone(),
+            scopes: request.scopes.clone(),
             created_at: context.now,
-            replaces: wish.replaces,
+            replaces: request.replaces,
             ends_at: None,
         })));
-    let (action, target) = match wish.replaces {
-        None => (AuditAction::CreateClient, wish.id),
+    let (action, target) = match request.replaces {
+        None => (AuditAction::CreateClient, request.id),
         Some(old) => (AuditAction::RotateClient, old),
     };
     changes.note(
-        Actor::User(wish.by),
+        Actor::User(request.by),
         action,
         Some(target.to_string()),
         context,

@@ -364,7 +364,7 @@ pub fn decide_role(
         return Ok(None);
     }
     let mut changes = ChangeSet::of(state);
-    // Only confirmed administrators are counted: the others cannot sign in yet.
+    // An invited user counts as an administrator only once the account exists.
     if user.confirmed_at.is_some() {
         changes.tenant.admins = match role {
             Role::Admin => changes.tenant.admins + 1,

@@ -4,8 +4,8 @@ use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::clients::decide_clients_ended;
 use crate::closure::{decide_drained, decide_expiry, decide_fence};
 use crate::operation::IdentityFailure;
-use crate::provisioning::{decide_silence, decide_unremoved, request_provisioning};
-use crate::subdomain::decide_asking;
+use crate::provisioning::{decide_missing_answer, decide_missing_removal, request_provisioning};
+use crate::subdomain::decide_repeated_request;
 use crate::tenant::{Change, decide_change};
 use crate::{
     Actor, Context, OwedMail, ProvisioningMode, Refusal, ScheduledTask, Settings, Signup, TaskKind,
@@ -151,13 +151,15 @@ pub fn decide_task(
 ) -> Result<ChangeSet, Refusal> {
     let changes = match due.kind {
         TaskKind::Expiry => decide_expiry(state, settings, context)?,
-        TaskKind::Provisioning => decide_silence(state, due, context),
+        TaskKind::Provisioning => decide_missing_answer(state, due, context),
         TaskKind::Grace => decide_fence(state, due, context),
         TaskKind::Drain => decide_drained(state, is_drained, settings, context)?,
         TaskKind::Erasure => crate::decide_erased(state, catalogue, settings, context),
-        TaskKind::Deprovisioning => decide_unremoved(state, due, catalogue, settings, context),
+        TaskKind::Deprovisioning => {
+            decide_missing_removal(state, due, catalogue, settings, context)
+        }
         TaskKind::Clients => decide_clients_ended(state),
-        TaskKind::Subdomains => decide_asking(state, due, context),
+        TaskKind::Subdomains => decide_repeated_request(state, due, context),
         // The caller sends the mails, or records that they have to wait.
         TaskKind::Mail => None,
     };

@@ -182,13 +182,13 @@ pub(crate) fn request_deprovisioning(
 /// Never for a tenant that this crate made.
 pub fn decide_answer(
     state: &State,
-    said: Said,
+    kind: Said,
     answer: &Answer,
     settings: &Settings,
     context: &Context,
 ) -> Result<Option<ChangeSet>, Refusal> {
     let tenant = &state.tenant;
-    match said {
+    match kind {
         Said::Provisioned => {
             let Some(provisioning) = tenant
                 .provisioning
@@ -204,7 +204,7 @@ pub fn decide_answer(
             let open = tenant
                 .provisioning
                 .as_ref()
-                .filter(|open| is_provisioning(tenant) && is_asked(open, answer));
+                .filter(|open| is_provisioning(tenant) && answers_request(open, answer));
             Ok(open.map(|_| {
                 fail_provisioning(
                     state,
@@ -231,7 +231,8 @@ pub fn decide_answer(
             Ok(Some(changes))
         }
         Said::DeprovisioningFailed => {
-            let Some(_) = deprovisioning_of(tenant).filter(|open| is_asked(open, answer)) else {
+            let Some(_) = deprovisioning_of(tenant).filter(|open| answers_request(open, answer))
+            else {
                 return Ok(None);
             };
             let mut changes = ChangeSet::of(state);
@@ -271,7 +272,7 @@ pub fn decide_retry(
 }
 
 /// Counts a missing answer as a failure that can be retried.
-pub(crate) fn decide_silence(
+pub(crate) fn decide_missing_answer(
     state: &State,
     due: &ScheduledTask,
     context: &Context,
@@ -286,7 +287,7 @@ pub(crate) fn decide_silence(
 }
 
 /// Requests an unfinished removal again, up to a limit. Beyond it the failure is recorded.
-pub(crate) fn decide_unremoved(
+pub(crate) fn decide_missing_removal(
     state: &State,
     due: &ScheduledTask,
     catalogue: &Catalogue,
@@ -395,7 +396,7 @@ fn is_provisioning(tenant: &Tenant) -> bool {
 }
 
 /// Whether an answer belongs to the open request. An answer without an attempt belongs to any.
-fn is_asked(open: &Provisioning, answer: &Answer) -> bool {
+fn answers_request(open: &Provisioning, answer: &Answer) -> bool {
     open.done_at.is_none()
         && open.failure.is_none()
         && answer.attempt.is_none_or(|attempt| attempt == open.attempt)

@@ -283,7 +283,7 @@ pub fn decide_reservation_answer(
 
 /// Repeats the request to home under a new revision. An answer to an earlier request no longer
 /// counts, since home may have given the subdomain to another tenant in between.
-pub(crate) fn decide_asking(
+pub(crate) fn decide_repeated_request(
     state: &State,
     due: &ScheduledTask,
     context: &Context,

@@ -46,7 +46,7 @@ pub struct Tenant {
     pub generation: u64,
     /// The policy of home that is in force in this region.
     pub policy: AppliedPolicy,
-    /// The number of confirmed administrators.
+    /// The number of administrators. Invited ones count once their account exists.
     pub admins: u64,
     /// The number of users.
     pub users: u64,

@@ -38,10 +38,10 @@ fn asked() -> State {
     after(&pending, changes)
 }
 
-fn receive(state: &State, said: Said, answer: &Answer) -> Option<ChangeSet> {
+fn receive(state: &State, kind: Said, answer: &Answer) -> Option<ChangeSet> {
     decide_answer(
         state,
-        said,
+        kind,
         answer,
         &settings("external"),
         &context_at("2026-11-20T10:30:00Z"),
@@ -185,7 +185,7 @@ fn an_old_deadline_does_not_fail_a_new_attempt() {
 
 #[test]
 fn an_answer_is_recognised_by_its_detail_type() {
-    for (name, said) in [
+    for (name, kind) in [
         ("TenantProvisioned.v1", Some(Said::Provisioned)),
         ("sbt_aws_provisionFailure", Some(Said::ProvisioningFailed)),
         ("TenantDeprovisioned.v1", Some(Said::Deprovisioned)),
@@ -195,7 +195,7 @@ fn an_answer_is_recognised_by_its_detail_type() {
         ),
         ("TenantStatusChanged.v1", None),
     ] {
-        assert_eq!(Said::by_type(name), said, "{name}");
+        assert_eq!(Said::by_type(name), kind, "{name}");
     }
 }
 
@@ -215,7 +215,7 @@ fn a_tenant_that_cannot_be_provisioned_is_closed_and_erased() {
     );
     let failed = after(&asked, failed);
     let settings = settings("external");
-    let look = |state: &State, now: &str| {
+    let expire = |state: &State, now: &str| {
         let due = ScheduledTask {
             at: at(now),
             ..expiry
@@ -223,10 +223,10 @@ fn a_tenant_that_cannot_be_provisioned_is_closed_and_erased() {
         decide_task(state, &due, true, &catalogue(), &settings, &context_at(now)).unwrap()
     };
     assert!(
-        look(&failed, "2026-11-27T10:29:59Z").events.is_empty(),
+        expire(&failed, "2026-11-27T10:29:59Z").events.is_empty(),
         "not before its time"
     );
-    let given_up = look(&failed, "2026-11-27T10:30:00Z");
+    let given_up = expire(&failed, "2026-11-27T10:30:00Z");
     assert_eq!(published(&given_up)[0], "status:expired");
     let given_up = after(&failed, given_up);
     assert_eq!(shown(&given_up), ("ended".into(), "sign-up-anew".into()));
@@ -240,7 +240,7 @@ fn a_tenant_that_cannot_be_provisioned_is_closed_and_erased() {
     let made = receive(&failed, Said::Provisioned, &answer(None, None, None)).unwrap();
     let made = after(&failed, made);
     assert_eq!(
-        look(&made, "2026-11-27T10:30:00Z").tenant.status,
+        expire(&made, "2026-11-27T10:30:00Z").tenant.status,
         TenantStatus::Active
     );
 }

@@ -257,7 +257,7 @@ fn another_subdomain_is_reserved_before_the_first_is_released() {
         ["released:6", "requested:7"],
         "one reservation at a time"
     );
-    let (kept, changes) = reservation(&changed, "acme");
+    let (repeated, changes) = reservation(&changed, "acme");
     assert_eq!(
         published(&changes.unwrap()),
         ["released:8"],
@@ -265,8 +265,14 @@ fn another_subdomain_is_reserved_before_the_first_is_released() {
     );
     assert_eq!(
         (
-            held(&kept),
-            kept.tenant.subdomains.as_ref().unwrap().reservation.clone()
+            held(&repeated),
+            repeated
+                .tenant
+                .subdomains
+                .as_ref()
+                .unwrap()
+                .reservation
+                .clone()
         ),
         (Some("acme"), None)
     );
@@ -288,7 +294,7 @@ fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
         (due.kind, due.at),
         (TaskKind::Subdomains, at("2026-11-20T10:05:00Z"))
     );
-    let look = |state: &State, due: &ScheduledTask| {
+    let run_task = |state: &State, due: &ScheduledTask| {
         decide_task(
             state,
             due,
@@ -299,7 +305,7 @@ fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
         )
         .unwrap()
     };
-    let again = look(&requesting, &due);
+    let again = run_task(&requesting, &due);
     assert_eq!(
         (published(&again), again.done[0]),
         (vec!["requested:2".to_owned()], due)
@@ -308,7 +314,7 @@ fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
     assert_eq!(next.at, at("2026-11-20T10:10:30Z"));
     let asked = after(&requesting, again);
     assert!(
-        published(&look(&asked, &due)).is_empty(),
+        published(&run_task(&asked, &due)).is_empty(),
         "it was asked since"
     );
     assert_eq!(
@@ -322,7 +328,7 @@ fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
     let (confirming, events) = receive(&asked, "acme", ReservationDecision::Leased, 2);
     assert_eq!(events, ["confirmed:3"]);
     assert!(
-        published(&look(&confirming, &next)).is_empty(),
+        published(&run_task(&confirming, &next)).is_empty(),
         "it was answered since"
     );
     let due = ScheduledTask {
@@ -337,8 +343,8 @@ fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
             .ask_at,
         ..due
     };
-    assert_eq!(published(&look(&confirming, &due)), ["confirmed:4"]);
-    assert!(published(&look(&holder("acme"), &due)).is_empty());
+    assert_eq!(published(&run_task(&confirming, &due)), ["confirmed:4"]);
+    assert!(published(&run_task(&holder("acme"), &due)).is_empty());
 }
 
 #[test]
@@ -374,14 +380,14 @@ fn subdomains_are_released_on_request_and_at_the_end() {
         kind: TaskKind::Grace,
         tenant: ids().tenant,
     };
-    let look = |state: &State, due: ScheduledTask| {
+    let run_task = |state: &State, due: ScheduledTask| {
         let context = context_at("2027-01-20T10:00:00Z");
         let changes =
             decide_task(state, &due, true, &catalogue(), &settings("auto"), &context).unwrap();
         (after(state, changes.clone()), published(&changes))
     };
-    let (fenced, _) = look(&closing, grace);
-    let (closed, events) = look(
+    let (fenced, _) = run_task(&closing, grace);
+    let (closed, events) = run_task(
         &fenced,
         ScheduledTask {
             kind: TaskKind::Drain,
@@ -400,7 +406,7 @@ fn subdomains_are_released_on_request_and_at_the_end() {
         (closed.tenant.status, held(&closed)),
         (TenantStatus::Closed, None)
     );
-    let (erased, _) = look(
+    let (erased, _) = run_task(
         &closed,
         ScheduledTask {
             kind: TaskKind::Erasure,
@@ -429,14 +435,14 @@ fn a_subdomain_is_erased_after_its_record() {
         .unwrap();
         let grace = *closing.due.first().unwrap();
         let closing = after(&open, closing);
-        let look = |state: &State, kind| {
+        let run_task = |state: &State, kind| {
             let due = ScheduledTask { kind, ..grace };
             let changes =
                 decide_task(state, &due, true, &catalogue(), &settings, &context()).unwrap();
             (after(state, changes.clone()), changes)
         };
-        let (fenced, _) = look(&closing, TaskKind::Grace);
-        let (_, closed) = look(&fenced, TaskKind::Drain);
+        let (fenced, _) = run_task(&closing, TaskKind::Grace);
+        let (_, closed) = run_task(&fenced, TaskKind::Drain);
         let erasure = closed.due.iter().find(|due| due.kind == TaskKind::Erasure);
         assert_eq!(erasure.map(|due| due.at), Some(at(erased_at)));
     }
