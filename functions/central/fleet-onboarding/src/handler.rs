@@ -1,5 +1,5 @@
-//! One handler per route. Personal data passes through in memory: what is stored of an onboarding
-//! is which region it went to, and what that region states of it.
+//! One handler per route. Personal data only passes through memory. The stored record of an
+//! onboarding has its region and what that region published about it.
 
 use crate::answer::{OnboardingAnswer, RegionsAnswer};
 use crate::home;
@@ -42,7 +42,7 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .with_state(Arc::new(adapters))
 }
 
-/// What the function works with.
+/// The stores, clients and keys of the function.
 pub(crate) struct Adapters {
     pub(crate) store: CentralStore,
     pub(crate) tokens: Tokens,
@@ -51,17 +51,17 @@ pub(crate) struct Adapters {
     pub(crate) listing: Listing,
 }
 
-/// `GET /regions`: what each region says of itself.
+/// `GET /regions`: the regions' descriptions.
 #[cfg_attr(test, utoipa::path(
     get,
     path = "/regions",
     tag = "Regions",
     operation_id = "listRegions",
     summary = "Lists the regions",
-    description = "What each region says of itself: whose law applies, its mode, its own address. Public.",
+    description = "The description of each region: its jurisdiction, mode and address. Public.",
     responses(
         (status = 200, description = "The regions.", body = RegionsAnswer<'static>, headers(
-            ("cache-control" = String, description = "It may be kept for a minute."),
+            ("cache-control" = String, description = "The response may be cached for a minute."),
         )),
         (status = 500, description = "`internal`: something failed on our side."),
     ),
@@ -82,8 +82,8 @@ async fn list_regions(
         .into_response())
 }
 
-/// `POST /onboardings`: fixes the region, then hands the sign-up over to it. The same request once
-/// more goes on where this one was cut off.
+/// `POST /onboardings`: chooses the region, then hands the sign-up over to it. A repeated request
+/// continues where the earlier one was cut off.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/onboardings",
@@ -91,8 +91,8 @@ async fn list_regions(
     operation_id = "createOnboarding",
     summary = "Signs a company up in a region that is named or chosen",
     description = "For operators and for the provider's website. The region is fixed by the first request with an \
-                   Idempotency-Key; the same request once more goes on where the first was cut off, and makes no \
-                   second tenant. A key is known for six days. Only regions in mode shared can be chosen.",
+                   Idempotency-Key. A repeated request continues where the first was cut off, and makes no \
+                   second tenant. A key is valid for six days. Only regions in mode shared can be chosen.",
     params(
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
             description = "A random UUID; the same one when the request is repeated."),
@@ -100,11 +100,11 @@ async fn list_regions(
     request_body = OnboardingRequest,
     security(("machine" = ["meridian/onboarding.write"])),
     responses(
-        (status = 202, description = "The region has the sign-up.", body = OnboardingAnswer<'static>, headers(
-            ("location" = String, description = "Where the onboarding is shown."),
-            ("cache-control" = String, description = "It is not to be kept."),
+        (status = 202, description = "The region accepted the sign-up.", body = OnboardingAnswer<'static>, headers(
+            ("location" = String, description = "The path of the onboarding."),
+            ("cache-control" = String, description = "The response must not be cached."),
         )),
-        (status = 400, description = "`idempotency-key-missing`: the header is not there. `idempotency-key-malformed`: \
+        (status = 400, description = "`idempotency-key-missing`: the header is missing. `idempotency-key-malformed`: \
                                       it is not 16 to 128 visible ASCII characters."),
         (status = 409, description = "`region-forbids-central-onboarding`: the region takes sign-ups at its own \
                                       address only, which the member `signup_url` is. `region-closed`: it takes no new \
@@ -113,7 +113,7 @@ async fn list_regions(
                                       a place beyond the globe. `unknown-region`: there is no such region. \
                                       `invalid-signup`: the sign-up is no object. `idempotency-key-reused`: the key \
                                       belongs to another placement, or to another sign-up."),
-        (status = "4XX", description = "What the region refuses of the sign-up, in the words of its own `POST \
+        (status = "4XX", description = "A refusal of the sign-up by the region, as documented for its own `POST \
                                         /signups`."),
         (status = 503, description = "`region-unavailable`: the region does not answer. `try-again`: too many requests \
                                       with this key at once."),
@@ -137,21 +137,21 @@ async fn create(
     }
 }
 
-/// `GET /onboardings/{id}`: how far it is. The handle is the permission.
+/// `GET /onboardings/{id}`: the progress of an onboarding. Knowing the id is the permission.
 #[cfg_attr(test, utoipa::path(
     get,
     path = "/onboardings/{id}",
     tag = "Onboardings",
     operation_id = "showOnboarding",
-    summary = "Shows how far an onboarding is",
-    description = "As its region last published it. To know the id is the permission; the sign-up itself is shown by the \
+    summary = "Shows the progress of an onboarding",
+    description = "The progress as its region last published it. Knowing the id is the permission. The sign-up itself is shown by the \
                    region.",
     params(("id" = OnboardingId, Path, description = "The onboarding.")),
     responses(
         (status = 200, description = "The onboarding.", body = OnboardingAnswer<'static>, headers(
-            ("cache-control" = String, description = "It is not to be kept."),
+            ("cache-control" = String, description = "The response must not be cached."),
         )),
-        (status = 404, description = "`unknown-onboarding`: there is none of this id."),
+        (status = 404, description = "`unknown-onboarding`: no onboarding has this id."),
     ),
 ))]
 async fn show(
@@ -173,7 +173,7 @@ async fn show(
     Ok(([(CACHE_CONTROL, "no-store")], answer).into_response())
 }
 
-/// `GET /openapi.json`: this API.
+/// `GET /openapi.json`: the description of this API.
 #[cfg_attr(test, utoipa::path(
     get,
     path = "/openapi.json",
@@ -183,7 +183,7 @@ async fn show(
     description = "This document. Public.",
     responses(
         (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
-            ("cache-control" = String, description = "It may be kept for five minutes."),
+            ("cache-control" = String, description = "The response may be cached for five minutes."),
         )),
     ),
 ))]
@@ -191,9 +191,9 @@ async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/home.json"))
 }
 
-/// The onboarding that the key stands for where it is for the same placement, or a new one in the
-/// region that is chosen now. It is stored before anything is sent, so that a repetition goes to
-/// the same region.
+/// Loads the onboarding of the key, or stores a new one in a region chosen now. It is stored before
+/// anything is sent, so that a repetition goes to the same region. A key of another placement is
+/// refused.
 async fn find_or_place(
     adapters: &Adapters,
     key: &OnboardingKey,
@@ -201,7 +201,7 @@ async fn find_or_place(
     now: Timestamp,
 ) -> Result<Onboarding, Problem> {
     let (digest, fingerprint) = (key.digest(), key.fingerprint(placement));
-    // Others with the same key may be in the way.
+    // Concurrent requests with the same key may win the conditional write.
     let mut attempts = Attempts::of(CONTENTION);
     loop {
         let found = adapters.store.load_onboarding_by_key(&digest, now).await;
@@ -218,8 +218,8 @@ async fn find_or_place(
             placement: fingerprint.clone(),
             ..placed
         };
-        let is_kept = adapters.store.record_onboarding(&digest, &onboarding).await;
-        if is_kept.map_err(|error| Problem::internal(&error))? {
+        let is_stored = adapters.store.record_onboarding(&digest, &onboarding).await;
+        if is_stored.map_err(|error| Problem::internal(&error))? {
             return Ok(onboarding);
         }
         if !attempts.wait().await {
@@ -249,7 +249,7 @@ async fn place(
     Ok(Onboarding::new(id, chosen.region.clone(), now))
 }
 
-/// A region as it can be chosen; nothing as long as it has not described itself.
+/// A region as a candidate; `None` until it has described itself.
 fn candidate(record: RegionRecord, now: Timestamp) -> Option<Candidate> {
     let found = find_conditions(record.heartbeat.as_ref(), record.counts.stuck, now);
     let tenants = record.counts.pending + record.counts.active + record.counts.other;
@@ -257,12 +257,12 @@ fn candidate(record: RegionRecord, now: Timestamp) -> Option<Candidate> {
         region: record.region,
         described: record.description?.described,
         tenants: u64::try_from(tenants).unwrap_or_default(),
-        is_heard: !found.contains(&Condition::Silent),
+        is_reporting: !found.contains(&Condition::Silent),
     })
 }
 
-/// The region as it describes itself now: where it is reached, and that it still lets home take
-/// sign-ups.
+/// Loads the region's present description, for its address. Refuses if the region no longer permits
+/// central onboarding.
 async fn allowed_region(
     adapters: &Adapters,
     onboarding: &Onboarding,
@@ -287,8 +287,8 @@ async fn allowed_region(
     }
 }
 
-/// Notes the tenant, and answers. Where the note is lost, the region's first statement makes up for
-/// it.
+/// Records the tenant and responds. A failed write is only logged, since the region's first event
+/// records the tenant too.
 async fn accept(
     adapters: &Adapters,
     mut onboarding: Onboarding,
@@ -304,7 +304,7 @@ async fn accept(
         .record_handover(onboarding.id, tenant, &alias)
         .await
     {
-        tracing::warn!(%tenant, error = %error, "the tenant of an onboarding is not noted");
+        tracing::warn!(%tenant, error = %error, "the tenant of an onboarding was not recorded");
     }
     onboarding.tenant.get_or_insert(tenant);
     let outlook = look_up(adapters, &onboarding).await?;
