@@ -1,4 +1,4 @@
-//! The operator's questions, and what an operator decides for a tenant.
+//! Operators' queries of the fleet, and their decisions on tenants.
 
 use crate::answer::{FleetAnswer, TenantAnswer};
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -29,30 +29,30 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .with_state(Arc::new(adapters))
 }
 
-/// What the function works with.
+/// The stores and token keys of the function.
 pub(crate) struct Adapters {
     pub(crate) store: CentralStore,
     pub(crate) outbox: Outbox,
     pub(crate) tokens: Tokens,
 }
 
-/// The body of a suspension, and the query of its end.
+/// The body of a suspension request, and the query of its end.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct SuspensionRequest {
-    /// Who wants it.
+    /// The reason for the suspension.
     reason: Suspension,
 }
 
-/// Every region as it is at this moment: health is judged now, not when the monitor last looked.
+/// Shows every region. Health is evaluated for this request, not when the monitor last ran.
 #[cfg_attr(test, utoipa::path(
     get,
     path = "/fleet",
     tag = "Fleet",
     operation_id = "showFleet",
     summary = "Shows every region: its health, its tenants, its queues",
-    description = "Every region as it is at this moment.",
+    description = "The present state of every region.",
     security(("machine" = ["meridian/operator.read"])),
     responses((status = 200, description = "The fleet.", body = FleetAnswer)),
 ))]
@@ -70,20 +70,20 @@ async fn show_fleet(
     Ok(Json(FleetAnswer::of(records, now)))
 }
 
-/// Where a tenant is, and which policy it has.
+/// Shows the region and the policy of a tenant.
 #[cfg_attr(test, utoipa::path(
     get,
     path = "/tenants/{id}",
     tag = "Tenants",
     operation_id = "showTenant",
-    summary = "Shows where a tenant is, and which policy it has",
-    description = "What its region states of it, and what home wants.",
+    summary = "Shows the region and the policy of a tenant",
+    description = "The directory entry that its region published, and the policy that home wants.",
     params(("id" = kernel::TenantId, Path, description = "The tenant.")),
     security(("machine" = ["meridian/operator.read"])),
     responses(
         (status = 200, description = "The tenant.", body = TenantAnswer),
-        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
+        (status = 400, description = "`invalid-tenant-id`: the id is not a lower-case hyphenated UUID."),
+        (status = 404, description = "`unknown-tenant`: no region has published this tenant."),
     ),
 ))]
 async fn show_tenant(
@@ -96,23 +96,23 @@ async fn show_tenant(
     load(&adapters, tenant_id(id)?).await
 }
 
-/// Wants a tenant to be suspended. It is when its region has applied that.
+/// Suspends a tenant for a reason. The suspension takes effect when the region has applied it.
 #[cfg_attr(test, utoipa::path(
     put,
     path = "/tenants/{id}/suspension",
     tag = "Tenants",
     operation_id = "suspendTenant",
     summary = "Suspends a tenant",
-    description = "It is suspended when its region has applied that: nobody signs in any more, and nothing is lost. \
-                   A second reason is kept beside the first. Doing it again changes nothing.",
+    description = "The suspension takes effect when the tenant's region has applied it. Nobody can sign in then, and no data is lost. \
+                   A further reason is added to the first. Repeating the request changes nothing.",
     params(("id" = kernel::TenantId, Path, description = "The tenant.")),
     request_body = SuspensionRequest,
     security(("machine" = ["meridian/operator.write"])),
     responses(
-        (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
-        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
-        (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
+        (status = 202, description = "The tenant with its new policy.", body = TenantAnswer),
+        (status = 400, description = "`invalid-tenant-id`: the id is not a lower-case hyphenated UUID."),
+        (status = 404, description = "`unknown-tenant`: no region has published this tenant."),
+        (status = 409, description = "`tenant-closed`: a closed tenant cannot be changed."),
     ),
 ))]
 async fn suspend(
@@ -124,7 +124,7 @@ async fn suspend(
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
     let Body(request) = body?;
-    want(
+    change_suspension(
         &adapters,
         tenant_id(id)?,
         SuspensionChange::Suspend(request.reason),
@@ -133,25 +133,25 @@ async fn suspend(
     .await
 }
 
-/// Wants a tenant not to be suspended any more for one reason.
+/// Lifts the suspension of a tenant for one reason.
 #[cfg_attr(test, utoipa::path(
     delete,
     path = "/tenants/{id}/suspension",
     tag = "Tenants",
     operation_id = "liftSuspension",
     summary = "Lifts the suspension of a tenant for one reason",
-    description = "The tenant stays suspended as long as there is another reason. Otherwise the suspension is lifted \
-                   when the tenant's region has applied that. Doing it again changes nothing.",
+    description = "The tenant stays suspended while there is another reason. Otherwise the suspension ends \
+                   when the tenant's region has applied the change. Repeating the request changes nothing.",
     params(
         ("id" = kernel::TenantId, Path, description = "The tenant."),
-        ("reason" = Suspension, Query, description = "The reason that there is no longer."),
+        ("reason" = Suspension, Query, description = "The reason to lift."),
     ),
     security(("machine" = ["meridian/operator.write"])),
     responses(
-        (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
-        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
-        (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
+        (status = 202, description = "The tenant with its new policy.", body = TenantAnswer),
+        (status = 400, description = "`invalid-tenant-id`: the id is not a lower-case hyphenated UUID."),
+        (status = 404, description = "`unknown-tenant`: no region has published this tenant."),
+        (status = 409, description = "`tenant-closed`: a closed tenant cannot be changed."),
         (status = 422, description = "`invalid-reason`: the query does not name exactly one reason."),
     ),
 ))]
@@ -164,7 +164,7 @@ async fn lift_suspension(
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
     let Query(request) = query.map_err(|_| invalid_reason())?;
-    want(
+    change_suspension(
         &adapters,
         tenant_id(id)?,
         SuspensionChange::Lift(request.reason),
@@ -173,8 +173,8 @@ async fn lift_suspension(
     .await
 }
 
-/// Doing it again changes nothing, and has the same answer.
-async fn want(
+/// Changes a suspension. A repeated request changes nothing and has the same response.
+async fn change_suspension(
     adapters: &Adapters,
     id: TenantId,
     change: SuspensionChange,
@@ -218,7 +218,7 @@ fn not_changed(error: &UpdateError) -> Problem {
             "tenant-closed",
             "The tenant is closed",
         )
-        .detail("Nobody can sign in to a closed tenant, and nothing of it can be changed."),
+        .detail("Nobody can sign in to a closed tenant, and it cannot be changed."),
         UpdateError::Refused(_) | UpdateError::Store(_) => Problem::internal(error),
     }
 }
@@ -249,5 +249,5 @@ fn unknown_tenant() -> Problem {
         "unknown-tenant",
         "The directory does not have this tenant",
     )
-    .detail("A tenant is in the directory as soon as its region's first statement has arrived.")
+    .detail("A tenant is in the directory as soon as the first event of its region has arrived.")
 }
