@@ -1,5 +1,5 @@
-//! The home page: it knows nobody and is sent nothing. What a person types into it goes to the
-//! region of choice.
+//! The home page. It holds no personal data and sends nothing home: a person's input goes to the
+//! region of their choice.
 
 use crate::handler::Adapters;
 use axum::extract::State;
@@ -14,8 +14,8 @@ use std::sync::Arc;
     tag = "Home page",
     operation_id = "showHomePage",
     summary = "Shows the home page",
-    description = "It lists the regions, signs companies up at the region of their choice, and has people's workspaces \
-                   mailed by every region. It may connect to the regions, and sends nothing home. Public.",
+    description = "It lists the regions, signs companies up in the region of their choice, and has every region mail \
+                   people their workspaces. It may connect to the regions, and sends nothing home. Public.",
     responses(
         (status = 200, description = "The page.", content_type = "text/html", body = String),
         (status = 500, description = "`internal`: something failed on our side."),
@@ -44,13 +44,13 @@ pub(crate) async fn page(
     .into_response())
 }
 
-/// `GET /home.js`: what the page does.
+/// `GET /home.js`: the script of the page.
 #[cfg_attr(test, utoipa::path(
     get,
     path = "/home.js",
     tag = "Home page",
     operation_id = "loadHomeScript",
-    summary = "Loads what the home page does",
+    summary = "Loads the script of the home page",
     description = "Public.",
     responses((status = 200, description = "The script.", content_type = "text/javascript", body = String)),
 ))]
@@ -58,13 +58,13 @@ pub(crate) async fn script() -> Response {
     file(FileKind::Script, include_str!("../assets/home.js"))
 }
 
-/// `GET /home.css`: what the page looks like.
+/// `GET /home.css`: the style sheet of the page.
 #[cfg_attr(test, utoipa::path(
     get,
     path = "/home.css",
     tag = "Home page",
     operation_id = "loadHomeStyle",
-    summary = "Loads what the home page looks like",
+    summary = "Loads the style sheet of the home page",
     description = "Public.",
     responses((status = 200, description = "The style sheet.", content_type = "text/css", body = String)),
 ))]
@@ -72,7 +72,7 @@ pub(crate) async fn style() -> Response {
     file(FileKind::Style, include_str!("../assets/home.css"))
 }
 
-/// A file that connects to nothing by itself.
+/// A file that may not connect to anything by itself.
 fn file(kind: FileKind, text: &'static str) -> Response {
     let policy = PagePolicy::connecting_to([]);
     PageFile {

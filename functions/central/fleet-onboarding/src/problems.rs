@@ -1,4 +1,4 @@
-//! The refusals of this API. None of them holds anything of a sign-up.
+//! The problems of this API. None of them contains data of a sign-up.
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
@@ -30,16 +30,14 @@ pub(crate) fn key_reused() -> Problem {
         "idempotency-key-reused",
         "The Idempotency-Key belongs to another request",
     )
-    .detail(
-        "A request with this key asked for another placement. Send a new key for a new onboarding.",
-    )
+    .detail("A request with this key named another placement. Send a new key for a new onboarding.")
 }
 
 pub(crate) fn invalid_placement(detail: impl Into<String>) -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "invalid-placement",
-        "The placement is not as it must be",
+        "The placement is invalid",
     )
     .detail(detail)
 }
@@ -48,7 +46,7 @@ pub(crate) fn signup_no_object() -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "invalid-signup",
-        "The sign-up is not as it must be",
+        "The sign-up is invalid",
     )
     .detail("The member signup is the object that the region's own POST /signups takes.")
 }
@@ -70,13 +68,13 @@ pub(crate) fn placement(refusal: &PlacementRefusal) -> Problem {
         }
         PlacementRefusal::ForbidsCentralOnboarding { region, mode, signup_url } => forbidden(region, *mode, signup_url),
         PlacementRefusal::Closed { region } => {
-            Problem::new(StatusCode::CONFLICT, "region-closed", "The region takes no new tenants")
-                .detail("Choose another region, or let it be chosen by jurisdiction or by place.")
+            Problem::new(StatusCode::CONFLICT, "region-closed", "The region accepts no new tenants")
+                .detail("Choose another region, or let one be chosen by jurisdiction or location.")
                 .with("region", region)
         }
         PlacementRefusal::NoRegion => {
-            Problem::new(StatusCode::CONFLICT, "no-region", "No region that fits takes new tenants at the moment")
-                .detail("A region is chosen among those in mode shared that take tenants, have room and report.")
+            Problem::new(StatusCode::CONFLICT, "no-region", "No suitable region accepts new tenants at the moment")
+                .detail("A region is chosen among those in mode shared that accept tenants, have room and report.")
         }
     }
 }
@@ -85,7 +83,7 @@ pub(crate) fn forbidden(region: &RegionCode, mode: Mode, signup_url: &PublicUrl)
     Problem::new(
         StatusCode::CONFLICT,
         "region-forbids-central-onboarding",
-        "The region takes sign-ups at its own address only",
+        "The region accepts sign-ups only at its own address",
     )
     .detail("Nothing was handed over. Post the sign-up to the region's own address.")
     .with("region", region)
@@ -93,19 +91,22 @@ pub(crate) fn forbidden(region: &RegionCode, mode: Mode, signup_url: &PublicUrl)
     .with("signup_url", signup_url)
 }
 
-/// The region may or may not have the sign-up: the same request finds out.
+/// The region may or may not have accepted the sign-up. Repeating the request finds out.
 pub(crate) fn region_unavailable(region: &RegionCode) -> Problem {
     passing("region-unavailable", "The region does not answer at the moment")
-        .detail("The same request may be sent again: it goes on where this one stopped, and makes no second tenant.")
+        .detail("The same request may be sent again. It continues where this one stopped, and makes no second tenant.")
         .with("region", region)
 }
 
 pub(crate) fn busy() -> Problem {
-    passing("try-again", "There is too much to do right now")
-        .detail("The same request may be sent again.")
+    passing(
+        "try-again",
+        "There are too many requests with this key right now",
+    )
+    .detail("The same request may be sent again.")
 }
 
-/// A problem that passes by itself.
+/// A temporary problem.
 fn passing(slug: &'static str, title: &'static str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, slug, title)
         .header(RETRY_AFTER, HeaderValue::from_static("2"))

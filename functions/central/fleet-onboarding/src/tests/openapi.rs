@@ -25,7 +25,7 @@ use utoipa::OpenApi;
 struct Description;
 
 #[test]
-fn the_document_is_what_the_routes_say() {
+fn the_document_matches_the_routes() {
     assert_published(
         Api::Home,
         "fleet-onboarding",
