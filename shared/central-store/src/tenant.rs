@@ -64,6 +64,8 @@ impl CentralStore {
             let Some(after) = decide(before.as_ref()).map_err(UpdateError::Refused)? else {
                 return Ok(false);
             };
+            // Listed first: a region without records shows as unknown, but records of a region that
+            // is not listed would never be found.
             self.list_region(&after.entry.region)
                 .await
                 .map_err(UpdateError::Store)?;
@@ -165,6 +167,7 @@ impl CentralStore {
     fn index_writes(&self, before: Option<&Tenant>, after: &Tenant) -> Vec<Write> {
         let old = before.and_then(|before| unapplied_key(&before.policy));
         let new = unapplied_key(&after.policy);
+        // Nothing changes. A transaction may also not write the same item twice.
         if old == new {
             return Vec::new();
         }

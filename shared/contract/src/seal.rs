@@ -22,6 +22,7 @@ impl SealDigest {
                 group,
                 size,
                 start,
+                // Only windows are sealed, see `covers`.
                 part: _,
                 value,
                 events,
@@ -32,6 +33,7 @@ impl SealDigest {
             format!("{meter}|{group}|{size}|{start}|{value}|{events}|{latest_at}|{revision}\n")
         };
         let mut lines: Vec<String> = totals.into_iter().map(line).collect();
+        // Sorted, so that the order of the totals does not matter.
         lines.sort_unstable();
         let mut hasher = Sha256::new();
         for line in &lines {

@@ -38,7 +38,7 @@ pub enum PlacementRefusal {
         region: RegionCode,
     },
     /// The region accepts sign-ups only at its own address.
-    #[error("region {region} takes no central onboarding")]
+    #[error("region {region} does not permit central onboarding")]
     ForbidsCentralOnboarding {
         /// The region.
         region: RegionCode,
@@ -48,13 +48,13 @@ pub enum PlacementRefusal {
         signup_url: PublicUrl,
     },
     /// The region accepts no new tenants.
-    #[error("region {region} takes no new tenants")]
+    #[error("region {region} accepts no new tenants")]
     Closed {
         /// The region.
         region: RegionCode,
     },
     /// No region is suitable.
-    #[error("no region that fits takes new tenants now")]
+    #[error("no suitable region accepts new tenants now")]
     NoRegion,
 }
 

@@ -358,6 +358,7 @@ pub fn decide_policy(
 }
 
 fn due_after(now: Timestamp, attempts: u32) -> Timestamp {
+    // The exponent is bounded, so that many attempts cannot overflow.
     let doublings = 1_i64.checked_shl(attempts.min(32)).unwrap_or(i64::MAX);
     let seconds = RESEND_SECONDS_FIRST
         .saturating_mul(doublings)

@@ -153,6 +153,7 @@ pub fn decide_reservation(
     }
     let is_over = find_in(tenant, &published.region)?.entry.status == TenantStatus::Closed;
     let own = current.filter(|current| current.tenant == published.data.tenant);
+    // A tenant may get its own subdomain back at any time, also within the quarantine.
     let is_free = own.is_some() || current.is_none_or(|current| !current.is_taken(now));
     let (decision, state) = match (phase, own.map(|own| own.state)) {
         (ReservationPhase::Released, state) => (
@@ -160,6 +161,7 @@ pub fn decide_reservation(
             state.map(|state| released(state, now)),
         ),
         _ if is_over => (ReservationDecision::Refused, None),
+        // The tenant holds the subdomain already. It gets its answer and stays the holder.
         (ReservationPhase::Requested, Some(held @ ReservationState::Held { .. })) => {
             (ReservationDecision::Leased, Some(held))
         }
@@ -176,6 +178,7 @@ pub fn decide_reservation(
             ReservationDecision::Confirmed,
             Some(ReservationState::Held { since: now }),
         ),
+        // Another tenant has the subdomain, or there is no lease that could be confirmed.
         (ReservationPhase::Requested | ReservationPhase::Confirmed, _) => {
             (ReservationDecision::Refused, None)
         }

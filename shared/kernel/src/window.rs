@@ -46,6 +46,7 @@ impl WindowSize {
             Self::Hour => floor(moment, 3_600, anchor.offset_s()),
             Self::Day => floor(moment, 86_400, anchor.offset_s()),
             Self::Month => {
+                // Shifted back by the offset, a tenant's month is a calendar month in UTC.
                 let unshifted = shifted(moment, -anchor.offset_s());
                 shifted(
                     BillingPeriod::containing(unshifted).start(),

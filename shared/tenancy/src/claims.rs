@@ -55,6 +55,7 @@ pub fn claims(
         TenantStatus::Active | TenantStatus::Relocating if tenant.policy.suspension.is_some() => {
             return Err(ClaimsRefusal::Suspended);
         }
+        // A tenant stays usable while it moves to another region.
         TenantStatus::Active | TenantStatus::Relocating => {}
     }
     Ok(Claims {

@@ -170,6 +170,7 @@ pub fn decide_client(
         .iter()
         .filter(|client| is_in_use(client, clients))
         .count();
+    // A successor takes its predecessor's place, so it does not need room among those in use.
     let full = request.replaces.is_none() && in_use >= CLIENTS_MAX;
     if full || clients.len() >= CLIENTS_KEPT_MAX {
         return Err(Refusal::TooManyClients);

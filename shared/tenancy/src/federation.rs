@@ -212,6 +212,7 @@ pub fn decide_provider(
         });
     }
     let mut changes = ChangeSet::of(state);
+    // The setting takes effect at once. The client in the user pool does not depend on it.
     if let Some(federation) = changes.tenant.federation.as_mut() {
         federation.trusts_unverified_email = provider.trusts_unverified_email;
     }

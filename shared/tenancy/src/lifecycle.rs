@@ -66,6 +66,7 @@ pub fn decide_confirmation(
         changes.progress(signup, context, |signup| {
             signup.identity_at.get_or_insert(context.now);
             signup.identity_failure = None;
+            // A confirmed address needs no further code.
             signup.code_owed = None;
             signup.confirmed_at.get_or_insert(context.now);
             if !is_external {

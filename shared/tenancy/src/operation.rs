@@ -174,6 +174,7 @@ fn sum(signup: &Signup, tenant: &Tenant) -> (OperationState, Action) {
             ),
             Some(_) => (OperationState::Failed, Action::RepeatSignUp),
             None if signup.identity_at.is_some() => (OperationState::Waiting, Action::Confirm),
+            // The account was neither created nor refused: the request was cut off.
             None => (OperationState::Waiting, Action::RepeatSignUp),
         },
         TenantStatus::Provisioning => match provisioning_failure {

@@ -59,6 +59,7 @@ pub fn decide_policy(
         )),
         _ => None,
     };
+    // The status event contains the plan, so the plan changes before the status does.
     let mut planned = state.clone();
     planned.tenant.plan = published.plan.clone();
     let mut changes = match change {
@@ -67,6 +68,7 @@ pub fn decide_policy(
         }
         None => ChangeSet::of(&planned),
     };
+    // The store compares with the tenant as it is stored, not with the planned one.
     changes.before = tenant.clone();
     if published.plan != tenant.plan {
         changes.note(

@@ -151,6 +151,7 @@ impl Subdomains {
             subdomain,
             until: now,
         });
+        // The oldest ones are dropped first.
         let excess = self.former.len().saturating_sub(FORMER_MAX);
         self.former.drain(..excess);
     }
@@ -268,6 +269,7 @@ pub fn decide_reservation_answer(
         (ReservationState::Requesting, ReservationDecision::Leased, SubdomainUse::Free) => {
             changes.reserve_subdomain(reservation, context)
         }
+        // Releases the lease, since the region cannot give the subdomain to this tenant.
         (ReservationState::Requesting, ReservationDecision::Leased, SubdomainUse::Leading) => {
             changes.publish_reservation(&reservation.digest, ReservationPhase::Released, context);
             changes.refuse_subdomain(reservation, context);
@@ -379,6 +381,7 @@ impl ChangeSet {
         subdomains
             .former
             .retain(|former| former.subdomain != subdomain);
+        // The earlier subdomain is released only now, when the new one resolves.
         let before = subdomains.held.replace(ActiveSubdomain {
             subdomain,
             digest,

@@ -233,6 +233,7 @@ pub fn decide_change(
         .ok_or(Refusal::NotFromHere { status: from })?;
     let mut changes = ChangeSet::of(state);
     changes.tenant.status = to;
+    // Billing starts with the first activation: a reactivation does not change it.
     if change == Change::Activate {
         changes.tenant.activated_at = Some(context.now);
     }

@@ -112,12 +112,12 @@ fn state(status: TenantStatus) -> State {
 fn after(before: &State, changes: ChangeSet) -> State {
     assert_eq!(
         changes.before, before.tenant,
-        "an changes is of the tenant that it was made on"
+        "a change set belongs to the tenant that it was decided on"
     );
     assert_eq!(
         changes.tenant.generation,
         before.tenant.generation + 1,
-        "every changes is guarded"
+        "every change set increments the generation"
     );
     State {
         tenant: changes.tenant,

@@ -48,7 +48,7 @@ pub(crate) enum DirectoryError {
     #[error("the directory was not changed")]
     Unchanged(#[source] UpdateError),
     /// The progress of an onboarding was not stored.
-    #[error("the onboarding was not changed")]
+    #[error("the progress of the onboarding was not stored")]
     Progress(#[source] StoreError),
 }
 

@@ -170,6 +170,7 @@ impl Adapters {
             .record_incidents(region, &change.after)
             .await
             .map_err(MonitorError::Store)?;
+        // A concurrent run that recorded the change first has logged it too.
         if is_first {
             tracing::warn!(%region, opened = ?change.opened, cleared = ?change.cleared, "incidents changed");
         }

@@ -65,13 +65,15 @@ pub(crate) async fn hand_over(
         .post_json(&url, &headers, signup.get().as_bytes())
         .await;
     let answered = answered.map_err(|error| {
-        tracing::warn!(%region, error = %error, "no answer to an onboarding");
+        tracing::warn!(%region, error = %error, "the region did not answer to an onboarding");
         problems::region_unavailable(region)
     })?;
     tracing::info!(%region, status = answered.status, "onboarding handed over");
     let handover = match answered.status {
         202 => taken(&answered, described).map(Handover::Taken),
         400..=499 => refused(&answered).map(Handover::Refused),
+        // Other responses do not show whether the region has the sign-up, so the caller has to
+        // repeat the request.
         _ => None,
     };
     handover.ok_or_else(|| problems::region_unavailable(region))

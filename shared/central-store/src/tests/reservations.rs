@@ -111,7 +111,7 @@ async fn a_reservation_and_its_answer_are_written_together() {
             .receive("eu-central-1", 1, ReservationPhase::Requested, 1, 2)
             .await
             .unwrap(),
-        "it is late"
+        "the report is outdated"
     );
     assert!(
         fleet

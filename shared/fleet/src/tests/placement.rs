@@ -71,7 +71,7 @@ fn a_named_region_is_chosen_even_if_it_is_silent_or_full() {
     check(
         &in_region("eu-central-1"),
         &fleet(),
-        "region eu-central-1 takes no central onboarding",
+        "region eu-central-1 does not permit central onboarding",
     );
     let refusal = decide_placement(&in_region("eu-central-1"), &fleet()).unwrap_err();
     let signup_url = "https://eu-central-1.example.com".parse().unwrap();
@@ -98,13 +98,13 @@ fn a_named_region_is_chosen_even_if_it_is_silent_or_full() {
     check(
         &in_region("us-east-1"),
         &[closed],
-        "region us-east-1 takes no new tenants",
+        "region us-east-1 accepts no new tenants",
     );
 }
 
 #[test]
 fn a_jurisdiction_selects_the_region_with_the_most_room() {
-    let none = "no region that fits takes new tenants now";
+    let none = "no suitable region accepts new tenants now";
     check(&under("us"), &fleet(), "us-east-1");
     check(&under("eu"), &fleet(), none);
     check(&under("in"), &fleet(), none);
@@ -171,7 +171,7 @@ fn a_location_selects_the_nearest_eligible_region() {
     check(
         &san_francisco,
         &[],
-        "no region that fits takes new tenants now",
+        "no suitable region accepts new tenants now",
     );
 }
 

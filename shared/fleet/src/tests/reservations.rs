@@ -85,7 +85,7 @@ impl Home {
                 .reservation
                 .as_ref()
                 .is_none_or(|reservation| reservation.generation == before + 1),
-            "every change is guarded"
+            "every change increments the generation"
         );
         assert_eq!(
             (decided.answer.region, decided.answer.sequence),
@@ -134,7 +134,7 @@ fn a_subdomain_is_leased_and_then_held() {
     use ReservationPhase as Phase;
     let lease = LEASE.as_mins();
     let home = check(
-        "the first one has it",
+        "the first tenant gets the lease",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (1, 1, Phase::Requested, 1, Some(Refused)),
@@ -159,14 +159,14 @@ fn a_subdomain_is_leased_and_then_held() {
     );
     assert_eq!(home.holder(), Some(id(1)));
     check(
-        "one that nobody else wanted can be late",
+        "an expired lease can be confirmed if nobody else reserved the subdomain",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (lease + 60, 0, Phase::Confirmed, 2, Some(Confirmed)),
         ],
     );
     check(
-        "one question has one answer",
+        "a repeated report gets the same decision",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (1, 1, Phase::Requested, 1, Some(Refused)),
@@ -175,7 +175,7 @@ fn a_subdomain_is_leased_and_then_held() {
         ],
     );
     check(
-        "nobody confirms what was not leased",
+        "a confirmation needs a lease",
         &[(0, 0, Phase::Confirmed, 2, Some(Refused))],
     );
 }
@@ -186,7 +186,7 @@ fn a_released_subdomain_is_quarantined() {
     use ReservationPhase as Phase;
     let (lease, quarantine) = (LEASE.as_mins(), QUARANTINE.as_mins());
     check(
-        "what was only leased is free at once",
+        "a released lease is free at once",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (1, 0, Phase::Released, 2, Some(Released)),
@@ -194,7 +194,7 @@ fn a_released_subdomain_is_quarantined() {
         ],
     );
     check(
-        "what was held is not",
+        "a released subdomain is quarantined",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (0, 0, Phase::Confirmed, 2, Some(Confirmed)),
@@ -205,7 +205,7 @@ fn a_released_subdomain_is_quarantined() {
         ],
     );
     check(
-        "but its last holder may come back, and leaves it as it was",
+        "a lease of the last holder does not change the quarantine",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (0, 0, Phase::Confirmed, 2, Some(Confirmed)),
@@ -216,7 +216,7 @@ fn a_released_subdomain_is_quarantined() {
         ],
     );
     check(
-        "a release overtakes what it ends",
+        "a release arrives before the request",
         &[
             (0, 0, Phase::Released, 3, Some(Released)),
             (1, 0, Phase::Confirmed, 2, None),

@@ -121,7 +121,7 @@ fn a_replaced_client_ends_in_a_day_by_a_scheduled_task() {
     assert_eq!(
         decide_client_made(&active, &clients, id(2), "third", &context()),
         Ok(None),
-        "it is made once"
+        "it is created once"
     );
     assert_eq!(
         decide_client_made(&active, &clients, id(3), "third", &context()),

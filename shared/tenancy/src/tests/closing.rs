@@ -33,7 +33,7 @@ fn run_task(state: &State, due: &ScheduledTask, drained: bool, now: &str) -> (St
         &context_at(now),
     )
     .unwrap();
-    assert!(changes.done.contains(due), "what was due is done with");
+    assert!(changes.done.contains(due), "the task is completed");
     (after(state, changes.clone()), changes)
 }
 
@@ -53,7 +53,7 @@ fn a_closure_can_be_undone_until_its_grace_is_over() {
         assert_eq!(
             reopen(None, "2026-12-20T09:59:59Z").unwrap().tenant.status,
             status,
-            "as it was before"
+            "the earlier status"
         );
         let reopened = reopen(Some(&undo()), "2026-11-21T00:00:00Z").unwrap();
         assert_eq!(
@@ -102,7 +102,7 @@ fn a_repeated_closure_only_changes_the_code() {
     assert_eq!(
         again.tenant.closure.unwrap().ends_at,
         at("2026-12-20T10:00:00Z"),
-        "the time does not begin anew"
+        "the grace period does not start again"
     );
 }
 
@@ -231,7 +231,7 @@ fn an_unanswered_removal_is_given_up_and_a_late_answer_counts() {
             .unwrap()
             .done_at
             .is_some(),
-        "late is not too late"
+        "a late answer counts"
     );
 }
 

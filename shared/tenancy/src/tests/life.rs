@@ -77,7 +77,7 @@ fn a_confirmation_takes_effect_once() {
                 TenantStatus::Pending => {
                     let changes = decided.unwrap().unwrap();
                     assert_eq!(changes.tenant.status, to);
-                    assert_eq!(changes.done.len(), 1, "it does not expire any more");
+                    assert_eq!(changes.done.len(), 1, "it no longer expires");
                     let signup = changes.signup.unwrap();
                     assert!(signup.identity_at.is_some() && signup.confirmed_at.is_some());
                     assert_eq!(signup.activated_at.is_some(), mode == "auto");

@@ -49,7 +49,7 @@ fn addresses_of_a_network_are_one_requester() {
     assert_eq!(distinct.len(), askers.len());
     assert!(
         !format!("{askers:?}").contains("192"),
-        "a digest is all that is stored"
+        "only a digest is stored"
     );
 }
 
@@ -95,13 +95,13 @@ fn an_owed_code_is_scheduled_and_not_shown() {
     assert_eq!(
         decide_code_mail(&waiting, Some(owed.clone())),
         None,
-        "it is noted already"
+        "it is recorded already"
     );
 
     let sent = decide_code_mail(&waiting, None).unwrap();
     assert!(
         sent.events.is_empty() && sent.due.is_empty(),
-        "nobody else has to know"
+        "no event is published"
     );
     let sent = after(&waiting, sent);
     assert_eq!(
@@ -112,7 +112,7 @@ fn an_owed_code_is_scheduled_and_not_shown() {
         (None, shown(&mailed))
     );
     let again = decide_code_mail(&sent, Some(owed)).unwrap();
-    assert_eq!(again.due.len(), 1, "a further one can be owed");
+    assert_eq!(again.due.len(), 1, "a further one can have to wait");
     let confirmed = decide_confirmation(&waiting, &catalogue(), &settings("auto"), &context())
         .unwrap()
         .unwrap();
@@ -120,7 +120,7 @@ fn an_owed_code_is_scheduled_and_not_shown() {
     assert_eq!(
         confirmed.signup.as_ref().unwrap().code_owed,
         None,
-        "an earlier code has come"
+        "an earlier code has arrived"
     );
     assert_eq!(
         decide_code_mail(

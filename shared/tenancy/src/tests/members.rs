@@ -99,7 +99,7 @@ fn an_invitation_is_accepted_once_with_its_latest_code() {
         joined
             .members
             .contains(&MemberChange::CloseInvitation(open.id)),
-        "it is gone, so it cannot be used twice"
+        "it is deleted, so it cannot be used twice"
     );
     let MemberChange::Join(bob) = joined.members[1].clone() else {
         panic!("nobody joins")
@@ -111,11 +111,11 @@ fn an_invitation_is_accepted_once_with_its_latest_code() {
     assert!(may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")));
     assert!(
         !may_complete(&bob, &code(1), at("2026-11-28T00:00:00Z")),
-        "another code completes nothing"
+        "another code cannot complete it"
     );
     assert!(
         !may_complete(&bob, &code(2), at("2026-12-28T00:00:00Z")),
-        "nor does time"
+        "it has expired"
     );
 
     let state = after(&invited, joined);
@@ -127,7 +127,7 @@ fn an_invitation_is_accepted_once_with_its_latest_code() {
     };
     assert!(
         !may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")),
-        "the account is there"
+        "the account exists already"
     );
     assert_eq!(decide_joined(&state, &bob, &context()), None);
 }
@@ -176,7 +176,7 @@ fn a_tenant_that_accepts_nobody_sends_no_invitation() {
     assert_eq!(
         refused(&active, Some(&open), false),
         None,
-        "the same invitation needs no more room"
+        "a repeated invitation needs no more room"
     );
     open.sendings = SENDINGS_MAX;
     assert_eq!(refused(&active, Some(&open), false), Some(Refusal::Full));
@@ -196,14 +196,14 @@ fn a_tenant_that_accepts_nobody_sends_no_invitation() {
         assert_eq!(
             invited.sendings,
             open.map_or(0, |open| open.sendings),
-            "what an operator asks for is not the tenant's"
+            "an operator's requests do not count for the tenant"
         );
     }
     let closing = state(TenantStatus::Closing);
     open.code = code(1).digest();
     assert!(
         accept(&closing, &open, 1, "2026-11-20T10:00:00Z").is_err(),
-        "a closing tenant takes nobody"
+        "a closing tenant accepts nobody"
     );
 }
 

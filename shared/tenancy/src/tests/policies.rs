@@ -76,7 +76,7 @@ fn a_policy_changes_status_and_plan() {
     assert_eq!(
         (closed.tenant.plan.as_str(), published(&changes)),
         ("starter", vec!["applied:1".to_owned()]),
-        "it is over"
+        "the tenant is closed"
     );
 }
 

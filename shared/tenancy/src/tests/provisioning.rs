@@ -84,7 +84,7 @@ fn an_answer_of_the_application_activates_once() {
     assert_eq!(shown(&asked), ("waiting".into(), "wait".into()));
     let changes = receive(&asked, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
     assert_eq!(published(&changes), ["status:provisioned", "onboarding:3"]);
-    assert_eq!(changes.done.len(), 1, "the deadline is off");
+    assert_eq!(changes.done.len(), 1, "the deadline is removed");
     let active = after(&asked, changes);
     assert_eq!(shown(&active), ("done".into(), "sign-in".into()));
     assert_eq!(
@@ -98,7 +98,7 @@ fn an_answer_of_the_application_activates_once() {
             &answer(Some(1), None, None)
         ),
         None,
-        "it is too late for that"
+        "a late failure changes nothing"
     );
 }
 
@@ -234,7 +234,7 @@ fn a_tenant_that_cannot_be_provisioned_is_closed_and_erased() {
     assert_eq!(
         published(&erased)[1],
         "deprovision:1",
-        "what was half made is removed"
+        "partial resources are removed"
     );
 
     let made = receive(&failed, Said::Provisioned, &answer(None, None, None)).unwrap();

@@ -138,14 +138,14 @@ fn a_subdomain_is_reserved_in_two_phases() {
     assert_eq!(
         held(&confirming),
         None,
-        "nothing leads to it before home has confirmed"
+        "it is not active before home has confirmed"
     );
     let (holding, events) = receive(&confirming, "acme", ReservationDecision::Confirmed, 2);
     assert_eq!(
         (events, held(&holding)),
         (vec!["address:3".to_owned()], Some("acme"))
     );
-    assert_eq!(reservation(&holding, "acme").1, None, "it is the tenant's");
+    assert_eq!(reservation(&holding, "acme").1, None, "the tenant holds it");
     assert_eq!(format!("{:?}", holding.tenant).matches("acme").count(), 0);
 }
 
@@ -212,7 +212,7 @@ fn other_tenants_use_of_the_subdomain_counts_too() {
     let leased = decided("acme", ReservationDecision::Leased, 1);
     let reserved =
         decide_reservation_answer(&requesting, &leased, SubdomainUse::Reserved, &context());
-    assert_eq!(reserved, None, "home is asked again");
+    assert_eq!(reserved, None, "the request to home is repeated");
     let leading =
         decide_reservation_answer(&requesting, &leased, SubdomainUse::Leading, &context()).unwrap();
     assert_eq!(published(&leading), ["released:2"]);
@@ -244,7 +244,7 @@ fn another_subdomain_is_reserved_before_the_first_is_released() {
     assert_eq!(
         former(&labs, "2026-11-27T10:00:00Z"),
         Vec::<String>::new(),
-        "its record is long gone"
+        "its record has been removed"
     );
     assert_eq!(
         labs.tenant.subdomains.as_ref().unwrap().former[0].subdomain,
@@ -315,7 +315,7 @@ fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
     let asked = after(&requesting, again);
     assert!(
         published(&run_task(&asked, &due)).is_empty(),
-        "it was asked since"
+        "the request was repeated since"
     );
     assert_eq!(
         receive(&asked, "acme", ReservationDecision::Refused, 1).1,
@@ -329,7 +329,7 @@ fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
     assert_eq!(events, ["confirmed:3"]);
     assert!(
         published(&run_task(&confirming, &next)).is_empty(),
-        "it was answered since"
+        "home has answered since"
     );
     let due = ScheduledTask {
         at: confirming
@@ -357,7 +357,7 @@ fn subdomains_are_released_on_request_and_at_the_end() {
         published(&changes),
         ["released:5", "released:6", "address:7"]
     );
-    assert_eq!(changes.done.len(), 1, "home is not asked again");
+    assert_eq!(changes.done.len(), 1, "the request to home is not repeated");
     let free = after(&both, changes);
     assert_eq!(
         (held(&free), former(&free, "2026-11-20T10:00:00Z")),
