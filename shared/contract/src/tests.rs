@@ -61,8 +61,8 @@ fn join_lines(schema: &mut Value) {
     }
 }
 
-/// A published version never changes. To change an event, add `.v2` beside it; a new event's schema is
-/// written by `MERIDIAN_WRITE_SCHEMAS=1 cargo test -p contract`.
+/// A published version never changes. To change an event, add `.v2` beside it. The schema of a new
+/// event is written by `MERIDIAN_WRITE_SCHEMAS=1 cargo test -p contract`.
 #[test]
 fn published_schemas_do_not_change() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas");

@@ -8,8 +8,8 @@ use std::str::FromStr;
 /// A keyed digest of a custom subdomain: HMAC-SHA-256 (RFC 2104) under a secret that the regions
 /// share.
 ///
-/// Equal subdomains have equal digests in every region. Without the secret, which home does not
-/// have, nobody can find a subdomain from its digest by guessing.
+/// Equal subdomains have equal digests in every region. Without the secret, which home's central
+/// functions do not have, nobody can find a subdomain from its digest by guessing.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]

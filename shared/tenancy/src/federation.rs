@@ -39,7 +39,7 @@ impl fmt::Display for ProviderName {
     }
 }
 
-/// The clients and names by which a tenant's people sign in at its own provider. Nothing personal.
+/// The user pool's client and provider for a tenant that has its own provider. Nothing personal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Federation {
     /// The user pool's client for this tenant. It accepts no other provider.

@@ -34,7 +34,7 @@ impl Asker {
                 let [a, b, c, ..] = address.segments();
                 format!("{a:x}:{b:x}:{c:x}::/48")
             }
-            // Requests without a valid address share one requester.
+            // Requests without an address share one requester, since their text is the same.
             Err(_) => address.to_owned(),
         };
         Self(KeyDigest::of("asks for a mail", &network))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub const VOUCHER_VALID: SignedDuration = SignedDuration::from_secs(60);
 
 /// A secret for one call of `SignUp` with one username. The user pool's API is open to everybody,
-/// so the pre-sign-up trigger accepts only calls with a voucher whose digest is stored.
+/// so the pre-sign-up trigger accepts such a call only with a voucher whose digest is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Voucher(Uuid);
 

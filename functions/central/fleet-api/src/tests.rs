@@ -153,8 +153,8 @@ fn report() -> HeartbeatReported {
 impl Fixture {
     /// Sends a payload as the gateway would: (status, content type, body).
     async fn send(&self, payload: &Value) -> (u16, String, Value) {
-        let is_question = payload["requestContext"]["http"]["method"] == "GET";
-        let operator = if is_question {
+        let is_read = payload["requestContext"]["http"]["method"] == "GET";
+        let operator = if is_read {
             &self.reader_token
         } else {
             &self.writer_token

@@ -88,14 +88,14 @@ async fn every_case_is_processed_or_refused_without_affecting_the_batch() {
             "{}",
             case.name
         );
-        let is_published = if case.name == "valid-plan-changes" {
+        let published_count = if case.name == "valid-plan-changes" {
             2
         } else {
             1
         };
         assert_eq!(
             published(&adapters).await.len(),
-            is_published,
+            published_count,
             "{}",
             case.name
         );

@@ -99,7 +99,7 @@ async fn seed_tenant(adapters: &Adapters, now: Timestamp) {
 
 async fn acknowledge(adapters: &Adapters) {
     let tenant: TenantId = TENANT.parse().unwrap();
-    let word = Envelope {
+    let acknowledged = Envelope {
         id: EVENT.parse().unwrap(),
         region: eu(),
         stream: Stream::Tenant(tenant),
@@ -107,7 +107,7 @@ async fn acknowledge(adapters: &Adapters) {
         occurred_at: Timestamp::UNIX_EPOCH,
         data: TenantPolicyApplied { tenant, version: 1 },
     };
-    let decide = |current: Option<&fleet::Tenant>| decide_acknowledgement(current, &word);
+    let decide = |current: Option<&fleet::Tenant>| decide_acknowledgement(current, &acknowledged);
     assert!(
         adapters
             .store

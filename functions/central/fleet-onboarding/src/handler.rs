@@ -106,17 +106,17 @@ async fn list_regions(
         )),
         (status = 400, description = "`idempotency-key-missing`: the header is missing. `idempotency-key-malformed`: \
                                       it is not 16 to 128 visible ASCII characters."),
-        (status = 409, description = "`region-forbids-central-onboarding`: the region takes sign-ups at its own \
-                                      address only, which the member `signup_url` is. `region-closed`: it takes no new \
-                                      tenants. `no-region`: none that fits does."),
+        (status = 409, description = "`region-forbids-central-onboarding`: the region accepts sign-ups only at its \
+                                      own address, in the member `signup_url`. `region-closed`: it accepts no new \
+                                      tenants. `no-region`: no suitable region does."),
         (status = 422, description = "`invalid-placement`: not exactly one of region, jurisdiction and nearest_to, or \
-                                      a place beyond the globe. `unknown-region`: there is no such region. \
-                                      `invalid-signup`: the sign-up is no object. `idempotency-key-reused`: the key \
+                                      a location out of range. `unknown-region`: there is no such region. \
+                                      `invalid-signup`: the sign-up is not an object. `idempotency-key-reused`: the key \
                                       belongs to another placement, or to another sign-up."),
         (status = "4XX", description = "A refusal of the sign-up by the region, as documented for its own `POST \
                                         /signups`."),
-        (status = 503, description = "`region-unavailable`: the region does not answer. `try-again`: too many requests \
-                                      with this key at once."),
+        (status = 503, description = "`region-unavailable`: the region does not answer. `try-again`: too many concurrent \
+                                      requests with this key."),
     ),
 ))]
 async fn create(

@@ -86,8 +86,8 @@ fn a_named_region_is_chosen_even_if_it_is_silent_or_full() {
     );
 
     let [virginia, ..] = fleet();
-    let quiet = with(virginia.clone(), |region| region.is_reporting = false);
-    check(&in_region("us-east-1"), &[quiet], "us-east-1");
+    let silent = with(virginia.clone(), |region| region.is_reporting = false);
+    check(&in_region("us-east-1"), &[silent], "us-east-1");
     let full = with(virginia.clone(), |region| {
         region.described.capacity_tenants = Some(0)
     });

@@ -363,7 +363,7 @@ impl Race {
     }
 
     /// A region that waits for an answer repeats its request.
-    fn ask(&mut self, who: usize) {
+    fn request_again(&mut self, who: usize) {
         let (side, revision) = self.sides[who];
         let phase = match side {
             Side::Requesting => ReservationPhase::Requested,
@@ -387,7 +387,7 @@ impl Race {
         match what {
             0 | 1 => self.deliver_reservation(place, again),
             2 | 3 => self.deliver_answer(place, again),
-            4 => self.ask(place % 2),
+            4 => self.request_again(place % 2),
             _ => self.now += SignedDuration::from_mins(i64::try_from(place % 12).unwrap()),
         }
         self.assert_safe();
@@ -406,7 +406,7 @@ proptest! {
             race.step(step);
         }
         for _ in 0..8 {
-            (0..2).for_each(|who| race.ask(who));
+            (0..2).for_each(|who| race.request_again(who));
             while !race.reservations.is_empty() || !race.answers.is_empty() {
                 race.deliver_reservation(0, false);
                 race.deliver_answer(0, false);

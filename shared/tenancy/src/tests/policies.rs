@@ -103,7 +103,7 @@ fn a_suspension_ends_with_the_reason_that_it_began_with() {
 #[test]
 fn a_plan_request_is_published_and_numbered() {
     let by = Actor::Clock;
-    let ask_in = |mode: &str, state: &State, plan: &str| {
+    let request_in = |mode: &str, state: &State, plan: &str| {
         decide_plan_request(
             state,
             &plan.parse().unwrap(),
@@ -113,23 +113,23 @@ fn a_plan_request_is_published_and_numbered() {
             &context(),
         )
     };
-    let ask = |state: &State, plan: &str| ask_in("auto", state, plan);
+    let request = |state: &State, plan: &str| request_in("auto", state, plan);
     let active = state(TenantStatus::Active);
-    let first = ask(&active, "enterprise").unwrap();
+    let first = request(&active, "enterprise").unwrap();
     assert_eq!(published(&first), ["plan:1"]);
-    let asked = after(&active, first);
-    assert_eq!(published(&ask(&asked, "pro").unwrap()), ["plan:2"]);
-    assert_eq!(ask(&asked, "platinum"), Err(Refusal::UnknownPlan));
+    let requested = after(&active, first);
+    assert_eq!(published(&request(&requested, "pro").unwrap()), ["plan:2"]);
+    assert_eq!(request(&requested, "platinum"), Err(Refusal::UnknownPlan));
     assert_eq!(
-        ask(&asked, "pro-in"),
+        request(&requested, "pro-in"),
         Err(Refusal::OtherPlanKind),
         "another currency"
     );
     assert_eq!(
-        ask_in("external", &asked, "enterprise"),
+        request_in("external", &requested, "enterprise"),
         Err(Refusal::OtherPlanKind),
         "another tier"
     );
-    assert!(ask_in("external", &asked, "pro").is_ok());
-    assert!(ask(&state(TenantStatus::Suspended), "pro").is_err());
+    assert!(request_in("external", &requested, "pro").is_ok());
+    assert!(request(&state(TenantStatus::Suspended), "pro").is_err());
 }

@@ -12,7 +12,7 @@ fn answer(attempt: Option<u64>, reason: Option<&str>, retryable: Option<bool>) -
 }
 
 /// A tenant whose resources were requested.
-fn asked() -> State {
+fn requested() -> State {
     let pending = state(TenantStatus::Pending);
     let settings = settings("external");
     let changes = decide_confirmation(&pending, &catalogue(), &settings, &context())
@@ -80,12 +80,12 @@ fn silence(state: &State) -> State {
 
 #[test]
 fn an_answer_of_the_application_activates_once() {
-    let asked = asked();
-    assert_eq!(shown(&asked), ("waiting".into(), "wait".into()));
-    let changes = receive(&asked, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
+    let requested = requested();
+    assert_eq!(shown(&requested), ("waiting".into(), "wait".into()));
+    let changes = receive(&requested, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
     assert_eq!(published(&changes), ["status:provisioned", "onboarding:3"]);
     assert_eq!(changes.done.len(), 1, "the deadline is removed");
-    let active = after(&asked, changes);
+    let active = after(&requested, changes);
     assert_eq!(shown(&active), ("done".into(), "sign-in".into()));
     assert_eq!(
         receive(&active, Said::Provisioned, &answer(Some(1), None, None)),
@@ -109,14 +109,14 @@ fn a_failure_shows_whether_it_can_be_retried() {
         (Some(true), "retry-provisioning"),
         (Some(false), "none"),
     ] {
-        let asked = asked();
+        let requested = requested();
         let failed = receive(
-            &asked,
+            &requested,
             Said::ProvisioningFailed,
             &answer(None, Some("quota"), retryable),
         )
         .unwrap();
-        let failed = after(&asked, failed);
+        let failed = after(&requested, failed);
         assert_eq!(shown(&failed), ("failed".into(), next.into()));
         let steps = Operation::of(failed.signup.as_ref().unwrap(), &failed.tenant).steps;
         assert_eq!(json!(steps[3])["reason"], "quota");
@@ -141,7 +141,12 @@ fn a_failure_shows_whether_it_can_be_retried() {
         }
     }
     assert_eq!(
-        decide_retry(&asked(), &catalogue(), &settings("external"), &context()),
+        decide_retry(
+            &requested(),
+            &catalogue(),
+            &settings("external"),
+            &context()
+        ),
         Err(Refusal::NothingToRetry),
         "nothing failed yet"
     );
@@ -149,7 +154,7 @@ fn a_failure_shows_whether_it_can_be_retried() {
 
 #[test]
 fn a_missing_answer_is_a_failure_and_a_late_one_counts() {
-    let silent = silence(&asked());
+    let silent = silence(&requested());
     assert_eq!(
         shown(&silent),
         ("failed".into(), "retry-provisioning".into())
@@ -168,10 +173,15 @@ fn a_missing_answer_is_a_failure_and_a_late_one_counts() {
 
 #[test]
 fn an_old_deadline_does_not_fail_a_new_attempt() {
-    let asked = asked();
+    let requested = requested();
     let failed = after(
-        &asked,
-        receive(&asked, Said::ProvisioningFailed, &answer(None, None, None)).unwrap(),
+        &requested,
+        receive(
+            &requested,
+            Said::ProvisioningFailed,
+            &answer(None, None, None),
+        )
+        .unwrap(),
     );
     let again = decide_retry(
         &failed,
@@ -201,9 +211,9 @@ fn an_answer_is_recognised_by_its_detail_type() {
 
 #[test]
 fn a_tenant_that_cannot_be_provisioned_is_closed_and_erased() {
-    let asked = asked();
+    let requested = requested();
     let failed = receive(
-        &asked,
+        &requested,
         Said::ProvisioningFailed,
         &answer(None, Some("quota"), Some(false)),
     )
@@ -213,7 +223,7 @@ fn a_tenant_that_cannot_be_provisioned_is_closed_and_erased() {
         (expiry.kind, expiry.at),
         (TaskKind::Expiry, at("2026-11-27T10:30:00Z"))
     );
-    let failed = after(&asked, failed);
+    let failed = after(&requested, failed);
     let settings = settings("external");
     let expire = |state: &State, now: &str| {
         let due = ScheduledTask {
@@ -248,7 +258,7 @@ fn a_tenant_that_cannot_be_provisioned_is_closed_and_erased() {
 #[test]
 fn the_applications_own_reason_stays_in_the_region() {
     let failed = receive(
-        &asked(),
+        &requested(),
         Said::ProvisioningFailed,
         &answer(None, Some("ada-lovelace"), None),
     )

@@ -312,20 +312,20 @@ fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
     );
     let next = again.due[0];
     assert_eq!(next.at, at("2026-11-20T10:10:30Z"));
-    let asked = after(&requesting, again);
+    let repeated = after(&requesting, again);
     assert!(
-        published(&run_task(&asked, &due)).is_empty(),
+        published(&run_task(&repeated, &due)).is_empty(),
         "the request was repeated since"
     );
     assert_eq!(
-        receive(&asked, "acme", ReservationDecision::Refused, 1).1,
+        receive(&repeated, "acme", ReservationDecision::Refused, 1).1,
         ["nothing"]
     );
     assert_eq!(
-        receive(&asked, "acme", ReservationDecision::Leased, 1).1,
+        receive(&repeated, "acme", ReservationDecision::Leased, 1).1,
         ["nothing"]
     );
-    let (confirming, events) = receive(&asked, "acme", ReservationDecision::Leased, 2);
+    let (confirming, events) = receive(&repeated, "acme", ReservationDecision::Leased, 2);
     assert_eq!(events, ["confirmed:3"]);
     assert!(
         published(&run_task(&confirming, &next)).is_empty(),

@@ -14,7 +14,7 @@ use utoipa::OpenApi;
     components(schemas(Problem)),
     tags(
         (name = "Fleet", description = "The regions."),
-        (name = "Tenants", description = "Where tenants are, and what is decided for them."),
+        (name = "Tenants", description = "The regions, policies and suspensions of tenants."),
     ),
 )]
 struct Description;
