@@ -1,8 +1,7 @@
-//! The catalogue: meters, plans and their charges.
+//! The catalogue of meters, plans and charges.
 //!
-//! It ships with the code, so that every region of a release has the same one. Invariant: whoever
-//! holds a [`Catalogue`] needs nothing else to read an event or to rate a period. Imports `kernel`
-//! only.
+//! It ships with the code, so that every region of a release has the same one. Invariant: a
+//! [`Catalogue`] is all that reading an event or rating a period needs. Imports `kernel` only.
 
 mod meter;
 mod path;
@@ -18,15 +17,15 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 mod tests;
 
-/// What is metered and what it costs.
+/// All meters and plans.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     /// Grows with every change.
     pub version: u64,
-    /// What can be measured.
+    /// The meters.
     pub meters: Vec<Meter>,
-    /// What can be bought.
+    /// The plans.
     pub plans: Vec<Plan>,
 }
 
@@ -34,18 +33,18 @@ impl Catalogue {
     /// The catalogue of this release.
     ///
     /// # Errors
-    /// When `catalogue.json` is malformed, which the tests of this crate rule out.
+    /// When `catalogue.json` is malformed, which a test of this crate rules out.
     pub fn bundled() -> Result<Self, serde_json::Error> {
         serde_json::from_str(include_str!("catalogue.json"))
     }
 
-    /// The plan of a code.
+    /// The plan with a code.
     #[must_use]
     pub fn plan(&self, code: &PlanCode) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.code == *code)
     }
 
-    /// The meter of sign-ins, which a region counts by itself.
+    /// The meter of sign-ins, which the region counts itself.
     #[must_use]
     pub fn logins(&self) -> Option<&Meter> {
         self.meters
@@ -53,7 +52,7 @@ impl Catalogue {
             .find(|meter| meter.event_type == "meridian.login")
     }
 
-    /// The meter of a code.
+    /// The meter with a code.
     #[must_use]
     pub fn meter(&self, code: &MeterCode) -> Option<&Meter> {
         self.meters.iter().find(|meter| meter.code == *code)

@@ -1,70 +1,69 @@
-//! Meters: how usage events become numbers.
+//! Meters: how usage events are aggregated.
 
 use crate::ValuePath;
 use kernel::{DimensionCode, MeterCode, UsageGroup, WindowSize};
 use serde::{Deserialize, Serialize};
 
-/// How usage events become a number.
+/// The rule by which usage events of one type become a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meter {
     /// The meter's code.
     pub code: MeterCode,
-    /// The CloudEvents `type` that it counts.
+    /// The CloudEvents `type` of its events.
     pub event_type: String,
-    /// How the events of a window become one value.
+    /// The aggregation of the events of a window.
     pub aggregation: Aggregation,
-    /// Where in the event's `data` its value is. Absent for `count`.
+    /// The path of the value in the event's `data`. Absent for `count`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<ValuePath>,
-    /// The shortest windows that it can be queried by: a minute, an hour or a day.
+    /// The shortest window that can be queried: a minute, an hour or a day.
     #[serde(default)]
     pub window: WindowSize,
-    /// What its usage is grouped by, at most [`UsageGroup::DIMENSIONS_MAX`].
+    /// The dimensions by which usage is grouped, at most [`UsageGroup::DIMENSIONS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dimensions: Vec<Dimension>,
-    /// What one unit is called on an invoice.
+    /// The name of a unit on an invoice.
     pub unit: String,
 }
 
-/// What a meter's usage is grouped by: a closed list, since its values cross the border.
+/// A dimension of a meter. Its values are a closed list, since they cross the border.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dimension {
     /// The dimension's code.
     pub code: DimensionCode,
-    /// Where in the event's `data` the value is.
+    /// The path of the value in the event's `data`.
     pub path: ValuePath,
-    /// Every value that there is.
+    /// All values.
     pub values: Vec<DimensionCode>,
-    /// The one that stands for what an event has instead, or for none at all. Without it, such an
-    /// event is refused.
+    /// The value that replaces unlisted and missing ones. Without it, such an event is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<DimensionCode>,
 }
 
-/// How the events of a window become one value.
+/// The way in which the events of a window become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregation {
-    /// How many events.
+    /// The number of events.
     Count,
     /// The sum of their values.
     Sum,
-    /// The least of their values.
+    /// The lowest of their values.
     Min,
-    /// The greatest of their values.
+    /// The highest of their values.
     Max,
     /// The mean of their values.
     Avg,
-    /// The value of the one with the latest time; of several, the greatest.
+    /// The value of the event with the latest time; if several have it, the highest.
     Latest,
-    /// How many different values there are.
+    /// The number of distinct values.
     UniqueCount,
 }
 
 impl Aggregation {
-    /// Whether taking an event back is taking its value off: what else there was need not be known.
+    /// Whether an event can be taken back by subtracting its value, without knowing the others.
     #[must_use]
     pub const fn is_reversible(self) -> bool {
         matches!(self, Self::Count | Self::Sum | Self::Avg)
@@ -72,12 +71,11 @@ impl Aggregation {
 }
 
 impl Meter {
-    /// The most groups that the dimensions of a meter make: the pages of their totals, each as wide
-    /// as a total can be, fit the items and transactions of a table, which a test of `metering`
-    /// shows.
+    /// The most groups of a meter. The pages of their totals, each as wide as a total can be, then
+    /// fit the limits of an item and a transaction, which a test of `metering` shows.
     pub const GROUPS_MAX: usize = 12;
 
-    /// Every group of the meter's usage.
+    /// All groups of the meter's usage.
     #[must_use]
     pub fn groups(&self) -> Vec<UsageGroup> {
         let mut groups: Vec<Vec<(&DimensionCode, &DimensionCode)>> = vec![Vec::new()];
@@ -94,8 +92,7 @@ impl Meter {
         groups.into_iter().map(UsageGroup::of).collect()
     }
 
-    /// The dimensions that a text names, divided by commas, none where it is empty; nothing where
-    /// the meter lacks one.
+    /// Parses dimension names, separated by commas. `None` if the meter lacks one of them.
     #[must_use]
     pub fn dimensions_named(&self, names: &str) -> Option<Vec<DimensionCode>> {
         let find = |name: &str| {
@@ -111,7 +108,7 @@ impl Meter {
             .collect()
     }
 
-    /// Whether each of a group's values is one that the meter's dimension of that name has.
+    /// Whether the meter declares every value of the group.
     #[must_use]
     pub fn has_values(&self, group: &UsageGroup) -> bool {
         let known = self.dimensions.iter().filter(|dimension| {
@@ -126,8 +123,7 @@ impl Meter {
                 .count()
     }
 
-    /// Whether only Meridian itself states what it counts: nobody can send usage events of such a
-    /// type.
+    /// Whether only Meridian publishes its events. Clients cannot send usage events of such a type.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         self.event_type.starts_with("meridian.")

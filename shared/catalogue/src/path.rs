@@ -1,14 +1,14 @@
-//! Paths to a value in an event's data.
+//! Paths of a value in an event's data.
 
 use kernel::Invalid;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 
-/// A JSONPath that names at most one value: RFC 9535, singular queries, such as
-/// `$.tokens['out'][0]`.
+/// A JSONPath that selects at most one value, such as `$.tokens['out'][0]` (RFC 9535, singular
+/// queries).
 ///
-/// Negative indexes, which count from the end, are not taken.
+/// Negative indexes, which count from the end, are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct ValuePath {
     text: String,
@@ -18,9 +18,9 @@ pub struct ValuePath {
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PathStep {
-    /// To the member of an object.
+    /// Selects a member of an object.
     Member(String),
-    /// To the element of a list, from 0.
+    /// Selects an element of a list, from 0.
     Element(usize),
 }
 
@@ -32,7 +32,7 @@ const LENGTH_MAX: usize = 256;
 const STEPS_MAX: usize = 8;
 
 impl ValuePath {
-    /// The steps from the data to the value; none when the data itself is the value.
+    /// The steps from the data to the value. Empty if the data itself is the value.
     #[must_use]
     pub fn steps(&self) -> &[PathStep] {
         &self.steps
@@ -64,7 +64,7 @@ impl FromStr for ValuePath {
     }
 }
 
-/// The first step of a path, and what follows.
+/// Splits off the first step of a path.
 fn step(text: &str) -> Option<(PathStep, &str)> {
     if let Some(name) = text.strip_prefix('.') {
         let end = name.find(|c: char| !is_name(c)).unwrap_or(name.len());

@@ -1,43 +1,43 @@
-//! Plans: what a tenant buys, and what usage costs.
+//! Plans: fees, entitlements, allowances and prices of usage.
 
 use kernel::{Currency, EntitlementCode, MeterCode, PlanCode, PlanDecimal};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
-/// What a tenant buys.
+/// A plan that a tenant can subscribe to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The plan's code.
     pub code: PlanCode,
-    /// What it is called on an invoice.
+    /// The name on an invoice.
     pub name: String,
-    /// Whether the application makes resources of the tenant's own, or shares them.
+    /// Whether the tenant's resources are shared or its own.
     pub tier: kernel::Tier,
-    /// The currency of every price in it.
+    /// The currency of all prices.
     pub currency: Currency,
-    /// The fee of a period, whatever is used.
+    /// The fee of a period, independent of usage.
     pub fixed_fee: PlanDecimal,
-    /// What the tenant may use.
+    /// The features that are included.
     pub entitlements: Vec<EntitlementCode>,
-    /// How much usage the plan is meant for.
+    /// The usage that the plan is meant for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowances: Vec<Allowance>,
-    /// What usage costs.
+    /// The prices of usage.
     pub charges: Vec<Charge>,
 }
 
-/// How much of a meter a plan is meant for in a billing period. Nothing is refused beyond it; the
-/// application is told.
+/// The usage of a meter that a plan is meant for in a billing period. Usage beyond it is accepted,
+/// and the application is notified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allowance {
     /// The meter.
     pub meter: MeterCode,
-    /// The usage of a period.
+    /// The allowed usage of a period.
     pub quantity: PlanDecimal,
-    /// The thresholds that are told, in percent, rising.
+    /// The alert thresholds in percent, in ascending order.
     pub alert_percents: Vec<u16>,
 }
 
@@ -81,11 +81,11 @@ impl FromIterator<(MeterCode, BTreeSet<u16>)> for AlertThresholds {
 pub struct Charge {
     /// The meter that it prices.
     pub meter: MeterCode,
-    /// How units become an amount.
+    /// The pricing model.
     pub model: ChargeModel,
 }
 
-/// How units become an amount.
+/// The pricing model: how units become an amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum ChargeModel {
@@ -94,21 +94,22 @@ pub enum ChargeModel {
         /// The price of a unit.
         unit_price: PlanDecimal,
     },
-    /// Each tier's units cost the tier's price, and each tier entered its flat fee.
+    /// The units of each tier cost that tier's price, plus the flat fee of every tier that is
+    /// reached.
     Graduated {
-        /// In rising order; the last has no end.
+        /// In ascending order; the last one has no end.
         tiers: Vec<Tier>,
     },
-    /// All units cost the price of the tier that the total reaches, and that tier's flat fee.
+    /// All units cost the price of the tier that the total reaches, plus that tier's flat fee.
     Volume {
-        /// In rising order; the last has no end.
+        /// In ascending order; the last one has no end.
         tiers: Vec<Tier>,
     },
-    /// Units are sold in whole packages after the free ones.
+    /// Units beyond the free ones are sold in whole packages.
     Package {
         /// Units that cost nothing.
         free_units: PlanDecimal,
-        /// Units of a package. More than zero.
+        /// The units of a package. More than zero.
         size: PlanDecimal,
         /// The price of a package.
         price: PlanDecimal,
@@ -124,6 +125,6 @@ pub struct Tier {
     pub up_to: Option<PlanDecimal>,
     /// The price of a unit.
     pub unit_price: PlanDecimal,
-    /// What entering the tier costs.
+    /// The fee for reaching the tier.
     pub flat_fee: PlanDecimal,
 }

@@ -2,7 +2,7 @@ use crate::*;
 use kernel::{UsageGroup, WindowSize};
 
 #[test]
-fn charges_of_the_bundled_plans_are_sound() {
+fn charges_of_the_bundled_plans_are_valid() {
     let catalogue = Catalogue::bundled().unwrap();
     for plan in &catalogue.plans {
         for charge in &plan.charges {
@@ -22,7 +22,7 @@ fn charges_of_the_bundled_plans_are_sound() {
 }
 
 #[test]
-fn allowances_of_the_bundled_plans_are_sound() {
+fn allowances_of_the_bundled_plans_are_valid() {
     let catalogue = Catalogue::bundled().unwrap();
     for Plan {
         code, allowances, ..
@@ -63,7 +63,7 @@ fn allowances_of_the_bundled_plans_are_sound() {
 }
 
 #[test]
-fn bundled_meters_are_sound() {
+fn bundled_meters_are_valid() {
     let catalogue = Catalogue::bundled().unwrap();
     for meter in &catalogue.meters {
         assert_eq!(
@@ -148,7 +148,7 @@ fn assert_rising(tiers: &[Tier]) {
 }
 
 #[test]
-fn paths_name_one_value() {
+fn paths_select_one_value() {
     let member = |name: &str| PathStep::Member(name.to_owned());
     let rows = [
         ("$", Some(vec![])),

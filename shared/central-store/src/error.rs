@@ -1,14 +1,14 @@
-//! Why the central table did not do what it was asked.
+//! Errors of the central table.
 
 use std::error::Error;
 
-/// Why the central table did not do what it was asked.
+/// An error of the central table.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Items could not be read.
     #[error("the central table could not be read: {what}")]
     Read {
-        /// What was to be read.
+        /// The items to read.
         what: &'static str,
         /// The service's answer.
         #[source]
@@ -17,7 +17,7 @@ pub enum StoreError {
     /// Items could not be written.
     #[error("the central table could not be written: {what}")]
     Write {
-        /// What was to be written.
+        /// The items to write.
         what: &'static str,
         /// The service's answer.
         #[source]
@@ -26,9 +26,9 @@ pub enum StoreError {
     /// An item does not have the form that this release writes.
     #[error("an item of the central table is malformed: {what}")]
     Malformed {
-        /// What the item should be.
+        /// The expected kind of item.
         what: &'static str,
-        /// What is wrong with it.
+        /// The error of the decoder.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -53,14 +53,14 @@ impl StoreError {
     }
 }
 
-/// Why a tenant was not changed.
+/// The reason for which a record was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError {
     /// The change is not allowed.
-    #[error("the change of a tenant is refused")]
+    #[error("the change is refused")]
     Refused(#[source] fleet::Refusal),
-    /// The table did not do it.
-    #[error("the change of a tenant was not stored")]
+    /// The change was not stored.
+    #[error("the change was not stored")]
     Store(#[source] StoreError),
 }
 

@@ -6,8 +6,8 @@ use fleet::DesiredPolicy;
 use kernel::{OnboardingId, RegionCode, SubdomainDigest, TenantId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The items that a region's counts are spread over: transactions that meet on one of them wait for
-/// each other.
+/// The shards of a region's counts. Transactions on the same item conflict, so the counts are
+/// spread over several.
 const COUNT_SHARDS: Shards = Shards::new(8);
 pub(crate) const REGIONS: &str = "REGIONS";
 pub(crate) const DESCRIPTION: &str = "DESCRIPTION";
@@ -36,18 +36,18 @@ pub(crate) fn onboarding_key(id: OnboardingId) -> Item {
     key(format!("ONBOARDING#{id}"), "ONBOARDING")
 }
 
-/// Where the onboarding of an idempotency key is found, by the key's digest.
+/// The key of the item that maps an idempotency key, by its digest, to an onboarding.
 pub(crate) fn repetition_key(digest: &str) -> Item {
     key(format!("ONBOARDINGKEY#{digest}"), "ONBOARDING")
 }
 
-/// Of the reservation to a subdomain.
+/// The key of the reservation of a subdomain.
 pub(crate) fn reservation_key(digest: &SubdomainDigest) -> Item {
     key(reservation_partition(digest), "RESERVATION")
 }
 
-/// Of what a tenant's region said last of a reservation.
-pub(crate) fn last_word_key(digest: &SubdomainDigest, tenant: TenantId) -> Item {
+/// The key of a region's last report on a tenant's reservation.
+pub(crate) fn last_report_key(digest: &SubdomainDigest, tenant: TenantId) -> Item {
     key(reservation_partition(digest), format!("TENANT#{tenant}"))
 }
 
@@ -55,7 +55,8 @@ fn reservation_partition(digest: &SubdomainDigest) -> String {
     format!("RESERVATION#{}", digest.as_str())
 }
 
-/// Where an unapplied policy waits for its next sending; nothing when nobody waits for it.
+/// The index key under which an unapplied policy waits for its next sending; `None` if it waits for
+/// none.
 pub(crate) fn unapplied_key(policy: &DesiredPolicy) -> Option<Item> {
     let sort = format!("{}#{}", due(policy.due_at), policy.tenant);
     policy
@@ -63,12 +64,12 @@ pub(crate) fn unapplied_key(policy: &DesiredPolicy) -> Option<Item> {
         .then(|| key(unapplied_partition(&policy.region), sort))
 }
 
-/// A moment as a sort key: thirteen digits keep the order until the year 2286.
+/// A time as a sort key: milliseconds in thirteen digits, which sort correctly until the year 2286.
 pub(crate) fn due(moment: Timestamp) -> String {
     format!("{:013}", moment.as_millisecond().max(0))
 }
 
-/// The part of a region's counts that a tenant adds to.
+/// The key of the count shard that a tenant adds to.
 pub(crate) fn count_key(region: &RegionCode, tenant: TenantId) -> Item {
     key(
         region_partition(region),
@@ -76,7 +77,7 @@ pub(crate) fn count_key(region: &RegionCode, tenant: TenantId) -> Item {
     )
 }
 
-/// A value as an item under a key.
+/// Encodes a value as an item with a key.
 pub(crate) fn to_item<T: Serialize>(
     what: &'static str,
     key: Item,
@@ -85,7 +86,7 @@ pub(crate) fn to_item<T: Serialize>(
     dynamo::to_item(key, value).map_err(StoreError::malformed(what))
 }
 
-/// The value that an item holds.
+/// Decodes an item.
 pub(crate) fn from_item<T: DeserializeOwned>(
     what: &'static str,
     item: Item,

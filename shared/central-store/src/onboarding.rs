@@ -1,4 +1,4 @@
-//! Central onboardings: each found by its handle, and by the digest of its idempotency key.
+//! Central onboardings, found by their handle or by the digest of their idempotency key.
 
 use crate::item::{from_item, onboarding_key, repetition_key, to_item};
 use crate::{CentralStore, StoreError};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 const EXPIRES_AT: &str = "expires_at";
 
-/// What an idempotency key stands for.
+/// The item of an idempotency key.
 #[derive(Serialize, Deserialize)]
 struct Repetition {
     onboarding: OnboardingId,
@@ -18,7 +18,7 @@ struct Repetition {
 }
 
 impl CentralStore {
-    /// The onboarding of a handle.
+    /// Loads the onboarding with a handle.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -31,8 +31,8 @@ impl CentralStore {
         found.map(|item| from_item(what, item)).transpose()
     }
 
-    /// The onboarding that a key stands for, unless the key is forgotten by now: its item may still
-    /// be there.
+    /// Loads the onboarding of a key. An expired key counts as absent, although its item may still
+    /// exist.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -55,11 +55,11 @@ impl CentralStore {
         self.load_onboarding(onboarding).await
     }
 
-    /// Keeps an onboarding and what its key stands for. False when the key stands for another one,
-    /// or is just being given to one.
+    /// Stores an onboarding and its key. `false` if the key stands for another onboarding, or
+    /// another request is storing it at the same time.
     ///
     /// # Errors
-    /// When the table cannot be written; nothing is kept then.
+    /// When the table cannot be written. Nothing is stored then.
     pub async fn record_onboarding(
         &self,
         digest: &str,
@@ -92,8 +92,8 @@ impl CentralStore {
         }
     }
 
-    /// Notes which tenant the region makes of an onboarding, the first time that it says so.
-    /// Returns whether it is.
+    /// Records the tenant that the region creates for an onboarding. Only the first report counts:
+    /// returns whether this one was recorded.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -114,8 +114,9 @@ impl CentralStore {
         self.send("an onboarding", update).await
     }
 
-    /// Keeps how far a region is with an onboarding, if that is news. False when it is not, and
-    /// when that region was never given such an onboarding, or makes another tenant of it.
+    /// Records the progress of an onboarding. Returns `false` if it is not newer than the stored
+    /// one, if home never handed this onboarding to that region, or if the region reports another
+    /// tenant for it.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -155,12 +156,12 @@ impl CentralStore {
         self.table.get(key).await.map_err(StoreError::read(what))
     }
 
-    /// Sends a write; whether its condition held.
+    /// Sends a write. Returns whether its condition held.
     pub(crate) async fn send(&self, what: &'static str, write: Write) -> Result<bool, StoreError> {
         Error::is_written(self.table.send(write).await).map_err(StoreError::write(what))
     }
 
-    /// Writes an item where there is none, or one that only waits for its removal.
+    /// Writes an item if there is none, or only an expired one that the table has not removed yet.
     fn put_unless_kept(&self, item: Item, now: i64) -> Write {
         let put = self
             .table

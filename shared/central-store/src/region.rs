@@ -1,5 +1,5 @@
-//! Regions: what they say of themselves, health, incidents, counts and billing totals, each
-//! partition one region.
+//! Regions: description, health, incidents, counts and billing totals. Each region has one
+//! partition.
 
 use crate::item::{
     BILLING_PREFIX, COUNT_PREFIX, DESCRIPTION, HEALTH, INCIDENTS, REGIONS, from_item,
@@ -13,45 +13,46 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kernel::RegionCode;
 use serde::{Deserialize, Serialize};
 
+/// The most queries at once when the whole fleet is loaded.
 const QUERIES_AT_ONCE_MAX: usize = 8;
 
-/// What home holds of a region.
+/// The record of a region at home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionRecord {
     /// The region.
     pub region: RegionCode,
-    /// What it says of itself, if it ever did.
+    /// Its description, if it ever sent one.
     pub description: Option<Description>,
-    /// Its latest heartbeat, if there ever was one.
+    /// Its latest heartbeat, if it ever sent one.
     pub heartbeat: Option<Heartbeat>,
-    /// What is wrong with it.
+    /// Its open incidents.
     pub incidents: Incidents,
-    /// Its tenants and its unapplied policies.
+    /// The counts of its tenants and unapplied policies.
     pub counts: Counts,
-    /// What it billed, the oldest period first. Empty where home bills.
+    /// Its billing totals, in ascending order of periods. Empty if home bills its tenants.
     pub billing: Vec<BillingTotal>,
 }
 
-/// What a region says of itself.
+/// A region's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// The number of the heartbeat that it was published with: the highest counts.
+    /// The number of the heartbeat published with it: the highest one is current.
     pub sequence: u64,
-    /// What it says.
+    /// The description.
     pub described: RegionDescribed,
 }
 
-/// What a region published of its billing of a period.
+/// A region's published billing total of a period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BillingTotal {
-    /// The number of the statement: the highest counts.
+    /// The number of the event: the highest one is current.
     pub sequence: u64,
     /// The totals.
     pub total: RegionBillingTotaled,
 }
 
 impl CentralStore {
-    /// The regions that were ever heard of, in order.
+    /// Loads all regions from which home has received an event, in order of their codes.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -66,7 +67,7 @@ impl CentralStore {
         items.iter().map(region).collect()
     }
 
-    /// Everything of every region, in the order of the regions.
+    /// Loads the records of all regions, in order of their codes.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -79,7 +80,7 @@ impl CentralStore {
             .await
     }
 
-    /// Everything of one region.
+    /// Loads the record of one region.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -114,7 +115,7 @@ impl CentralStore {
         Ok(record)
     }
 
-    /// What each region says of itself, in the order of the regions; nothing else of them is read.
+    /// Loads only the descriptions of all regions, in order of their codes.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -133,7 +134,7 @@ impl CentralStore {
         Ok(published.into_iter().flatten().collect())
     }
 
-    /// What a region says of itself, if it ever did.
+    /// Loads the description of a region, if it ever sent one.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -148,7 +149,7 @@ impl CentralStore {
         found.map(|item| from_item(what, item)).transpose()
     }
 
-    /// Keeps a heartbeat if it is later than the one that is kept. Returns whether it is.
+    /// Stores a heartbeat if it is later than the stored one. Returns whether it was stored.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -163,7 +164,8 @@ impl CentralStore {
         self.put_later(what, item, heartbeat.sequence).await
     }
 
-    /// Keeps what a region says of itself if it is later than what is kept. Returns whether it is.
+    /// Stores a region's description if it is later than the stored one. Returns whether it was
+    /// stored.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -178,8 +180,8 @@ impl CentralStore {
         self.put_later(what, item, published.sequence).await
     }
 
-    /// Keeps what a region billed in a period if no later statement is kept. Returns whether it
-    /// did.
+    /// Stores a region's billing total of a period if it is later than the stored one. Returns
+    /// whether it was stored.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -195,8 +197,8 @@ impl CentralStore {
         self.put_later(what, item, published.sequence).await
     }
 
-    /// Keeps a region's incidents if nobody changed them since they were loaded. Returns whether it
-    /// did.
+    /// Stores a region's incidents if they have not changed since they were loaded. Returns whether
+    /// they were stored.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -212,7 +214,8 @@ impl CentralStore {
             .await
     }
 
-    /// Lists a region, once for each process. A region that is listed too early is merely unknown.
+    /// Adds a region to the list, once per process. Listing it before its first record is harmless:
+    /// it shows as unknown.
     pub(crate) async fn list_region(&self, region: &RegionCode) -> Result<(), StoreError> {
         if self
             .listed

@@ -1,26 +1,28 @@
-//! Claims to subdomains: each with what every region said last of it, and the answer in the same
+//! Reservations of subdomains. Each change stores the region's report and home's answer in the same
 //! transaction.
 
-use crate::item::{from_item, last_word_key, reservation_key, to_item};
+use crate::item::{from_item, last_report_key, reservation_key, to_item};
 use crate::{CentralStore, StoreError, UpdateError};
 use dynamo::{Attempts, CONTENTION, Write, number};
-use fleet::{LAST_WORD_KEPT, LastWord, Refusal, ReservationChanges, SubdomainReservation, Tenant};
+use fleet::{
+    LAST_REPORT_RETENTION, LastReport, Refusal, ReservationChanges, SubdomainReservation, Tenant,
+};
 use kernel::{SubdomainDigest, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
 
 const EXPIRES_AT: &str = "expires_at";
-/// How long the record of a subdomain is kept that is free: the table's own clock removes it.
-const MOOT_KEPT_S: i64 = 86_400;
+/// How long the record of a free subdomain is stored. DynamoDB's TTL removes it afterwards.
+const FREE_RETENTION_S: i64 = 86_400;
 
-/// What a decision on a reservation reads.
+/// The records that a decision on a reservation reads.
 struct Known {
     tenant: Option<Tenant>,
     reservation: Option<SubdomainReservation>,
-    last: Option<LastWord>,
+    last: Option<LastReport>,
 }
 
 impl CentralStore {
-    /// The reservation to a subdomain, by the tenant that has it or had it last.
+    /// Loads the reservation of a subdomain, by the tenant that has it or had it last.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -35,13 +37,13 @@ impl CentralStore {
             .transpose()
     }
 
-    /// Decides on a tenant's reservation as `decide` says, and writes what it is from now on together
-    /// with the answer. Decides anew when somebody else was faster.
+    /// Updates a tenant's reservation by `decide`, and stores the answer with it. Repeats the
+    /// decision if another writer was faster.
     ///
-    /// Returns whether there is an answer.
+    /// Returns whether there is an answer to send.
     ///
     /// # Errors
-    /// When `decide` refuses, or the table does not do it.
+    /// When `decide` refuses, or the table cannot be read or written.
     pub async fn update_reservation<D>(
         &self,
         outbox: &Outbox,
@@ -53,7 +55,7 @@ impl CentralStore {
         D: Fn(
             Option<&Tenant>,
             Option<&SubdomainReservation>,
-            Option<&LastWord>,
+            Option<&LastReport>,
         ) -> Result<Option<ReservationChanges>, Refusal>,
     {
         let mut attempts = Attempts::of(CONTENTION);
@@ -67,11 +69,11 @@ impl CentralStore {
                 known.reservation.as_ref(),
                 known.last.as_ref(),
             );
-            let Some(outcome) = decided.map_err(UpdateError::Refused)? else {
+            let Some(changes) = decided.map_err(UpdateError::Refused)? else {
                 return Ok(false);
             };
             let writes = self
-                .reservation_writes(outbox, digest, tenant, &known, &outcome)
+                .reservation_writes(outbox, digest, tenant, &known, &changes)
                 .map_err(UpdateError::Store)?;
             match self.table.transact(writes).await {
                 Ok(()) => return Ok(true),
@@ -83,14 +85,16 @@ impl CentralStore {
         }
     }
 
-    /// The writes are guarded one by one, so that these need not be of one moment.
+    /// The records may come from different times, since each write has its own guard.
     async fn load_known(
         &self,
         digest: &SubdomainDigest,
         tenant: TenantId,
     ) -> Result<Known, StoreError> {
-        let what = "a last word";
-        let last = self.load_item(what, last_word_key(digest, tenant)).await?;
+        let what = "a last report";
+        let last = self
+            .load_item(what, last_report_key(digest, tenant))
+            .await?;
         Ok(Known {
             tenant: self.load_tenant(tenant).await?,
             reservation: self.load_reservation(digest).await?,
@@ -104,20 +108,20 @@ impl CentralStore {
         digest: &SubdomainDigest,
         tenant: TenantId,
         known: &Known,
-        outcome: &ReservationChanges,
+        changes: &ReservationChanges,
     ) -> Result<Vec<Write>, StoreError> {
         let what = "a reservation";
-        let row = Row::new(Target::Home, &outcome.answer).map_err(StoreError::malformed(what))?;
+        let row = Row::new(Target::Home, &changes.answer).map_err(StoreError::malformed(what))?;
         let mut writes = vec![
-            self.word_write(digest, tenant, known.last.as_ref(), &outcome.word)?,
+            self.report_write(digest, tenant, known.last.as_ref(), &changes.report)?,
             outbox.put(&row),
         ];
-        if let Some(after) = &outcome.reservation {
+        if let Some(after) = &changes.reservation {
             let mut item = to_item(what, reservation_key(digest), after)?;
-            if let Some(moot_at) = after.is_moot_at() {
+            if let Some(free_at) = after.free_at() {
                 item.insert(
                     EXPIRES_AT.to_owned(),
-                    number(moot_at.as_second() + MOOT_KEPT_S),
+                    number(free_at.as_second() + FREE_RETENTION_S),
                 );
             }
             let read = known.reservation.as_ref().map(|before| before.generation);
@@ -126,17 +130,17 @@ impl CentralStore {
         Ok(writes)
     }
 
-    fn word_write(
+    fn report_write(
         &self,
         digest: &SubdomainDigest,
         tenant: TenantId,
-        before: Option<&LastWord>,
-        after: &LastWord,
+        before: Option<&LastReport>,
+        after: &LastReport,
     ) -> Result<Write, StoreError> {
-        let mut item = to_item("a last word", last_word_key(digest, tenant), after)?;
+        let mut item = to_item("a last report", last_report_key(digest, tenant), after)?;
         let end = after
             .heard_at
-            .saturating_add(LAST_WORD_KEPT)
+            .saturating_add(LAST_REPORT_RETENTION)
             .unwrap_or(Timestamp::MAX);
         item.insert(EXPIRES_AT.to_owned(), number(end.as_second()));
         Ok(self.guarded_put(

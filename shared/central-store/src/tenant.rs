@@ -11,19 +11,19 @@ use kernel::{RegionCode, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
 use std::time::Duration;
 
-/// That nobody changed an item since it was read.
+/// The condition that an item has not changed since it was read.
 const UNCHANGED: &str = "revision = :revision";
 
 impl CentralStore {
-    /// What home holds of a tenant.
+    /// Loads a tenant's directory entry and policy.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn load_tenant(&self, tenant: TenantId) -> Result<Option<Tenant>, StoreError> {
         let keys = vec![directory_key(tenant), policy_key(tenant)];
         let mut attempts = Attempts::of(CONTENTION);
-        // Entry and policy are read as they were at one moment: a policy that is older than the
-        // entry would look as if it still had to change, or no longer.
+        // Entry and policy are read as of the same time: with a policy older than the entry, a
+        // decision could change it needlessly, or not at all.
         let found = loop {
             match self.table.snapshot(keys.clone()).await {
                 Ok(found) => break found,
@@ -42,14 +42,13 @@ impl CentralStore {
         Ok(Some(Tenant { entry, policy }))
     }
 
-    /// Changes a tenant as `decide` says: loads it, decides, and writes what changed together with
-    /// the event for the region if the policy is to be sent. Decides anew when somebody else was
-    /// faster.
+    /// Updates a tenant by `decide`, and stores the event for the region with the change if the
+    /// policy is to be sent. Repeats the decision if another writer was faster.
     ///
-    /// Returns whether anything changed.
+    /// Returns whether the tenant changed.
     ///
     /// # Errors
-    /// When `decide` refuses, or the table does not do it.
+    /// When `decide` refuses, or the table cannot be read or written.
     pub async fn update_tenant<D>(
         &self,
         outbox: &Outbox,
@@ -65,6 +64,8 @@ impl CentralStore {
             let Some(after) = decide(before.as_ref()).map_err(UpdateError::Refused)? else {
                 return Ok(false);
             };
+            // Listed first: a region without records shows as unknown, but records of a region that
+            // is not listed would never be found.
             self.list_region(&after.entry.region)
                 .await
                 .map_err(UpdateError::Store)?;
@@ -81,7 +82,8 @@ impl CentralStore {
         }
     }
 
-    /// The tenants of a region whose policy is due for being sent again, the longest overdue first.
+    /// Loads up to `limit` tenants of a region whose policy is due to be sent again, longest
+    /// overdue first.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -92,8 +94,7 @@ impl CentralStore {
         limit: u16,
     ) -> Result<Vec<TenantId>, StoreError> {
         let what = "unapplied policies";
-        // The sort key of a moment is less than any of its rows', so the end is the millisecond
-        // after.
+        // The sort keys of a time start with it, so the end of the range is the next millisecond.
         let end = due(now
             .saturating_add(Duration::from_millis(1))
             .unwrap_or(Timestamp::MAX));
@@ -111,7 +112,7 @@ impl CentralStore {
         found.items.iter().map(tenant).collect()
     }
 
-    /// All that a change writes.
+    /// All writes of a change.
     fn writes(
         &self,
         outbox: &Outbox,
@@ -134,8 +135,7 @@ impl CentralStore {
         Ok(writes)
     }
 
-    /// The entry and the policy, each if it changed: the entry under its revision, the policy under its
-    /// generation.
+    /// The writes of entry and policy, each only if it changed, and guarded by its own revision.
     fn record_writes(
         &self,
         before: Option<&Tenant>,
@@ -155,7 +155,7 @@ impl CentralStore {
         Ok(writes)
     }
 
-    /// Writes an item where there is none, or under a condition on the revision that was read.
+    /// A put of an item that must not exist, or that must have the revision that was read.
     pub(crate) fn guarded_put(&self, item: Item, guard: Option<(&str, u64)>) -> Write {
         let put = self.table.put(item);
         match guard {
@@ -167,6 +167,7 @@ impl CentralStore {
     fn index_writes(&self, before: Option<&Tenant>, after: &Tenant) -> Vec<Write> {
         let old = before.and_then(|before| unapplied_key(&before.policy));
         let new = unapplied_key(&after.policy);
+        // Nothing changes. A transaction may also not write the same item twice.
         if old == new {
             return Vec::new();
         }
@@ -200,8 +201,8 @@ impl CentralStore {
     }
 }
 
-/// That nobody changed an entry since it was read: a statement changes its revision, and an
-/// erasure, of which there is one, changes that it is not erased.
+/// The condition that an entry has not changed since it was read. A status event changes its
+/// revision. An erasure happens once and sets `erased_at`.
 fn entry_guard(entry: &DirectoryEntry) -> (&'static str, u64) {
     let condition = match entry.erased_at {
         None => "revision = :revision AND attribute_not_exists(erased_at)",
@@ -210,7 +211,8 @@ fn entry_guard(entry: &DirectoryEntry) -> (&'static str, u64) {
     (condition, entry.revision)
 }
 
-/// The outbox row that tells the region. It waits since it was sent, however old the policy is.
+/// The outbox row with the policy's event. Its age counts from the sending, however old the policy
+/// is.
 fn sending(outbox: &Outbox, tenant: &Tenant) -> Result<Write, StoreError> {
     let row = Row::new(Target::Home, &tenant.policy.published())
         .map_err(StoreError::malformed("a policy's event"))?;

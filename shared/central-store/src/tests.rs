@@ -76,7 +76,10 @@ fn published(
 }
 
 impl Fixture {
-    async fn state(&self, published: &Envelope<TenantStatusChanged>) -> Result<bool, UpdateError> {
+    async fn publish_status(
+        &self,
+        published: &Envelope<TenantStatusChanged>,
+    ) -> Result<bool, UpdateError> {
         let publication = Publication {
             event: published.id,
             now: at(0),

@@ -1,9 +1,9 @@
-//! What Meridian and the application plane of the same region say to each other, on the region's
-//! bus. None of it leaves the region.
+//! Messages between Meridian and the application plane, on the region's bus. None of them leaves
+//! the region.
 //!
-//! Meridian's requests are events like any other, under the source `meridian.provisioning`. The
-//! application's answers are plain documents under [`ANSWER_SOURCE`]: an application keeps no
-//! sequence numbers for us.
+//! Meridian's requests are events in an envelope, under the source `meridian.provisioning`. The
+//! application's answers are plain documents under [`ANSWER_SOURCE`], so that an application needs
+//! no sequence numbers.
 
 use crate::border::bus_event;
 use crate::envelope::Moment;
@@ -16,80 +16,80 @@ use serde::{Deserialize, Serialize};
 /// The EventBridge `source` of the application's answers.
 pub const ANSWER_SOURCE: &str = "meridian.application";
 
-/// A tenant needs its resources. Stream: the tenant's; the sequence is the attempt.
+/// A tenant needs resources. Stream: the tenant's; the sequence is the attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantProvisioningRequested {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its public subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
     /// Its plan.
     pub plan: PlanCode,
     /// Whether the resources are shared or the tenant's own.
     pub tier: Tier,
-    /// Which request for this tenant it is, from 1.
+    /// The number of the request for this tenant, starting at 1.
     pub attempt: u64,
-    /// When silence counts as failure, UTC.
+    /// The deadline of the answer, UTC. No answer by then counts as a failure.
     #[schemars(with = "Moment")]
     pub answer_by: Timestamp,
 }
 bus_event!(TenantProvisioningRequested, 1, "meridian.provisioning");
 
-/// A tenant is closed: its resources can go. Stream: the tenant's; the sequence is the attempt.
+/// A tenant is closed and its resources can be removed. Stream: the tenant's; the sequence is the
+/// attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantDeprovisioningRequested {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its public subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
     /// Its plan.
     pub plan: PlanCode,
     /// Whether the resources are shared or the tenant's own.
     pub tier: Tier,
-    /// Which request for this tenant it is, from 1.
+    /// The number of the request for this tenant, starting at 1.
     pub attempt: u64,
-    /// When silence counts as failure, UTC.
+    /// The deadline of the answer, UTC. No answer by then counts as a failure.
     #[schemars(with = "Moment")]
     pub answer_by: Timestamp,
 }
 bus_event!(TenantDeprovisioningRequested, 1, "meridian.provisioning");
 
-/// Another subdomain leads to the tenant, or one no longer does. It says that there is something to
-/// look up, and not what: a subdomain that a tenant chose is in no event. Stream: the tenant's; the
-/// sequence is the revision.
+/// The active subdomain of a tenant changed or was released. No event contains a subdomain, so the
+/// consumer reads the tenant's present one. Stream: the tenant's; the sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantAddressChanged {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its random public subdomain, which leads to it all the same.
+    /// The tenant's alias, which stays valid.
     pub alias: Alias,
-    /// Grows with every phase of a claim of the tenant.
+    /// Grows with every reservation event and every change of the active subdomain.
     pub revision: u64,
 }
 bus_event!(TenantAddressChanged, 1, "meridian.tenancy");
 
-/// A tenant's usage has reached a threshold of what its plan allows in a billing period. Stated once
-/// for each threshold. Stream: the tenant's usage, in which it has no number of its own; the sequence
-/// is the threshold.
+/// A tenant's usage reached a threshold of its plan's allowance in a billing period. Published once
+/// per threshold. Stream: the tenant's usage, in which it has no number of its own; the sequence is
+/// the threshold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageThresholdReached {
     /// The tenant.
     pub tenant: TenantId,
     /// The meter.
     pub meter: MeterCode,
-    /// The billing period's first moment, UTC.
+    /// The start of the billing period, UTC.
     #[schemars(with = "Moment")]
     pub period_start: Timestamp,
     /// The threshold, in percent of the allowance.
     pub percent: u16,
-    /// What the plan allows in a period.
+    /// The plan's allowance in a period.
     pub allowance: PlanDecimal,
-    /// The usage when the threshold was found to be reached.
+    /// The usage when the check found the threshold reached.
     pub value: Quantity,
 }
 bus_event!(UsageThresholdReached, 1, "meridian.metering");
 
-/// What the application did, or could not do. The EventBridge `detail-type` says which: see
+/// The result of a request to the application. The EventBridge `detail-type` is its kind: see
 /// [`Answer::TYPES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
@@ -98,22 +98,22 @@ pub struct Answer {
     /// The attempt that is answered; absent for the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
-    /// Why it failed. Only in a failure.
+    /// The reason, in a failure only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<ReasonCode>,
-    /// Whether the same request may succeed later. Only in a failure; absent means yes.
+    /// Whether the same request may succeed later, in a failure only. Absent means yes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retryable: Option<bool>,
 }
 
 impl Answer {
-    /// The resources are there.
+    /// The resources exist.
     pub const PROVISIONED: &'static str = "TenantProvisioned.v1";
-    /// They are not, with the reason.
+    /// The resources could not be made.
     pub const PROVISIONING_FAILED: &'static str = "TenantProvisioningFailed.v1";
-    /// The resources are gone.
+    /// The resources are removed.
     pub const DEPROVISIONED: &'static str = "TenantDeprovisioned.v1";
-    /// They are not, with the reason.
+    /// The resources could not be removed.
     pub const DEPROVISIONING_FAILED: &'static str = "TenantDeprovisioningFailed.v1";
 
     /// Every `detail-type` of an answer.

@@ -1,5 +1,5 @@
-//! The events. Values are absolute and carry a revision, never a delta: a consumer keeps the
-//! highest.
+//! The events that cross the border. Values are absolute and have a revision instead of being
+//! deltas, so a consumer retains the highest one and needs no order.
 
 mod onboarding;
 mod region;

@@ -1,4 +1,4 @@
-//! The envelope of every event on a bus.
+//! The envelope of events on a bus.
 
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -6,25 +6,24 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 
-/// An event that a bus carries: its type is the event's `detail-type`, its source the event's
-/// `source`.
+/// An event on a bus. Its type is the EventBridge `detail-type`, its source the `source`.
 pub trait BusEvent: Serialize + DeserializeOwned {
-    /// `PastTenseEvent.vN`, as in the allow-lists of the template's rules.
+    /// The `detail-type`, `PastTenseEvent.vN`, as in the allow-lists of the template's rules.
     const TYPE: &'static str;
-    /// The part of Meridian that states the event.
+    /// The `source`: the part of Meridian that publishes the event.
     const SOURCE: &'static str;
 }
 
-/// The sequence that an event is numbered in: events of one stream have gapless numbers.
+/// The stream in which an event is numbered. The numbers of a stream have no gaps.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]
 pub enum Stream {
     /// A region's health.
     Region,
-    /// What a region bills by itself.
+    /// A region's own billing.
     Billing,
-    /// What concerns one tenant's status or policy.
+    /// A tenant's status, policy and reservations.
     Tenant(TenantId),
     /// One tenant's usage.
     Usage(TenantId),
@@ -69,25 +68,26 @@ impl schemars::JsonSchema for Stream {
     }
 }
 
-/// An event with its identity and place: the `detail` of the EventBridge event.
+/// An event with its id and position: the `detail` of the EventBridge event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Envelope<T> {
-    /// The event's identity: a redelivery has the same.
+    /// The id of the event. A redelivery has the same one.
     pub id: EventId,
-    /// The region that the event is about: its producer, or for a policy its addressee.
+    /// The region that the event is about: its producer or, for events that home sends to a region,
+    /// its addressee.
     pub region: RegionCode,
-    /// What `sequence` counts in.
+    /// The stream in which `sequence` counts.
     pub stream: Stream,
-    /// The number of the event within its stream, from 1 and without gaps.
+    /// The number of the event within its stream, starting at 1 without gaps.
     pub sequence: u64,
-    /// When it became true, UTC.
+    /// When it occurred, UTC.
     #[schemars(with = "Moment")]
     pub occurred_at: Timestamp,
     /// The event itself.
     pub data: T,
 }
 
-/// The schema of a moment: RFC 3339, UTC.
+/// The schema of a point in time: RFC 3339, UTC.
 pub(crate) struct Moment;
 
 impl schemars::JsonSchema for Moment {

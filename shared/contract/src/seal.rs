@@ -1,4 +1,4 @@
-//! What sealed totals are compared by.
+//! The digest by which sealed totals are compared.
 
 use crate::{UsageWindow, WindowPart};
 use kernel::{Invalid, Timestamp, WindowSize};
@@ -12,7 +12,7 @@ use std::str::FromStr;
 pub struct SealDigest(String);
 
 impl SealDigest {
-    /// The digest of totals, whatever their order: of each its meter, group, size, start, value,
+    /// The digest of totals in any order. It covers each total's meter, group, size, start, value,
     /// number of events, time of the latest and revision.
     #[must_use]
     pub fn of<'w>(totals: impl IntoIterator<Item = &'w UsageWindow>) -> Self {
@@ -22,6 +22,7 @@ impl SealDigest {
                 group,
                 size,
                 start,
+                // Only windows are sealed, see `covers`.
                 part: _,
                 value,
                 events,
@@ -32,6 +33,7 @@ impl SealDigest {
             format!("{meter}|{group}|{size}|{start}|{value}|{events}|{latest_at}|{revision}\n")
         };
         let mut lines: Vec<String> = totals.into_iter().map(line).collect();
+        // Sorted, so that the order of the totals does not matter.
         lines.sort_unstable();
         let mut hasher = Sha256::new();
         for line in &lines {
@@ -41,8 +43,8 @@ impl SealDigest {
         Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// Whether a total is sealed together with a day: it ends when the day does, and is not itself
-    /// an adjustment.
+    /// Whether a total is sealed together with a day: it ends with the day and is not an
+    /// adjustment.
     #[must_use]
     pub fn covers(day: Timestamp, total: &UsageWindow) -> bool {
         let ends = total.size.end(total.start) == WindowSize::Day.end(day);

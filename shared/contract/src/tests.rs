@@ -7,7 +7,7 @@ use kernel::{UsageGroup, WindowSize};
 use schemars::schema_for;
 use serde_json::{Value, json};
 
-/// Each event's schema, as it is published under `docs/schemas/`.
+/// The schema of each event, as published in `docs/schemas/`.
 fn schemas() -> Vec<(&'static str, Value)> {
     fn of<T: BusEvent + schemars::JsonSchema>() -> (&'static str, Value) {
         (T::TYPE, schema_for!(Envelope<T>).to_value())
@@ -47,7 +47,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
     schemas
 }
 
-/// Joins the lines of each description: where a comment's lines end is a matter of the source.
+/// Joins the lines of each description, since line breaks depend on the source's width.
 fn join_lines(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -61,8 +61,8 @@ fn join_lines(schema: &mut Value) {
     }
 }
 
-/// A published version never changes. To change an event, add `.v2` beside it; a new event's schema is
-/// written by `MERIDIAN_WRITE_SCHEMAS=1 cargo test -p contract`.
+/// A published version never changes. To change an event, add `.v2` beside it. The schema of a new
+/// event is written by `MERIDIAN_WRITE_SCHEMAS=1 cargo test -p contract`.
 #[test]
 fn published_schemas_do_not_change() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas");
@@ -81,7 +81,7 @@ fn published_schemas_do_not_change() {
     }
 }
 
-/// Every text of a schema is an enumeration, a pattern or a format: free text has no place to be.
+/// Every text of a schema is an enumeration, a pattern or a format, and so cannot hold free text.
 #[test]
 fn no_field_can_hold_free_text() {
     for (name, schema) in schemas() {
@@ -108,7 +108,7 @@ fn assert_closed(at: &str, schema: &Value) {
 }
 
 #[test]
-fn a_text_without_a_closed_form_is_found() {
+fn the_check_finds_a_text_without_a_closed_form() {
     let open = json!({ "properties": { "note": { "type": "string" } } });
     assert!(std::panic::catch_unwind(|| assert_closed("open", &open)).is_err());
 }
@@ -135,7 +135,7 @@ fn streams_have_one_text() {
 }
 
 #[test]
-fn a_seal_is_of_the_totals_whatever_their_order() {
+fn a_seal_digest_does_not_depend_on_order() {
     let total = |size, start: &str, value: &str| UsageWindow {
         meter: "api-calls".parse().unwrap(),
         group: UsageGroup::default(),

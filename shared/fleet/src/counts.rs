@@ -1,29 +1,29 @@
-//! How many tenants and unapplied policies a region has, kept as changes so that nobody has to
-//! count.
+//! Counts of tenants and unapplied policies per region. They are stored as sums of changes, so that
+//! reading them counts nothing.
 
 use crate::Tenant;
 use kernel::{RegionCode, TenantStatus};
 use std::ops::{Add, Sub};
 
-/// Tenants of a region by status, and policies that it has not applied.
+/// Counts of a region's tenants by status, and of policies that it has not applied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Signed up and not yet confirmed.
+    /// Signed up and not confirmed yet.
     pub pending: i64,
     /// In use.
     pub active: i64,
-    /// Everything else that is not closed.
+    /// All others that are not closed.
     pub other: i64,
     /// Closed for good.
     pub closed: i64,
     /// Tenants whose region has not acknowledged their policy.
     pub unapplied: i64,
-    /// Those of them that were sent again too often.
+    /// Tenants whose unapplied policy has been sent too often.
     pub stuck: i64,
 }
 
 impl Counts {
-    /// Every count with the name that it is stored under.
+    /// Every count with the name of its stored attribute.
     #[must_use]
     pub const fn named(&self) -> [(&'static str, i64); 6] {
         [
@@ -36,7 +36,7 @@ impl Counts {
         ]
     }
 
-    /// What one tenant counts for.
+    /// The counts of a single tenant.
     #[must_use]
     pub fn of(tenant: &Tenant) -> Self {
         let status = tenant.entry.status;
@@ -84,16 +84,17 @@ impl Sub for Counts {
     }
 }
 
-/// What has to be added to a region's counts.
+/// A change of a region's counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountsChange {
     /// The region.
     pub region: RegionCode,
-    /// What to add; negative where something is taken away.
+    /// The amounts to add, which may be negative.
     pub change: Counts,
 }
 
-/// What a change of one tenant adds to the counts of its region, and of the one that it left.
+/// The changes of counts that follow from a change of one tenant: of its region, and of the region
+/// that it left.
 #[must_use]
 pub fn count_change(before: Option<&Tenant>, after: &Tenant) -> Vec<CountsChange> {
     let region = after.entry.region.clone();

@@ -9,32 +9,32 @@ use kernel::{Alias, PlanCode, RegionCode, StatusReason, TenantId, TenantStatus, 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Where a tenant is and how it is, by the highest revision that was published.
+/// The region and the state of a tenant, from the event with the highest revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DirectoryEntry {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its home for data.
+    /// The region of its data.
     pub region: RegionCode,
-    /// Its public subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
     /// Its plan.
     pub plan: PlanCode,
     /// Its status.
     pub status: TenantStatus,
-    /// Why it has that status.
+    /// The reason for the status.
     pub reason: StatusReason,
-    /// The revision of the statement that all this comes from.
+    /// The revision of the event that the entry comes from.
     pub revision: u64,
-    /// When the statement became true, by the region's clock.
+    /// When that event occurred, by the region's clock.
     pub changed_at: Timestamp,
-    /// When the region erased what it held of the tenant, once it did.
+    /// When the region erased the tenant's data; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Timestamp>,
 }
 
 impl DirectoryEntry {
-    fn says_the_same_as(&self, other: &Self) -> bool {
+    fn has_same_content(&self, other: &Self) -> bool {
         Self {
             changed_at: other.changed_at,
             ..self.clone()
@@ -42,22 +42,23 @@ impl DirectoryEntry {
     }
 }
 
-/// What home holds of a tenant. The policy's region is always the entry's.
+/// The record of a tenant at home. The policy's region is always the entry's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// Its entry in the directory.
+    /// The directory entry.
     pub entry: DirectoryEntry,
-    /// The policy that it should have, and how far its region is with it.
+    /// The desired policy and the progress of its region with it.
     pub policy: DesiredPolicy,
 }
 
-/// Takes a region's statement about a tenant, and derives the policy that follows from it.
+/// Applies a region's event about a tenant's status, and derives the tenant's policy from it.
 ///
-/// Returns what the tenant is from now on, or nothing where the statement is not news.
+/// Returns the changed tenant. `None` if the event is not newer than the entry.
 ///
 /// # Errors
-/// When another region claims the tenant, when the statement contradicts an earlier one of the same
-/// revision, or when no policy follows because the plan is unknown.
+/// When the directory has the tenant in another region with the same or a higher revision, when the
+/// event contradicts an earlier one of the same revision, or when the catalogue does not have the
+/// plan.
 pub fn decide_published_status(
     current: Option<&Tenant>,
     published: &Envelope<TenantStatusChanged>,
@@ -68,12 +69,12 @@ pub fn decide_published_status(
     if let Some(known) = current.map(|tenant| &tenant.entry) {
         let is_newer = entry.revision > known.revision;
         if entry.region != known.region && !is_newer {
-            return Err(Refusal::ReservedByAnotherRegion {
+            return Err(Refusal::OwnedByAnotherRegion {
                 known: known.region.clone(),
-                holder: entry.region,
+                reporter: entry.region,
             });
         }
-        if entry.revision == known.revision && !entry.says_the_same_as(known) {
+        if entry.revision == known.revision && !entry.has_same_content(known) {
             return Err(Refusal::Contradicted {
                 revision: entry.revision,
             });
@@ -88,10 +89,10 @@ pub fn decide_published_status(
     Ok(policy.map(|policy| Tenant { entry, policy }))
 }
 
-/// Takes a region's word that it applied a policy.
+/// Applies a region's acknowledgement of a policy.
 ///
-/// Returns what the tenant is from now on, or nothing where the word is not news: it was given
-/// before, or by a region that the tenant has left since.
+/// Returns the changed tenant. `None` if the acknowledgement is repeated, or comes from a region
+/// that the tenant has left.
 ///
 /// # Errors
 /// When the directory does not have the tenant, or the version was never published.
@@ -110,9 +111,9 @@ pub fn decide_acknowledgement(
     }))
 }
 
-/// Decides whether a tenant's policy is sent again, and when it is due after that.
+/// Decides whether a tenant's policy is sent again, and when the next repetition is due.
 ///
-/// Returns nothing where the policy is applied or not yet due.
+/// `None` if the policy is applied or not due yet.
 #[must_use]
 pub fn decide_resend(tenant: &Tenant, now: Timestamp) -> Option<Tenant> {
     let policy = tenant.policy.resend(now)?;
@@ -122,15 +123,14 @@ pub fn decide_resend(tenant: &Tenant, now: Timestamp) -> Option<Tenant> {
     })
 }
 
-/// Takes a tenant's request for another plan: it is granted when the catalogue has the plan in the
-/// tenant's currency, and noted as refused when it does not.
+/// Applies a tenant's request for another plan. It is granted if the catalogue has the plan in the
+/// tenant's currency, and recorded as refused otherwise.
 ///
-/// Returns what the tenant is from now on, or nothing where the request is not news: a later one
-/// was granted, or the tenant is closed.
+/// Returns the changed tenant. `None` if a later request was granted, or the tenant is closed.
 ///
 /// # Errors
-/// When the directory does not have the tenant, or not in that region: the statement that says so
-/// may be on its way.
+/// When the directory does not have the tenant in that region. The event that adds it may still be
+/// on its way.
 pub fn decide_plan_change(
     current: Option<&Tenant>,
     requested: &Envelope<PlanChangeRequested>,
@@ -150,9 +150,9 @@ pub fn decide_plan_change(
     }))
 }
 
-/// Decides that a tenant is to be suspended for a reason, or no longer for that one.
+/// Adds or lifts a reason for a tenant's suspension.
 ///
-/// Returns what the tenant is from now on, or nothing where that was wanted before.
+/// Returns the changed tenant. `None` if the reason was added or lifted before.
 ///
 /// # Errors
 /// When the directory does not have the tenant, or it is closed.
@@ -172,13 +172,13 @@ pub fn decide_suspension(
     }))
 }
 
-/// Takes a region's word that it erased what it held of a tenant.
+/// Applies a region's report that it erased a tenant's data.
 ///
-/// Returns what the tenant is from now on, or nothing where that was known.
+/// Returns the changed tenant. `None` if the report is repeated.
 ///
 /// # Errors
-/// When the directory does not have the tenant, or not in that region: the statement that says so
-/// may be on its way.
+/// When the directory does not have the tenant in that region. The event that adds it may still be
+/// on its way.
 pub fn decide_erasure(
     current: Option<&Tenant>,
     erased: &Envelope<TenantErased>,
@@ -206,9 +206,9 @@ pub(crate) fn find_in<'a>(
         Ok(tenant)
     } else {
         let known = tenant.entry.region.clone();
-        Err(Refusal::ReservedByAnotherRegion {
+        Err(Refusal::OwnedByAnotherRegion {
             known,
-            holder: region.clone(),
+            reporter: region.clone(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! How a region is, by its latest heartbeat and by how long ago that was.
+//! The health of a region, derived from its latest heartbeat and the age of that.
 
 use contract::{Dependency, DependencyState, HeartbeatReported};
 use jiff::SignedDuration;
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
-/// How often a region reports.
+/// The interval of a region's heartbeats.
 pub const HEARTBEAT_INTERVAL_SECONDS: i64 = 60;
 
-/// A region that misses more than so many heartbeats in a row is silent.
+/// The most heartbeats in a row that may be missing before a region counts as silent.
 pub const MISSED_HEARTBEATS_MAX: i64 = 3;
 
-/// A region is degraded when its oldest waiting event or usage segment is older than this.
+/// The highest age of an event or usage segment in a backlog before a region counts as degraded.
 pub const LAG_MS_MAX: u64 = 300_000;
 
 /// The latest heartbeat of a region: the one with the highest sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// Its number.
+    /// The number of the heartbeat.
     pub sequence: u64,
-    /// When the region looked, by its own clock.
+    /// When the region took its measurements, by its own clock.
     pub occurred_at: Timestamp,
-    /// What it saw.
+    /// The measurements.
     pub report: HeartbeatReported,
 }
 
@@ -34,21 +34,21 @@ pub struct Heartbeat {
 #[serde(rename_all = "lowercase")]
 #[schema(as = RegionStatus)]
 pub enum Status {
-    /// It reports, and nothing is wrong.
+    /// It reports, and has no problem.
     Healthy,
-    /// It reports, and something is wrong.
+    /// It reports problems.
     Degraded,
-    /// It does not report, so nobody knows.
+    /// It does not report.
     Unknown,
 }
 
-/// Something that is wrong with a region.
+/// A problem of a region.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// No heartbeat that can be believed: none, too old, or from a clock that runs ahead.
+    /// No current heartbeat: there is none, it is too old, or its clock is far ahead.
     Silent,
     /// The table of tenants did not answer.
     RegionalTableDown,
@@ -56,37 +56,37 @@ pub enum Condition {
     UsageTableDown,
     /// The table of events to publish did not answer.
     OutboxTableDown,
-    /// Events wait too long for being published.
+    /// Events wait too long to be published.
     OutboxLagging,
-    /// Usage waits too long for being settled.
+    /// Usage waits too long to be rolled up.
     UsageLagging,
     /// The region does not acknowledge policies.
     PoliciesStuck,
 }
 
-/// What is wrong with a region now, and since when.
+/// The open incidents of a region.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incidents {
     /// The optimistic lock: one higher with every change.
     pub generation: Generation,
     /// When the last of them was opened or cleared.
     pub changed_at: Option<Timestamp>,
-    /// Each open incident with the moment at which it was opened.
+    /// The open incidents, each with the time at which it opened.
     pub open: BTreeMap<Condition, Timestamp>,
 }
 
-/// Incidents that opened or cleared.
+/// A change of incidents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentChange {
-    /// The incidents from now on.
+    /// The incidents after the change.
     pub after: Incidents,
-    /// What opened.
+    /// The conditions that opened.
     pub opened: Vec<Condition>,
-    /// What cleared.
+    /// The conditions that cleared.
     pub cleared: Vec<Condition>,
 }
 
-/// Finds what is wrong with a region at a moment.
+/// Finds the problems of a region at this time.
 #[must_use]
 pub fn find_conditions(
     latest: Option<&Heartbeat>,
@@ -120,7 +120,7 @@ pub fn find_conditions(
     found
 }
 
-/// Decides a region's health by what is wrong with it.
+/// Derives a region's health from its problems.
 #[must_use]
 pub fn decide_status(found: &BTreeSet<Condition>) -> Status {
     if found.contains(&Condition::Silent) {
@@ -134,8 +134,9 @@ pub fn decide_status(found: &BTreeSet<Condition>) -> Status {
 
 /// Decides which incidents open and which clear.
 ///
-/// While a region is silent, what it last complained about stays open: nobody knows. A moment
-/// before the last change decides nothing, so that a late schedule event cannot undo a newer one.
+/// While a region is silent, incidents from its last heartbeat stay open, since their state is
+/// unknown. A time before the last change decides nothing, so that a late schedule event cannot
+/// undo a newer one.
 #[must_use]
 pub fn decide_incidents(
     current: &Incidents,
@@ -149,6 +150,7 @@ pub fn decide_incidents(
         return None;
     }
     let is_silent = found.contains(&Condition::Silent);
+    // Home itself knows about stuck policies, so they clear even while the region is silent.
     let is_over = |condition: &Condition| {
         !found.contains(condition) && (!is_silent || *condition == Condition::PoliciesStuck)
     };
@@ -176,7 +178,8 @@ pub fn decide_incidents(
     })
 }
 
-/// A heartbeat that is too old says nothing of now, and neither does one from a clock far ahead.
+/// Whether a heartbeat describes the present. An old one does not, and neither does one from a
+/// clock that is far ahead.
 fn is_current(heartbeat: &Heartbeat, now: Timestamp) -> bool {
     let limit = SignedDuration::from_secs(HEARTBEAT_INTERVAL_SECONDS * MISSED_HEARTBEATS_MAX);
     now.duration_since(heartbeat.occurred_at).abs() <= limit

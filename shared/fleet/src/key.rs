@@ -1,4 +1,5 @@
-//! Idempotency keys of central onboardings: one key, one onboarding, one sign-up in its region.
+//! Idempotency keys of central onboardings. One key stands for one onboarding and one sign-up in
+//! its region.
 
 use crate::Placement;
 use kernel::{Invalid, Location, OnboardingId};
@@ -6,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// The random text by which a caller marks repetitions of one onboarding. It is never stored.
+/// The random text with which a caller marks repetitions of one onboarding. It is never stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OnboardingKey(String);
 
@@ -14,23 +15,23 @@ impl OnboardingKey {
     const LENGTH_MIN: usize = 16;
     const LENGTH_MAX: usize = 128;
 
-    /// What home keeps the onboarding under: SHA-256, in hexadecimal.
+    /// The digest under which home stores the onboarding: SHA-256, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> String {
         hex_of(&self.0)
     }
 
-    /// The key of an onboarding's sign-up in its region: SHA-256 of `meridian:onboarding:`, the
-    /// onboarding, a colon and the key, in hexadecimal. The region cannot be asked with what home
-    /// stores, and takes the next onboarding of the same key for another sign-up.
+    /// The idempotency key of the sign-up in the onboarding's region: SHA-256 of
+    /// `meridian:onboarding:`, the onboarding, a colon and the key, in hexadecimal. It cannot be
+    /// derived from what home stores, and the next onboarding with the same key gets another one.
     #[must_use]
     pub fn for_region(&self, onboarding: OnboardingId) -> String {
         hex_of(&format!("meridian:onboarding:{onboarding}:{}", self.0))
     }
 
-    /// What is remembered of where the tenant is wanted, in order to tell a repetition from another
-    /// request: SHA-256 of `meridian:placement:`, the placement, a colon and the key, in
-    /// hexadecimal. Without the key, which is not stored, nobody can try where the person might be.
+    /// The stored fingerprint of the requested placement, by which a repetition is distinguished from
+    /// another request: SHA-256 of `meridian:placement:`, the placement, a colon and the key, in
+    /// hexadecimal. The key is not stored, so nobody can use it to test where the person might be.
     #[must_use]
     pub fn fingerprint(&self, placement: &Placement) -> String {
         let placement = match placement {

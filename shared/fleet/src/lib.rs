@@ -1,11 +1,10 @@
-//! What home knows of the fleet: the directory of tenants, the policy that each should have and
-//! has, the health of each region, and where a new tenant can go. Pure: `now` and ids are
-//! arguments.
+//! Home's decisions on the fleet: the directory of tenants, the desired and applied policy of each,
+//! the health of each region, and the placement of new tenants. Pure: `now` and ids are arguments.
 //!
-//! Invariants: the highest revision wins, whatever the order of arrival; a replay changes nothing;
-//! a silent region is unknown, never healthy; an unapplied policy is never forgotten; what home
-//! wants for a tenant is changed by home alone; of those who claim one subdomain, one has it. Imports
-//! `kernel` and `contract` only, so that nothing here can hold personal data.
+//! Invariants: the highest revision wins in any order of arrival; a replay changes nothing; a
+//! silent region is unknown, never healthy; an unapplied policy is sent until it is applied; only
+//! home changes what home wants for a tenant; one subdomain belongs to at most one tenant. Imports
+//! `kernel`, `catalogue` and `contract` only, so that nothing here can hold personal data.
 
 mod counts;
 mod directory;
@@ -36,30 +35,30 @@ pub use policy::{
     RefusedPlan, SuspensionChange, decide_policy,
 };
 pub use reservation::{
-    LAST_WORD_KEPT, LEASE, LastWord, QUARANTINE, ReservationChanges, ReservationState,
+    LAST_REPORT_RETENTION, LEASE, LastReport, QUARANTINE, ReservationChanges, ReservationState,
     SubdomainReservation, decide_reservation,
 };
 
 use kernel::{PlanCode, RegionCode};
 
-/// Why a statement about a tenant is refused. Nothing changes then.
+/// The reason for which an event about a tenant is refused. A refused event changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A tenant's home for data is one region: another one may only take over at a higher revision.
-    #[error("the tenant is known in {known}, and {holder} claims it without a higher revision")]
-    ReservedByAnotherRegion {
-        /// Where the directory has the tenant.
+    /// A tenant belongs to one region. Another region takes over only with a higher revision.
+    #[error("the tenant is known in {known}, and {reporter} reports it without a higher revision")]
+    OwnedByAnotherRegion {
+        /// The tenant's region in the directory.
         known: RegionCode,
-        /// The region that states otherwise.
-        holder: RegionCode,
+        /// The region of the refused event.
+        reporter: RegionCode,
     },
-    /// A region published two different things under one revision.
+    /// A region published two different contents under one revision.
     #[error("revision {revision} was published before with other content")]
     Contradicted {
         /// The revision that has two contents.
         revision: u64,
     },
-    /// The catalogue of this release has no such plan, so no policy follows from it.
+    /// This release's catalogue does not have the plan, so no policy can be derived.
     #[error("the catalogue has no plan {plan}")]
     UnknownPlan {
         /// The plan that was published.
@@ -68,15 +67,15 @@ pub enum Refusal {
     /// The directory does not have the tenant.
     #[error("the directory does not have the tenant")]
     UnknownTenant,
-    /// The tenant is closed: nothing is wanted for it any more.
+    /// The tenant is closed and needs no policy.
     #[error("the tenant is closed")]
     Closed,
     /// A region acknowledged a version that home never published.
     #[error("version {acknowledged} was acknowledged, and {published} is the highest published")]
     NeverPublished {
-        /// The version that the region says it applied.
+        /// The acknowledged version.
         acknowledged: u64,
-        /// The highest version that exists.
+        /// The highest published version.
         published: u64,
     },
 }

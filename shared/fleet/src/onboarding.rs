@@ -1,4 +1,4 @@
-//! A central onboarding: how far home knows it to be.
+//! Central onboardings and their progress as home knows it.
 
 use crate::DirectoryEntry;
 use contract::{Step, StepName, StepState};
@@ -7,43 +7,44 @@ use kernel::{Alias, OnboardingId, RegionCode, TenantId, TenantStatus, Timestamp}
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How long an onboarding is kept.
+/// How long an onboarding is stored.
 pub const ONBOARDING_KEPT_DAYS: i64 = 90;
 
-/// How long the key of an onboarding is known: less than a region knows the key of a sign-up, which
-/// is seven days, so that a repetition never meets a region that has forgotten the first.
+/// How long the key of an onboarding is valid. A region recognises the key of a sign-up for seven
+/// days; home's key expires earlier, so that a repetition never reaches a region that no longer
+/// recognises the first request.
 pub const ONBOARDING_KEY_KEPT_DAYS: i64 = 6;
 
-/// An onboarding that home handed over to a region. Holds nothing of the person's, and not the
-/// handle by which the region shows the sign-up.
+/// An onboarding that home handed over to a region. It holds no personal data, and not the handle
+/// by which the region shows the sign-up.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Onboarding {
     /// The unguessable handle.
     #[serde(rename = "onboarding")]
     pub id: OnboardingId,
-    /// The region that was chosen for it, once and for all.
+    /// The chosen region, which never changes.
     pub region: RegionCode,
-    /// What the key tells of where the tenant was wanted.
+    /// The fingerprint of the requested placement.
     #[serde(default)]
     pub placement: String,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
-    /// The tenant that it makes, once the region has said so.
+    /// The tenant that it creates, once the region has reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
-    /// The tenant's public subdomain.
+    /// The tenant's alias.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<Alias>,
-    /// The steps, as the region last published them.
+    /// The steps, as the region published them last.
     #[serde(default)]
     pub steps: Vec<Step>,
-    /// The revision of that statement: the highest wins. 0 before the first.
+    /// The revision of these steps: the highest one is current. 0 before the first.
     #[serde(default)]
     pub revision: u64,
 }
 
 impl std::fmt::Debug for Onboarding {
-    /// Leaves out the handle, by which anybody could read the onboarding.
+    /// Omits the handle, with which anybody could read the onboarding.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             id: _,
@@ -65,33 +66,33 @@ impl std::fmt::Debug for Onboarding {
     }
 }
 
-/// How far an onboarding is.
+/// The state of an onboarding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnboardingState {
-    /// Home does not know that the region took it.
+    /// Home does not know yet whether the region accepted it.
     Forwarding,
-    /// The region took it, and it is not finished.
+    /// The region accepted it, and it is not finished.
     Waiting,
     /// A step failed.
     Failed,
-    /// The tenant can be used.
+    /// The tenant is ready for use.
     Done,
     /// The tenant is closed, or its sign-up was never confirmed.
     Ended,
 }
 
-/// What the caller of an onboarding can do.
+/// The next step that the caller of an onboarding can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnboardingAction {
-    /// Send the same request once more, with the same Idempotency-Key.
+    /// Send the same request again, with the same Idempotency-Key.
     RepeatOnboarding,
-    /// Have the administrator send the code that came by mail to the sign-up in its region.
+    /// Have the administrator send the mailed code to the sign-up in its region.
     Confirm,
-    /// Look at the sign-up in its region, which says what can be done.
+    /// Read the sign-up in its region, which shows the next step.
     FollowSignUp,
-    /// Wait and look again.
+    /// Wait, then read the onboarding again.
     Wait,
     /// Have the administrator sign in.
     SignIn,
@@ -99,12 +100,12 @@ pub enum OnboardingAction {
     None,
 }
 
-/// How far an onboarding is, and what its caller can do.
+/// The state of an onboarding and the next step of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outlook {
-    /// How far it is.
+    /// The state.
     pub state: OnboardingState,
-    /// What its caller can do.
+    /// The next step of the caller.
     pub next: OnboardingAction,
 }
 
@@ -124,13 +125,13 @@ impl Onboarding {
         }
     }
 
-    /// When it is forgotten.
+    /// When it is deleted.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.days_after(ONBOARDING_KEPT_DAYS)
     }
 
-    /// When its key is forgotten, and stands for a new onboarding if it is used again.
+    /// When its key expires. The key then stands for a new onboarding.
     #[must_use]
     pub fn key_expires_at(&self) -> Timestamp {
         self.days_after(ONBOARDING_KEY_KEPT_DAYS)
@@ -142,9 +143,10 @@ impl Onboarding {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// How far it is. Its steps tell, so that an answer which shows them agrees with them: the
-    /// statements of a tenant come in no order, and the directory may know a tenant that is in use
-    /// before its last step is published. That a tenant is closed, no step tells.
+    /// The state and the next step. They follow from the steps, so that a response agrees with the
+    /// steps in it: a tenant's events arrive in any order, and the directory may have an active
+    /// tenant before its last step arrives. Only a closed tenant is taken from the directory, since
+    /// no step shows it.
     #[must_use]
     pub fn outlook(&self, entry: Option<&DirectoryEntry>) -> Outlook {
         if entry.is_some_and(|entry| entry.status == TenantStatus::Closed) {

@@ -1,91 +1,91 @@
-//! Which region a new tenant goes to.
+//! The choice of a region for a new tenant.
 
 use contract::RegionDescribed;
 use kernel::{Jurisdiction, Location, Mode, PublicUrl, RegionCode};
 use std::cmp::Reverse;
 
-/// Where the caller of a central onboarding wants the tenant.
+/// The caller's criterion for the region of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placement {
-    /// In this region.
+    /// This region.
     Region(RegionCode),
-    /// Anywhere under this law.
+    /// Any region in this jurisdiction.
     Jurisdiction(Jurisdiction),
-    /// As near as can be.
+    /// The region nearest to a location.
     NearestTo(Location),
 }
 
-/// A region that a tenant might go to.
+/// A region that may be chosen for a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The region.
     pub region: RegionCode,
-    /// What it says of itself.
+    /// Its description.
     pub described: RegionDescribed,
-    /// How many tenants home counts there that are not closed.
+    /// The number of its tenants that are not closed, as home counts them.
     pub tenants: u64,
-    /// Whether it is known to work now.
-    pub is_heard: bool,
+    /// Whether its heartbeats are current.
+    pub is_reporting: bool,
 }
 
-/// Why no region takes the tenant.
+/// The reason for which no region is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlacementRefusal {
-    /// No region of that code has described itself.
+    /// No region with this code has described itself.
     #[error("there is no region {region}")]
     UnknownRegion {
         /// The region.
         region: RegionCode,
     },
-    /// The region takes sign-ups at its own address only.
-    #[error("region {region} takes no central onboarding")]
+    /// The region accepts sign-ups only at its own address.
+    #[error("region {region} does not permit central onboarding")]
     ForbidsCentralOnboarding {
         /// The region.
         region: RegionCode,
-        /// Its mode, which says so.
+        /// Its mode, which forbids central onboarding.
         mode: Mode,
-        /// Its own address.
+        /// The address of its own sign-up.
         signup_url: PublicUrl,
     },
-    /// The region takes no new tenants.
-    #[error("region {region} takes no new tenants")]
+    /// The region accepts no new tenants.
+    #[error("region {region} accepts no new tenants")]
     Closed {
         /// The region.
         region: RegionCode,
     },
-    /// Nothing fits.
-    #[error("no region that fits takes new tenants now")]
+    /// No region is suitable.
+    #[error("no suitable region accepts new tenants now")]
     NoRegion,
 }
 
 impl Candidate {
-    /// How many more tenants it has room for: more than any number where it sets no bound.
+    /// How many more tenants it has room for; `u64::MAX` without a limit.
     fn room(&self) -> u64 {
         self.described
             .capacity_tenants
             .map_or(u64::MAX, |capacity| capacity.saturating_sub(self.tenants))
     }
 
-    /// Whether a policy may choose it.
+    /// Whether home may choose it.
     fn is_eligible(&self) -> bool {
         let described = &self.described;
         described.mode == Mode::Shared
             && described.accepts_new_tenants
-            && self.is_heard
+            && self.is_reporting
             && self.room() > 0
     }
 }
 
-/// Decides where a tenant goes.
+/// Chooses the region of a new tenant.
 ///
-/// A region that the caller names is taken at its word: that home has not heard of it lately, or
-/// counts as many tenants as it has room for, is for the region to judge. Where home chooses, it is
-/// among the regions in mode `shared` that take tenants, have room and are known to work: within a
-/// jurisdiction the one with the most room, then with the fewest tenants; else the nearest. The
-/// code decides between equals, so that the same question has the same answer.
+/// A region that the caller names is chosen even if its heartbeats are late or home counts as many
+/// tenants as its capacity: that is for the region to judge. Otherwise home chooses among the
+/// regions in mode `shared` that accept tenants, have room and report. Within a jurisdiction it
+/// takes the region with the most room, then with the fewest tenants; for a location, the nearest
+/// one. Ties go to the lower region code, so that the same request has the same result.
 ///
 /// # Errors
-/// When no region takes the tenant.
+/// When no region is suitable, or the named region accepts no central onboarding or no new tenants.
 pub fn decide_placement<'a>(
     placement: &Placement,
     candidates: &'a [Candidate],

@@ -1,4 +1,4 @@
-//! The policy that a tenant should have, and whether its region has it.
+//! The desired policy of a tenant, and whether its region has applied it.
 
 use crate::{DirectoryEntry, Refusal};
 use catalogue::{Catalogue, Plan};
@@ -11,103 +11,103 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
-/// How long a region has to acknowledge a policy before it is sent again for the first time. Each
-/// further wait is twice as long.
+/// How long a region may take to acknowledge a policy before it is sent again for the first time.
+/// Each further wait is twice as long.
 pub const RESEND_SECONDS_FIRST: i64 = 120;
 
-/// The longest wait between two sendings of one policy.
+/// The longest wait between two sendings of a policy.
 pub const RESEND_SECONDS_MAX: i64 = 3600;
 
-/// After so many sendings without an answer, a policy is shown as stuck. It is still sent.
+/// The number of repetitions after which an unacknowledged policy counts as stuck. It is still
+/// sent.
 pub const RESENDS_UNTIL_STUCK: u32 = 5;
 
-/// What publishing a policy needs from outside: the event's identity, and the moment.
+/// The inputs of a publication: the id of its event, and the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Publication {
-    /// The identity of the event, should there be one.
+    /// The id of the event, if there is one.
     pub event: EventId,
-    /// The moment of the decision.
+    /// The time of the decision.
     pub now: Timestamp,
 }
 
-/// A plan that a tenant asked for and cannot have.
+/// A plan that a tenant requested and was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefusedPlan {
-    /// The plan: the catalogue does not have it, or prices it in another currency than the
-    /// tenant's.
+    /// The plan. The catalogue does not have it, or has it in another currency than the tenant's.
     pub plan: PlanCode,
     /// The number of the request.
     pub revision: u64,
 }
 
-/// What one who can suspend a tenant wants. Others may want something else.
+/// A change of one reason for a suspension. Other reasons stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SuspensionChange {
-    /// The tenant suspended, for this reason.
+    /// Suspends the tenant for this reason.
     Suspend(Suspension),
-    /// The tenant no longer suspended for this reason.
+    /// Lifts this reason.
     Lift(Suspension),
 }
 
-/// The policy that a tenant should have. A policy is due for sending again while it is unapplied.
+/// The policy that a tenant should have. It is sent again until it is applied.
 ///
-/// Plan and suspension are what home wants: what the region says of them changes neither.
+/// Home decides on plan and suspension; a region's events change neither.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredPolicy {
     /// The tenant.
     pub tenant: TenantId,
     /// The region that has to apply it.
     pub region: RegionCode,
-    /// The policy, in full.
+    /// The whole policy.
     pub policy: TenantPolicy,
-    /// Every reason why the tenant should be suspended. The policy names one of them.
+    /// All reasons for a suspension. The policy names one of them.
     #[serde(default)]
     pub suspended_by: BTreeSet<Suspension>,
-    /// The number of the tenant's request that the plan comes from; 0 for the plan of its sign-up.
+    /// The number of the tenant's request that the plan comes from; 0 for the plan of the sign-up.
     #[serde(default)]
     pub plan_revision: u64,
-    /// The latest request that was refused, by its number.
+    /// The refused request with the highest number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_plan: Option<RefusedPlan>,
-    /// Whether the tenant is closed: its region need not have the policy any more.
+    /// Whether the tenant is closed, so that its region no longer needs the policy.
     #[serde(default)]
     pub is_retired: bool,
-    /// The event that publishes it: sending it again repeats the same event.
+    /// The event that publishes it. Sending it again repeats this event.
     pub event: EventId,
     /// When it became the desired one.
     pub decided_at: Timestamp,
-    /// The highest version that the region says it applied; 0 for none.
+    /// The highest version that the region reports as applied; 0 for none.
     pub applied_version: u64,
     /// When it was last sent.
     pub sent_at: Timestamp,
-    /// How often it was sent again.
+    /// The number of repetitions.
     pub attempts: u32,
-    /// When it is sent again unless the region has applied it.
+    /// When it is sent again, unless the region has applied it by then.
     pub due_at: Timestamp,
     /// The optimistic lock: one higher with every change of this record.
     pub generation: Generation,
 }
 
 impl DesiredPolicy {
-    /// Whether the region has it.
+    /// Whether the region has applied it.
     #[must_use]
     pub const fn is_applied(&self) -> bool {
         self.applied_version >= self.policy.version
     }
 
-    /// Whether the region still has to apply it.
+    /// Whether it is still to be applied.
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
         !self.is_retired && !self.is_applied()
     }
 
-    /// Whether it was sent so often without an answer that somebody should look.
+    /// Whether it was repeated so often that somebody should investigate.
     #[must_use]
     pub const fn is_stuck(&self) -> bool {
         self.is_waiting() && self.attempts >= RESENDS_UNTIL_STUCK
     }
 
-    /// The event that tells the region.
+    /// The event that publishes the policy to the region.
     #[must_use]
     pub fn published(&self) -> Envelope<TenantPolicyPublished> {
         Envelope {
@@ -123,8 +123,8 @@ impl DesiredPolicy {
         }
     }
 
-    /// Whether this is sent, given what was there before: it is another policy, or the same once
-    /// more.
+    /// Whether this change sends the policy: it is a new version, or a repetition of the present
+    /// one.
     #[must_use]
     pub fn is_sent_after(&self, before: Option<&Self>) -> bool {
         let is_other = |before: &Self| {
@@ -133,10 +133,11 @@ impl DesiredPolicy {
         !self.is_retired && before.is_none_or(is_other)
     }
 
-    /// The policy after the tenant asked for another plan; nothing where the request is not news.
+    /// The policy after a request for another plan. `None` if nothing changes.
     ///
-    /// The highest of the requests that can be granted wins, in whatever order they arrive. A plan
-    /// in another currency cannot: the next invoice could not adjust those before.
+    /// In any order of arrival, the request with the highest number among those that can be granted
+    /// wins. A plan in another currency cannot, since the next invoice could not adjust earlier
+    /// ones.
     pub(crate) fn request_plan(
         &self,
         requested: &PlanChangeRequested,
@@ -147,7 +148,7 @@ impl DesiredPolicy {
         let currency = catalogue.plan(&self.policy.plan).map(|plan| plan.currency);
         let is_allowed = |plan: &&Plan| currency.is_none_or(|currency| plan.currency == currency);
         let Some(plan) = catalogue.plan(&requested.plan).filter(is_allowed) else {
-            let is_news = self
+            let is_change = self
                 .refused_plan
                 .as_ref()
                 .is_none_or(|refused| refused.revision < revision);
@@ -155,7 +156,7 @@ impl DesiredPolicy {
                 plan: requested.plan.clone(),
                 revision,
             });
-            return is_news.then(|| Self {
+            return is_change.then(|| Self {
                 refused_plan,
                 generation: self.generation.next(),
                 ..self.clone()
@@ -184,19 +185,20 @@ impl DesiredPolicy {
         })
     }
 
-    /// The policy after one reason for a suspension came or went; nothing where that is no news.
-    /// The tenant is suspended as long as there is any, and an operator's comes before dunning's.
+    /// The policy after a reason for a suspension was added or lifted. `None` if nothing changes.
+    /// The tenant stays suspended while there is any reason, and an operator's reason takes
+    /// precedence over dunning's.
     pub(crate) fn change_suspension(
         &self,
         change: SuspensionChange,
         publication: Publication,
     ) -> Option<Self> {
         let mut suspended_by = self.suspended_by.clone();
-        let is_news = match change {
+        let is_change = match change {
             SuspensionChange::Suspend(reason) => suspended_by.insert(reason),
             SuspensionChange::Lift(reason) => suspended_by.remove(&reason),
         };
-        if !is_news {
+        if !is_change {
             return None;
         }
         let by_rank = [Suspension::Operator, Suspension::Dunning];
@@ -223,7 +225,7 @@ impl DesiredPolicy {
         })
     }
 
-    /// The next version.
+    /// The next version of the policy.
     fn publish(&self, wanted: TenantPolicy, publication: Publication) -> Self {
         Self {
             policy: TenantPolicy {
@@ -240,19 +242,19 @@ impl DesiredPolicy {
         }
     }
 
-    /// The policy of a tenant that is closed: it stays as it is, and nobody waits for it.
+    /// The policy of a closed tenant. It keeps its content and is no longer sent.
     fn retire(&self, region: &RegionCode) -> Option<Self> {
-        let is_news = !self.is_retired || self.region != *region;
+        let is_change = !self.is_retired || self.region != *region;
         let retired = || Self {
             is_retired: true,
             region: region.clone(),
             generation: self.generation.next(),
             ..self.clone()
         };
-        is_news.then(retired)
+        is_change.then(retired)
     }
 
-    /// The policy of a tenant that is new here.
+    /// The first policy of a tenant.
     fn first(entry: &DirectoryEntry, plan: &Plan, publication: Publication) -> Self {
         let (code, entitlements) = (plan.code.clone(), plan.entitlements.clone());
         Self {
@@ -285,8 +287,8 @@ impl DesiredPolicy {
                 published: self.policy.version,
             });
         }
-        let is_news = version > self.applied_version;
-        Ok(is_news.then(|| Self {
+        let is_change = version > self.applied_version;
+        Ok(is_change.then(|| Self {
             applied_version: version,
             generation: self.generation.next(),
             ..self.clone()
@@ -308,10 +310,10 @@ impl DesiredPolicy {
     }
 }
 
-/// Derives the policy that follows from a directory entry and the plan's entitlements. The plan is
-/// the entry's for a tenant that is new here, and the one that home wants from then on.
+/// Derives the policy from a directory entry and the catalogue. A new tenant's plan comes from the
+/// entry; later ones are home's own decision.
 ///
-/// Returns nothing where the tenant should have the policy that it already should have.
+/// `None` if the desired policy stays the same.
 ///
 /// # Errors
 /// When the catalogue does not have the plan.
@@ -347,7 +349,7 @@ pub fn decide_policy(
     }
     Ok(Some(DesiredPolicy {
         region: entry.region.clone(),
-        // What the region that the tenant left has applied says nothing about the new one.
+        // An acknowledgement of the former region does not count for the new one.
         applied_version: if is_same_place {
             previous.applied_version
         } else {
@@ -358,6 +360,7 @@ pub fn decide_policy(
 }
 
 fn due_after(now: Timestamp, attempts: u32) -> Timestamp {
+    // The exponent is bounded, so that many attempts cannot overflow.
     let doublings = 1_i64.checked_shl(attempts.min(32)).unwrap_or(i64::MAX);
     let seconds = RESEND_SECONDS_FIRST
         .saturating_mul(doublings)

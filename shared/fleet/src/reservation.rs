@@ -1,9 +1,8 @@
-//! Who has which subdomain that a tenant chose. Home knows a subdomain by a keyed digest alone.
+//! Reservations of custom subdomains. Home knows a subdomain only by a keyed digest.
 //!
-//! A reservation is leased first and made permanent when the tenant's region confirms it, so that a
-//! region which fails in between keeps nothing from others for long. A subdomain that led to a tenant
-//! is kept from others for a while after the tenant gave it up: people may still have it in their
-//! bookmarks.
+//! A reservation starts as a lease and becomes permanent when the tenant's region confirms it, so
+//! that a region that fails in between does not block the subdomain for long. A released subdomain
+//! is quarantined for a while, since people may still have it in their bookmarks.
 
 use crate::directory::find_in;
 use crate::{Publication, Refusal, Tenant};
@@ -15,92 +14,92 @@ use jiff::SignedDuration;
 use kernel::{Generation, RegionCode, SubdomainDigest, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// How long a reservation is kept for a tenant whose region has not confirmed it.
+/// The validity of a lease: the time in which the region has to confirm it.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
-/// How long a subdomain that led to a tenant is kept from others once it is given up.
+/// The time for which a released subdomain is withheld from other tenants.
 pub const QUARANTINE: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long it is remembered what a region said last of a reservation: longer than an event can be on its
+/// How long a region's last report on a reservation is stored: longer than an event can be on its
 /// way.
-pub const LAST_WORD_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+pub const LAST_REPORT_RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// A reservation to a subdomain, by the tenant that has it or had it last.
+/// A reservation of a subdomain, by the tenant that has it or had it last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubdomainReservation {
-    /// What the subdomain is known by.
+    /// The digest of the subdomain.
     pub digest: SubdomainDigest,
     /// The tenant.
     pub tenant: TenantId,
-    /// Where the tenant is.
+    /// The tenant's region.
     pub region: RegionCode,
-    /// How far it is.
+    /// The state of the reservation.
     pub state: ReservationState,
-    /// Until when no other tenant gets the subdomain, whatever the state.
+    /// The end of the quarantine, during which no other tenant gets the subdomain, in any state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined_until: Option<Timestamp>,
     /// The optimistic lock: one higher with every change of the reservation.
     pub generation: Generation,
 }
 
-/// How far a reservation is.
+/// The state of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReservationState {
-    /// Nobody else gets it for now.
+    /// Reserved for the tenant until the lease ends.
     Leased {
-        /// For how long.
+        /// The end of the lease.
         until: Timestamp,
     },
-    /// It is the tenant's.
+    /// Held by the tenant.
     Held {
-        /// Since when.
+        /// When it was confirmed.
         since: Timestamp,
     },
-    /// It was the tenant's.
+    /// Released by the tenant.
     Released {
-        /// Until when.
+        /// When it was released.
         at: Timestamp,
     },
 }
 
-/// What a tenant's region said last of a reservation. What it said before that is no news, however late
-/// it arrives.
+/// The last report of a tenant's region on a reservation. Reports with a lower revision are
+/// ignored, however late they arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastWord {
-    /// The revision.
+pub struct LastReport {
+    /// The revision of the report.
     pub revision: u64,
-    /// What it was answered.
+    /// Home's decision on it.
     pub decision: ReservationDecision,
-    /// When it was heard.
+    /// When it was received.
     pub heard_at: Timestamp,
 }
 
-/// What home decided on a reservation.
+/// The result of a decision on a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReservationChanges {
-    /// The reservation from now on, where it changes.
+    /// The reservation after the change, if it changes.
     pub reservation: Option<SubdomainReservation>,
-    /// What the region said.
-    pub word: LastWord,
-    /// What the region is answered.
+    /// The region's report.
+    pub report: LastReport,
+    /// The answer to the region.
     pub answer: Envelope<SubdomainReservationDecided>,
 }
 
 impl SubdomainReservation {
-    /// Whether other tenants do not get the subdomain.
+    /// Whether other tenants cannot get the subdomain.
     #[must_use]
-    pub fn is_kept(&self, now: Timestamp) -> bool {
-        let is_taken = match self.state {
+    pub fn is_taken(&self, now: Timestamp) -> bool {
+        let is_assigned = match self.state {
             ReservationState::Leased { until } => now < until,
             ReservationState::Held { .. } => true,
             ReservationState::Released { .. } => false,
         };
-        is_taken || self.quarantined_until.is_some_and(|until| now < until)
+        is_assigned || self.quarantined_until.is_some_and(|until| now < until)
     }
 
-    /// From when on the record says no more than that the subdomain is free; nothing while the subdomain is
-    /// somebody's.
+    /// The time from which the subdomain is free, so that the record is no longer needed. `None`
+    /// while a tenant holds it.
     #[must_use]
-    pub fn is_moot_at(&self) -> Option<Timestamp> {
+    pub fn free_at(&self) -> Option<Timestamp> {
         let end = match self.state {
             ReservationState::Leased { until } => until,
             ReservationState::Held { .. } => return None,
@@ -110,19 +109,19 @@ impl SubdomainReservation {
     }
 }
 
-/// Takes what a region says of a tenant's reservation, and decides on it: `current` is the reservation to this
-/// subdomain, `last` what was heard of this tenant's reservation to it before.
+/// Decides on a region's report about a tenant's reservation. `current` is the reservation of the
+/// subdomain, `last` the last report on this tenant's reservation of it.
 ///
-/// What is heard twice is answered alike twice, and changes nothing the second time: one question
-/// has one answer. Returns nothing where something later was heard.
+/// A repeated report gets the same decision again and changes nothing. `None` if a later report was
+/// received before.
 ///
 /// # Errors
-/// When the directory does not have the tenant, or not in that region: the statement that says so
-/// may be on its way.
+/// When the directory does not have the tenant in that region. The event that adds it may still be
+/// on its way.
 pub fn decide_reservation(
     tenant: Option<&Tenant>,
     current: Option<&SubdomainReservation>,
-    last: Option<&LastWord>,
+    last: Option<&LastReport>,
     published: &Envelope<SubdomainReservationUpdated>,
     publication: Publication,
 ) -> Result<Option<ReservationChanges>, Refusal> {
@@ -132,7 +131,7 @@ pub fn decide_reservation(
     let now = publication.now;
     let answered = |decision| {
         (
-            LastWord {
+            LastReport {
                 revision,
                 decision,
                 heard_at: now,
@@ -145,22 +144,24 @@ pub fn decide_reservation(
         last => last.filter(|last| last.revision == revision),
     };
     if let Some(last) = last {
-        let (word, answer) = answered(last.decision);
+        let (report, answer) = answered(last.decision);
         return Ok(Some(ReservationChanges {
             reservation: None,
-            word,
+            report,
             answer,
         }));
     }
     let is_over = find_in(tenant, &published.region)?.entry.status == TenantStatus::Closed;
     let own = current.filter(|current| current.tenant == published.data.tenant);
-    let is_free = own.is_some() || current.is_none_or(|current| !current.is_kept(now));
+    // A tenant may get its own subdomain back at any time, also within the quarantine.
+    let is_free = own.is_some() || current.is_none_or(|current| !current.is_taken(now));
     let (decision, state) = match (phase, own.map(|own| own.state)) {
         (ReservationPhase::Released, state) => (
             ReservationDecision::Released,
             state.map(|state| released(state, now)),
         ),
         _ if is_over => (ReservationDecision::Refused, None),
+        // The tenant holds the subdomain already. It gets its answer and stays the holder.
         (ReservationPhase::Requested, Some(held @ ReservationState::Held { .. })) => {
             (ReservationDecision::Leased, Some(held))
         }
@@ -177,6 +178,7 @@ pub fn decide_reservation(
             ReservationDecision::Confirmed,
             Some(ReservationState::Held { since: now }),
         ),
+        // Another tenant has the subdomain, or there is no lease that could be confirmed.
         (ReservationPhase::Requested | ReservationPhase::Confirmed, _) => {
             (ReservationDecision::Refused, None)
         }
@@ -191,15 +193,15 @@ pub fn decide_reservation(
             .map_or(Generation::NONE, |current| current.generation)
             .next(),
     });
-    let (word, answer) = answered(decision);
+    let (report, answer) = answered(decision);
     Ok(Some(ReservationChanges {
         reservation,
-        word,
+        report,
         answer,
     }))
 }
 
-/// What is given up twice was given up the first time.
+/// A repeated release retains the time of the first one.
 const fn released(state: ReservationState, now: Timestamp) -> ReservationState {
     match state {
         ReservationState::Released { .. } => state,
@@ -209,7 +211,8 @@ const fn released(state: ReservationState, now: Timestamp) -> ReservationState {
     }
 }
 
-/// A subdomain that led to the tenant is kept from others; what was only leased led nowhere.
+/// The quarantine after a change of state. Only a subdomain that was held resolved to a tenant, so
+/// a lease that is released needs no quarantine.
 fn quarantine(
     own: Option<&SubdomainReservation>,
     state: ReservationState,

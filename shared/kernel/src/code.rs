@@ -1,4 +1,4 @@
-//! Short codes from closed alphabets: none of them can carry free text.
+//! Short codes from closed alphabets, too narrow for free text.
 
 use crate::{Invalid, text_schema, text_value};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
@@ -64,25 +64,25 @@ code!(
     "meter"
 );
 code!(
-    /// A dimension of a meter, or one of its values, such as `model` or `large`: both are declared
-    /// in the catalogue.
+    /// A dimension of a meter, or a value of a dimension, such as `model` or `large`. The catalogue
+    /// declares both.
     DimensionCode,
     "dimension"
 );
 code!(
-    /// What a plan entitles a tenant to, such as `sso`.
+    /// A feature that a plan includes, such as `sso`.
     EntitlementCode,
     "entitlement"
 );
 code!(
-    /// Who issues invoices: the provider's company in a country. Invoice numbers are gapless per
-    /// legal entity.
+    /// The company of the provider that issues invoices in a country. Invoice numbers are gapless
+    /// per legal entity.
     LegalEntity,
     "legal entity"
 );
 
 code!(
-    /// Why something failed, in a word that its author chose, such as `quota-exceeded`.
+    /// The reason of a failure, as a word that its author chose, such as `quota-exceeded`.
     ReasonCode,
     "reason"
 );
@@ -90,17 +90,17 @@ code!(
 /// Reasons that Meridian itself gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KnownReason {
-    /// Nobody answered in time.
+    /// No answer arrived in time.
     NoAnswer,
-    /// Somebody failed and did not say why.
+    /// A failure was reported without a reason.
     Unspecified,
     /// The password breaks the user pool's rules.
     PasswordRefused,
     /// The account was refused.
     Refused,
-    /// What was needed was not reached, or had too much to do.
+    /// A service could not be reached or was overloaded.
     Unavailable,
-    /// It was not done in time.
+    /// A deadline passed.
     Expired,
     /// The application failed, for a reason that stays in the region.
     Application,
@@ -121,35 +121,35 @@ impl From<KnownReason> for ReasonCode {
     }
 }
 
-/// The random public subdomain label of a tenant.
+/// The random public name of a tenant, which is the first part of its address.
 ///
-/// Twelve characters of an alphabet without look-alikes: 31^12 is about 2^59, enough to be claimed
-/// without asking anyone. Never derived from a tenant's id, name or region.
+/// Twelve characters of an alphabet without look-alikes: 31^12 is about 2^59, enough to draw one at
+/// random without asking anyone. It is never derived from a tenant's id, name or region.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]
 pub struct Alias(String);
 
 impl Alias {
-    /// How many characters an alias has.
+    /// The number of characters of an alias.
     pub const LENGTH: usize = 12;
     const ALPHABET: &'static [u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
 
-    /// Makes an alias of 16 random bytes, which the caller supplies.
+    /// Makes an alias from 16 random bytes, which the caller supplies.
     ///
     /// The bytes are read as one number in base 31, so the bias is below 2^-69.
     #[must_use]
     pub fn from_random(bytes: [u8; 16]) -> Self {
         let mut number = u128::from_be_bytes(bytes);
         let base = Self::ALPHABET.len() as u128;
-        let label = (0..Self::LENGTH)
+        let alias = (0..Self::LENGTH)
             .map(|_| {
                 let digit = usize::try_from(number % base).unwrap_or_default();
                 number /= base;
                 char::from(Self::ALPHABET[digit])
             })
             .collect();
-        Self(label)
+        Self(alias)
     }
 
     /// The alias as text.
@@ -177,4 +177,4 @@ impl FromStr for Alias {
 
 text_value!(Alias);
 
-text_schema!(Alias, "The random public subdomain label of a tenant.", pattern: "^[2-9a-hjkmnp-z]{12}$");
+text_schema!(Alias, "The random public name of a tenant, which is the first part of its address.", pattern: "^[2-9a-hjkmnp-z]{12}$");

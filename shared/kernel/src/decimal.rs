@@ -1,8 +1,7 @@
-//! Exact decimals: the numbers of a plan, quantities, amounts.
+//! Exact decimals: numbers of a plan, quantities and amounts.
 //!
-//! Each type has two bounds, on digits before and on digits after the point, and is wide enough for
-//! every result that can become one. The widths follow from the narrowest numbers, those that come
-//! from outside:
+//! Each type bounds the digits before and after the point, and is wide enough for every result of
+//! that kind. The widths follow from the narrowest numbers, which come from outside:
 //!
 //! | number | whole digits | decimals | why |
 //! |---|---|---|---|
@@ -16,7 +15,7 @@
 //! | invoice | 140 | 4 | fewer than 10^20 lines |
 //! | billing run of a currency, [`Amount`] | 160 | 4 | fewer than 10^20 invoices |
 //!
-//! So arithmetic is never refused, and only what is read from a text is compared with a bound.
+//! So arithmetic never fails. Only parsing compares a number with a bound.
 
 use crate::{Invalid, text_schema};
 use bigdecimal::num_bigint::{BigInt, Sign};
@@ -26,12 +25,11 @@ use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
 
-/// The most digits before the point that the value of a usage event has, and its most significant
-/// digits.
+/// The most digits before the point in the value of a usage event.
 pub const VALUE_DIGITS_MAX: u16 = 38;
-/// The most digits after the point that the value of a usage event has.
+/// The most digits after the point in the value of a usage event.
 pub const VALUE_DECIMALS_MAX: u16 = 340;
-/// The digits of the greatest number of events that a total is made of.
+/// The digits of the greatest number of events in a total, which is an `i64`.
 const EVENTS_DIGITS: u16 = 19;
 const TOTAL: Bounds = Bounds {
     whole: VALUE_DIGITS_MAX + EVENTS_DIGITS,
@@ -49,20 +47,21 @@ const EXACT: Bounds = Bounds {
     whole: AMOUNT.whole,
     decimals: TOTAL.decimals + PLAN.decimals,
 };
+// A mean has endless decimals, so it is rounded to this many.
 const MEAN_DECIMALS: u32 = 12;
 
-/// How many digits a number may have.
+/// The bounds on a number's digits.
 #[derive(Clone, Copy)]
 struct Bounds {
-    /// Before the point.
+    /// Digits before the point.
     whole: u16,
-    /// After the point.
+    /// Digits after the point.
     decimals: u16,
 }
 
 impl Bounds {
-    /// Reads a number in plain or scientific notation. No text is worth more memory than the
-    /// bounds.
+    /// Parses a number in plain or scientific notation. The length and exponent are checked first,
+    /// so that a short text such as `1e999999999` cannot take up memory.
     fn parse(self, text: &str) -> Option<BigDecimal> {
         let digits = usize::from(self.whole) + usize::from(self.decimals);
         let exponent = written_exponent(text)?;
@@ -83,8 +82,8 @@ impl Bounds {
     }
 }
 
-/// The exponent of a number as JSON writes them, or nothing of other texts: the parser of
-/// `BigDecimal` takes more.
+/// The exponent of a number in JSON's notation; `None` for other texts, some of which the parser of
+/// `BigDecimal` accepts.
 fn written_exponent(text: &str) -> Option<i64> {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (digits, exponent) = text
@@ -96,10 +95,10 @@ fn written_exponent(text: &str) -> Option<i64> {
     is_number.then(|| exponent.parse().ok())?
 }
 
-/// Reads an exact amount before it is rounded: of any result of prices and usage.
+/// Parses an exact amount before rounding, which can be any product of prices and usage.
 ///
 /// # Errors
-/// When it is wider than any such result, or not in the notation that these are written in.
+/// When it is wider than any such product, or not in plain notation.
 pub fn parse_exact(text: &str) -> Result<BigDecimal, Invalid> {
     let invalid = Invalid {
         kind: "amount",
@@ -109,8 +108,8 @@ pub fn parse_exact(text: &str) -> Result<BigDecimal, Invalid> {
     EXACT.parse(text).filter(|_| is_plain).ok_or(invalid)
 }
 
-/// The mean of so many numbers with this sum, rounded half to even to 12 places after the point;
-/// zero of none.
+/// The mean of `count` numbers with this sum, rounded half to even to 12 decimals; zero if `count`
+/// is zero.
 #[must_use]
 pub fn mean_of(sum: &BigDecimal, count: u128) -> BigDecimal {
     if count == 0 {
@@ -122,7 +121,7 @@ pub fn mean_of(sum: &BigDecimal, count: u128) -> BigDecimal {
     let power = |exponent| BigInt::from(10).pow(exponent);
     let numerator = digits * power(MEAN_DECIMALS);
     let denominator = BigInt::from(count) * power(u32::try_from(scale).unwrap_or(u32::MAX));
-    // Rounds towards zero; what is left has the sign of the sum.
+    // Division rounds towards zero, and the remainder has the sign of the sum.
     let (mut quotient, rest) = (&numerator / &denominator, &numerator % &denominator);
     let twice = BigInt::from_biguint(Sign::Plus, rest.magnitude() << 1_u8);
     if twice > denominator || (twice == denominator && quotient.bit(0)) {
@@ -135,7 +134,7 @@ pub fn mean_of(sum: &BigDecimal, count: u128) -> BigDecimal {
     BigDecimal::new(quotient, i64::from(MEAN_DECIMALS)).normalized()
 }
 
-/// A decimal within bounds, which is written as a text.
+/// Declares a decimal within bounds that is written as text.
 macro_rules! bounded_decimal {
     ($(#[$doc:meta])* $name:ident, $bounds:expr, $kind:literal, $width:literal, pattern: $pattern:literal, maxLength: $length:literal) => {
         $(#[$doc])*
@@ -143,7 +142,7 @@ macro_rules! bounded_decimal {
         pub struct $name(BigDecimal);
 
         impl $name {
-            /// Nothing.
+            /// Zero.
             #[must_use]
             pub fn zero() -> Self {
                 Self::default()
@@ -187,7 +186,7 @@ macro_rules! bounded_decimal {
 }
 
 bounded_decimal!(
-    /// A total of usage: wide enough for the sum of all values that a tenant's events can have.
+    /// A total of usage, wide enough for the sum of all values of a tenant's events.
     Quantity,
     TOTAL,
     "quantity",
@@ -197,7 +196,8 @@ bounded_decimal!(
 );
 
 bounded_decimal!(
-    /// A number of a plan: a price, a fee, the end of a tier, the size of a package, an allowance.
+    /// A number of a plan: a price, a fee, the end of a tier, the size of a package or an
+    /// allowance.
     PlanDecimal,
     PLAN,
     "number of a plan",
@@ -207,7 +207,7 @@ bounded_decimal!(
 );
 
 bounded_decimal!(
-    /// An amount of money in a currency's major unit: wide enough for the sum of all invoices of a
+    /// An amount of money in a currency's major unit, wide enough for the sum of all invoices of a
     /// billing run.
     Amount,
     AMOUNT,
@@ -218,20 +218,21 @@ bounded_decimal!(
 );
 
 impl Quantity {
-    /// The decimal of these digits, so many of them after the point. They are a total's.
+    /// The quantity with these digits, of which `decimals` are after the point. The caller took
+    /// them from a total.
     #[must_use]
     pub fn from_digits(digits: BigInt, decimals: u16) -> Self {
         Self(BigDecimal::new(digits, i64::from(decimals)).normalized())
     }
 
-    /// The mean of so many values with this sum, rounded half to even to 12 places after the point;
-    /// zero of none.
+    /// The mean of `count` values with this sum, rounded half to even to 12 decimals; zero if
+    /// `count` is zero.
     #[must_use]
     pub fn mean(&self, count: u64) -> Self {
         Self(mean_of(&self.0, count.into()))
     }
 
-    /// Whether it is at least so many percent of a whole.
+    /// Whether it is at least `percent` percent of a whole.
     #[must_use]
     pub fn reaches(&self, percent: u16, whole: &PlanDecimal) -> bool {
         &self.0 * BigDecimal::from(100) >= &whole.0 * BigDecimal::from(percent)
@@ -241,7 +242,7 @@ impl Quantity {
 impl Add<&Self> for Quantity {
     type Output = Self;
 
-    /// The total of both, as long as one tenant's events are in one of them each.
+    /// The sum. It stays within the bounds as long as each event of a tenant is in one of the two.
     fn add(self, other: &Self) -> Self {
         Self((self.0 + &other.0).normalized())
     }

@@ -1,16 +1,16 @@
-//! Names of hosts, as DNS, HTTP and mail take them.
+//! Names of hosts, as DNS, HTTP and mail accept them.
 
 use crate::Invalid;
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest name that DNS takes, written as text (RFC 1035, 2.3.4).
+/// The longest name in DNS, as text (RFC 1035, 2.3.4).
 const NAME_LENGTH_MAX: usize = 253;
-/// The longest label of a name.
+/// The longest label of a name (RFC 1035, 2.3.4).
 const LABEL_LENGTH_MAX: usize = 63;
 
-/// A fully qualified domain name in lower case, such as `example.com`: at least two labels, the
-/// last of which is a top-level domain. An international name is in its ASCII form (RFC 5890,
+/// A fully qualified domain name in lower case, such as `example.com`. It has at least two labels,
+/// the last of which is a top-level domain. An international name is in its ASCII form (RFC 5890,
 /// A-labels).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DomainName(String);
@@ -34,8 +34,8 @@ impl FromStr for DomainName {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let name = text.to_ascii_lowercase();
-        // RFC 3696, section 2: a top-level domain is never all digits, which keeps IPv4 addresses
-        // apart.
+        // A top-level domain is never all digits (RFC 3696, section 2), which excludes IPv4
+        // addresses.
         let is_top = |label: &str| {
             label.bytes().all(|b| b.is_ascii_lowercase()) || label.starts_with("xn--")
         };
@@ -53,9 +53,8 @@ impl FromStr for DomainName {
     }
 }
 
-/// Whether a text is the name of a host: labels of letters, digits and hyphens (RFC 1123, 2.1),
-/// each of which reads as what it stands for where it is international (RFC 5891, 5.4). Every IPv4
-/// address is one too.
+/// Whether a text is a host name: labels of letters, digits and hyphens (RFC 1123, 2.1), with
+/// international labels that can be decoded (RFC 5891, 5.4). Every IPv4 address is one too.
 #[must_use]
 pub fn is_host_name(text: &str) -> bool {
     text.len() <= NAME_LENGTH_MAX && text.split('.').all(is_label)
@@ -70,13 +69,13 @@ fn is_label(label: &str) -> bool {
     plain && bounded && inner_hyphens && (!is_reserved(label) || reads_as_international(label))
 }
 
-/// Whether a label has hyphens where prefixes have them (RFC 5890, 2.3.1): `xn--` is the only
+/// Whether a label has hyphens in the place of a prefix (RFC 5890, 2.3.1). `xn--` is the only
 /// prefix in use.
 fn is_reserved(label: &str) -> bool {
     label.get(2..4) == Some("--")
 }
 
-/// Whether a label says what it stands for: any does that has not the prefix of international ones.
+/// Whether a label can be decoded. Labels without the prefix `xn--` need no decoding.
 #[must_use]
 pub fn is_readable_subdomain(label: &str) -> bool {
     let is_international = label

@@ -1,7 +1,7 @@
-//! Identities. Each is a UUID of its own type, so that one cannot be passed for another.
+//! Ids. Each is a UUID of its own type, so that one cannot be passed for another.
 //!
-//! Invariant: an identity has one text. A UUID from outside is read by [`canonical_uuid`] and by
-//! nothing else, since the parser of the uuid crate takes five spellings of each.
+//! Invariant: an id has one text. A UUID from outside is parsed only by [`canonical_uuid`], since
+//! the parser of the uuid crate accepts five spellings.
 
 use crate::Invalid;
 use serde::de::{Deserializer, Error, Visitor};
@@ -10,9 +10,9 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// Reads a UUID in its canonical text: 32 lower-case hexadecimal digits, hyphenated (RFC 9562,
-/// section 4). Every other spelling is refused: digits without hyphens, braces, `urn:uuid:`, upper
-/// case, blanks.
+/// Parses a UUID in its canonical text: 32 lower-case hexadecimal digits with hyphens (RFC 9562,
+/// section 4). Other spellings are refused: digits without hyphens, braces, `urn:uuid:`, upper case
+/// and blanks.
 #[must_use]
 pub fn canonical_uuid(text: &str) -> Option<Uuid> {
     let uuid = Uuid::try_parse(text).ok()?;
@@ -20,11 +20,11 @@ pub fn canonical_uuid(text: &str) -> Option<Uuid> {
     (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
 }
 
-/// Deserializes what has a text by its parser, so that a document can say no more than a path or a
-/// header.
+/// Deserializes a value by its `FromStr`, so that documents accept the same texts as paths and
+/// headers.
 ///
 /// # Errors
-/// When there is no text, or the parser refuses it.
+/// When the value is not a string, or the parser refuses it.
 pub fn deserialize_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: FromStr<Err = Invalid>,
@@ -47,7 +47,7 @@ where
     deserializer.deserialize_str(Text(PhantomData))
 }
 
-/// Declares an identity: a UUID newtype with display, parsing, serde and ordering.
+/// Declares an id: a UUID newtype with display, parsing, serde and ordering.
 macro_rules! id {
     ($(#[doc = $doc:literal])* $name:ident, $kind:literal) => {
         $(#[doc = $doc])*
@@ -56,7 +56,7 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// Wraps a UUID made elsewhere: this crate makes no random ids.
+            /// Wraps a UUID. This crate makes no random ids.
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
@@ -84,7 +84,7 @@ macro_rules! id {
         impl std::str::FromStr for $name {
             type Err = crate::Invalid;
 
-            /// Accepts only the canonical form, so that one identity has one text.
+            /// Accepts only the canonical form, so that an id has one text.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let rule = "a lower-case hyphenated UUID";
                 canonical_uuid(text).map(Self).ok_or(crate::Invalid { kind: $kind, rule })
@@ -102,18 +102,19 @@ macro_rules! id {
 }
 
 id!(
-    /// A tenant: one customer of the provider. Pseudonymous; means nothing outside Meridian.
+    /// A tenant: one customer of the provider. The id is pseudonymous and means nothing outside
+    /// Meridian.
     TenantId,
     "tenant id"
 );
 id!(
-    /// A sign-up operation. Unguessable: whoever holds it may read the operation.
+    /// A sign-up operation. The id is unguessable, and its holder may read the operation.
     SignupId,
     "sign-up id"
 );
 id!(
-    /// A central onboarding, known to home and to the region that carries it out. Unguessable:
-    /// whoever holds it may read it.
+    /// A central onboarding, known to home and to the region that carries it out. The id is
+    /// unguessable, and its holder may read the onboarding.
     OnboardingId,
     "onboarding id"
 );
@@ -123,7 +124,7 @@ id!(
     "invitation id"
 );
 id!(
-    /// One published event.
+    /// A published event.
     EventId,
     "event id"
 );
@@ -133,13 +134,13 @@ id!(
     "segment id"
 );
 id!(
-    /// An invoice: a function of the tenant and the billing period.
+    /// An invoice. The id is derived from the tenant and the billing period.
     InvoiceId,
     "invoice id"
 );
 
 impl InvoiceId {
-    /// The only invoice id that a tenant can have for a period (RFC 9562, UUID version 5).
+    /// Derives the only invoice id of a tenant and period (RFC 9562, UUID version 5).
     #[must_use]
     pub fn of(tenant: TenantId, period: crate::BillingPeriod) -> Self {
         let name = format!("invoice:{period}");

@@ -1,8 +1,8 @@
-//! The languages that people are addressed in.
+//! The languages of pages and mails.
 
 use crate::Invalid;
 
-/// A language of pages and mails, by its code of ISO 639-1.
+/// A language of pages and mails, by its ISO 639-1 code.
 #[derive(
     Debug,
     Clone,
@@ -32,7 +32,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The code.
+    /// The ISO 639-1 code.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -1,8 +1,8 @@
-//! Values that every part of Meridian agrees on: ids, regions, residency, money, quantities,
-//! periods.
+//! The value types of the whole workspace: ids, regions, residency, money, quantities, periods.
 //!
-//! Invariant: a value of these types is valid. Each is parsed once, at the edge, and no type here
-//! can hold free text that a person typed. Imports nothing local, does no I/O, reads no clock.
+//! Invariant: a value of these types is valid. It is parsed once, at the edge, and no type can hold
+//! free text that a person typed. The crate imports no other crate of the workspace, does no I/O
+//! and reads no clock.
 
 mod code;
 mod decimal;
@@ -43,17 +43,18 @@ pub use status::{MachineScope, Role, StatusReason, Suspension, TenantStatus, Tie
 pub use subdomain::SubdomainDigest;
 pub use window::{BillingAnchor, UsageGroup, WindowSize};
 
-/// Why a text is not a value of a type. The rejected text itself is not kept: it may be personal.
+/// The reason for which a text is not a value of a type. It does not contain the text, which may be
+/// personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} must be {rule}")]
 pub struct Invalid {
-    /// What was being parsed, such as `alias`.
+    /// The kind of value, such as `alias`.
     pub kind: &'static str,
-    /// The rule that it broke, in words that a caller may see.
+    /// The rule that the text broke, worded to follow "must be", for callers to see.
     pub rule: &'static str,
 }
 
-/// Gives a text newtype its display, by which serde writes it: what `FromStr` takes.
+/// Implements `Display` for a text newtype. Serde writes it, and `FromStr` parses it.
 macro_rules! text_value {
     ($name:ident) => {
         impl std::fmt::Display for $name {
@@ -65,8 +66,8 @@ macro_rules! text_value {
 }
 pub(crate) use text_value;
 
-/// Gives a value that is written as a text its schema, the same one in events and in OpenAPI
-/// documents.
+/// Implements the schema of a value that is written as text, for events and OpenAPI documents
+/// alike.
 macro_rules! text_schema {
     ($name:ident, $description:expr, $keyword:ident: $form:literal $(, $length:ident: $length_max:literal)?) => {
         impl schemars::JsonSchema for $name {

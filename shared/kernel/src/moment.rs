@@ -1,19 +1,19 @@
-//! Moments as they are written on the wire.
+//! Points in time as written on the wire.
 
 use crate::Invalid;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-/// Reads a date and time with an offset, by the grammar and the ranges of RFC 3339 (5.6 and 5.7),
-/// and nothing more, which parsers of ISO 8601 take: no offset of a day or more, no hour 24, no
-/// date without its time.
+/// Parses a date and time with an offset by the grammar and ranges of RFC 3339 (5.6 and 5.7).
+/// Further forms of ISO 8601 are refused: an offset of a day or more, hour 24, a date without a
+/// time.
 ///
 /// Digits beyond nanoseconds are dropped. A leap second, which only the last minute of a month in
-/// UTC can have, is read as the second before it. `-00:00` is UTC too.
+/// UTC can have, is read as the second before it. `-00:00` counts as UTC.
 ///
 /// # Errors
-/// When it is none.
+/// When the text has another form.
 pub fn parse_moment(text: &str) -> Result<Timestamp, Invalid> {
     read(text.as_bytes()).ok_or(Invalid {
         kind: "moment",
@@ -35,7 +35,7 @@ fn read(text: &[u8]) -> Option<Timestamp> {
     let (nanosecond, offset) = read_fraction(rest)?;
     let second = number(second)?;
     let is_leap = second == 60;
-    // Which days a month has, and what a minute has, the type knows.
+    // `DateTime::new` checks the length of the month and the ranges of hour, minute and second.
     let date = DateTime::new(
         number(year)?,
         narrow(month)?,
@@ -53,7 +53,7 @@ fn read(text: &[u8]) -> Option<Timestamp> {
     (!is_leap || ends_month(moment)).then_some(moment)
 }
 
-/// A fraction of a second in nanoseconds, and what follows it.
+/// Parses an optional fraction of a second. Returns nanoseconds and the rest of the text.
 fn read_fraction(text: &[u8]) -> Option<(i32, &[u8])> {
     let Some(text) = text.strip_prefix(b".") else {
         return Some((0, text));
@@ -85,7 +85,7 @@ fn read_offset(text: &[u8]) -> Option<Offset> {
         .filter(|_| is_in_range)
 }
 
-/// Whether a moment's second is the last of a month in UTC.
+/// Whether this second is the last of a month in UTC.
 fn ends_month(moment: Timestamp) -> bool {
     let next = moment
         .checked_add(SignedDuration::from_secs(1))
@@ -98,7 +98,7 @@ fn narrow(digits: &[u8]) -> Option<i8> {
     i8::try_from(number(digits)?).ok()
 }
 
-/// The number of at most four digits.
+/// The value of at most four digits.
 fn number(digits: &[u8]) -> Option<i16> {
     let digit = |number: i16, byte: &u8| {
         byte.is_ascii_digit()

@@ -17,7 +17,7 @@ impl Currency {
         self.0.code()
     }
 
-    /// How many decimals an amount that is paid has: 2 for EUR, 0 for JPY.
+    /// The decimals of an amount that can be paid: 2 for EUR, 0 for JPY.
     #[must_use]
     pub fn minor_digits(self) -> i64 {
         self.0.exponent().map_or(0, i64::from)
@@ -77,14 +77,14 @@ pub struct Money {
 }
 
 impl Money {
-    /// An amount of a currency.
+    /// Makes an amount of a currency.
     #[must_use]
     pub const fn new(amount: Amount, currency: Currency) -> Self {
         Self { amount, currency }
     }
 
-    /// An exact amount rounded to what can be paid: half to even, as IEEE 754 and most ledgers do,
-    /// so that rounding errors do not add up in one direction.
+    /// Rounds an exact amount to the currency's decimals: half to even, as IEEE 754 and most
+    /// ledgers do, so that rounding errors do not add up in one direction.
     #[must_use]
     pub fn rounded(exact: &BigDecimal, currency: Currency) -> Self {
         let rounded = exact.with_scale_round(currency.minor_digits(), RoundingMode::HalfEven);

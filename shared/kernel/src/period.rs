@@ -16,13 +16,14 @@ pub struct BillingPeriod {
 }
 
 impl BillingPeriod {
-    /// The period that a moment belongs to.
+    /// The period that contains a point in time.
     #[must_use]
     pub fn containing(moment: Timestamp) -> Self {
         Self::of_date(moment.to_zoned(TimeZone::UTC).date())
     }
 
-    /// The period of a tenant's day, or of its month, that begins at a moment, see
+    /// The period of a tenant's day or month that begins at `start`. Twelve hours are added, since
+    /// a day may begin up to twelve hours before its date does in UTC: see
     /// [`crate::BillingAnchor`].
     #[must_use]
     pub fn of_day(start: Timestamp) -> Self {
@@ -33,25 +34,25 @@ impl BillingPeriod {
         )
     }
 
-    /// The last period that had ended by a moment: what a billing run at that moment bills.
+    /// The last period that ended before or at this time, which a billing run bills.
     #[must_use]
     pub fn ended_before(moment: Timestamp) -> Self {
         Self::containing(moment).previous()
     }
 
-    /// The period before.
+    /// The previous period.
     #[must_use]
     pub fn previous(self) -> Self {
         Self::of_date(self.first_day().saturating_sub(1.day()))
     }
 
-    /// The period after.
+    /// The next period.
     #[must_use]
     pub fn next(self) -> Self {
         Self::of_date(self.first_day().saturating_add(1.month()))
     }
 
-    /// Its first moment.
+    /// The start, inclusive.
     #[must_use]
     pub fn start(self) -> Timestamp {
         self.first_day()
@@ -59,7 +60,7 @@ impl BillingPeriod {
             .map_or(Timestamp::MIN, |start| start.timestamp())
     }
 
-    /// The first moment that is no longer in it; of the last month that there is, the last moment.
+    /// The end, exclusive. For the last representable month, [`Timestamp::MAX`].
     #[must_use]
     pub fn end(self) -> Timestamp {
         let next = self.next();

@@ -1,11 +1,11 @@
-//! What a region says of itself in public.
+//! Public descriptions of a region: name, address and location.
 
 use crate::{Invalid, text_schema, text_value};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
-/// What a region is called where people choose one, such as `Europe (Frankfurt)`. The operator's
-/// word, from a closed alphabet.
+/// The display name of a region, such as `Europe (Frankfurt)`. The operator sets it, from a closed
+/// alphabet.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]
@@ -40,9 +40,9 @@ impl FromStr for RegionName {
 
 text_value!(RegionName);
 
-text_schema!(RegionName, "What a region is called where people choose one.", pattern: "^[A-Za-z][A-Za-z0-9 (),.-]{0,47}$");
+text_schema!(RegionName, "The display name of a region.", pattern: "^[A-Za-z][A-Za-z0-9 (),.-]{0,47}$");
 
-/// The address of a public API: scheme, host and port only. Plain HTTP is for this machine alone.
+/// The address of a public API: scheme, host and port. Plain HTTP is allowed only for 127.0.0.1.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]
@@ -51,7 +51,7 @@ pub struct PublicUrl(String);
 impl PublicUrl {
     const LENGTH_MAX: usize = 256;
 
-    /// The address as text, without a slash at its end.
+    /// The address as text, without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -118,10 +118,10 @@ pub struct Location {
 impl Location {
     const EARTH_RADIUS_KM: f64 = 6371.0;
 
-    /// A place by degrees.
+    /// Makes a location from degrees.
     ///
     /// # Errors
-    /// When a figure is beyond the globe.
+    /// When latitude or longitude is out of range.
     pub fn from_degrees(latitude: f64, longitude: f64) -> Result<Self, Invalid> {
         if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
             return Err(Invalid {
@@ -137,7 +137,7 @@ impl Location {
         })
     }
 
-    /// The great-circle distance, by the haversine formula.
+    /// The great-circle distance in kilometres, by the haversine formula.
     #[must_use]
     pub fn distance_km(&self, other: &Self) -> f64 {
         let radians = |millidegrees: i32| (f64::from(millidegrees) / 1000.0).to_radians();
@@ -155,7 +155,7 @@ impl Location {
 impl FromStr for Location {
     type Err = Invalid;
 
-    /// Degrees, as in `50.11,8.68`: latitude first.
+    /// Parses degrees, latitude first, as in `50.11,8.68`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = Invalid {
             kind: "location",

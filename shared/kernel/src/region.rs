@@ -1,4 +1,4 @@
-//! Regions, and what the law says of them.
+//! Regions and their legal attributes.
 
 use crate::{Invalid, text_schema, text_value};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
@@ -21,7 +21,7 @@ impl RegionCode {
 impl FromStr for RegionCode {
     type Err = Invalid;
 
-    /// Checks the form only (`aa-word-1`, `aa-gov-word-1`): which regions exist, the fleet knows.
+    /// Checks the form only (`aa-word-1`, `aa-gov-word-1`). The fleet knows which regions exist.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let parts: Vec<&str> = text.split('-').collect();
         let lower = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
@@ -45,7 +45,7 @@ text_value!(RegionCode);
 
 text_schema!(RegionCode, "The code of an AWS region, such as eu-central-1.", pattern: "^[a-z]{2}(-[a-z]+){1,2}-[1-9]$");
 
-/// Whose law applies to a region, such as `eu`: two to eight lower-case letters.
+/// The jurisdiction of a region, such as `eu`: two to eight lower-case letters.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]
@@ -76,9 +76,9 @@ impl FromStr for Jurisdiction {
 
 text_value!(Jurisdiction);
 
-text_schema!(Jurisdiction, "Whose law applies to a region, such as eu.", pattern: "^[a-z]{2,8}$");
+text_schema!(Jurisdiction, "The jurisdiction of a region, such as eu.", pattern: "^[a-z]{2,8}$");
 
-/// What may leave a region, and who bills its tenants.
+/// The residency mode of a region: which data may leave it, and who bills its tenants.
 #[derive(
     Debug,
     Clone,
@@ -114,7 +114,7 @@ impl Mode {
         matches!(self, Self::Sovereign)
     }
 
-    /// The mode as it is written in `regions.toml` and in the template's parameter.
+    /// The mode as in `regions.toml` and the template's parameter.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -1,7 +1,7 @@
 //! A tenant's status, a user's role and a machine client's scopes: words that tokens and events
 //! carry.
 
-/// Where a tenant is in its life.
+/// The status of a tenant.
 #[derive(
     Debug,
     Clone,
@@ -27,7 +27,7 @@ pub enum TenantStatus {
     Provisioning,
     /// In use.
     Active,
-    /// Kept, but nobody signs in.
+    /// Its data is retained, but nobody can sign in.
     Suspended,
     /// Being closed: within the grace period.
     Closing,
@@ -38,7 +38,7 @@ pub enum TenantStatus {
 }
 
 impl TenantStatus {
-    /// Every status, in the order of a tenant's life.
+    /// Every status, in the order of the lifecycle.
     pub const ALL: [Self; 7] = [
         Self::Pending,
         Self::Provisioning,
@@ -49,7 +49,7 @@ impl TenantStatus {
         Self::Relocating,
     ];
 
-    /// The status as it is stored and sent.
+    /// The status as stored and sent.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -77,7 +77,7 @@ pub enum StatusReason {
     SignedUp,
     /// The administrator confirmed the address.
     Confirmed,
-    /// Provisioning ended well.
+    /// The application made the resources.
     Provisioned,
     /// An operator's decision.
     Operator,
@@ -85,17 +85,17 @@ pub enum StatusReason {
     Dunning,
     /// The address was not confirmed in time.
     Expired,
-    /// The tenant's administrator asked for the end.
+    /// The tenant's administrator requested the closure.
     ClosureRequested,
-    /// The administrator, or an operator, took that back within the grace period.
+    /// The administrator or an operator undid the closure within the grace period.
     ClosureUndone,
     /// The grace period is over.
     GraceEnded,
-    /// The status is the same; the plan is another.
+    /// The plan changed and the status did not.
     PlanChanged,
 }
 
-/// Who wants a tenant to be suspended.
+/// The reason for a suspension that home wants.
 #[derive(
     Debug,
     Clone,
@@ -112,13 +112,13 @@ pub enum StatusReason {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Suspension {
-    /// An operator.
+    /// An operator's decision.
     Operator,
-    /// The dunning policy.
+    /// The dunning policy's decision.
     Dunning,
 }
 
-/// How a tenant's resources are made: shared with others, or its own.
+/// Whether a tenant's resources are shared or its own.
 #[derive(
     Debug,
     Clone,
@@ -144,14 +144,14 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// The tier as it is stored and sent.
+    /// The tier as stored and sent.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// What a user may do within a tenant.
+/// The role of a user within a tenant.
 #[derive(
     Debug,
     Clone,
@@ -178,7 +178,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role as tokens carry it.
+    /// The role as in tokens.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -1,15 +1,15 @@
-//! What home knows a tenant's chosen label by.
+//! Digests of custom subdomains, by which home knows them.
 
 use crate::{Invalid, text_schema, text_value};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-/// A keyed digest of a label that a tenant chose: HMAC-SHA-256 (RFC 2104) under a secret that the
-/// regions share.
+/// A keyed digest of a custom subdomain: HMAC-SHA-256 (RFC 2104) under a secret that the regions
+/// share.
 ///
-/// Equal labels have equal digests in every region. Who does not have the secret, such as home,
-/// learns no label from its digest, not even by trying all likely ones.
+/// Equal subdomains have equal digests in every region. Without the secret, which home's central
+/// functions do not have, nobody can find a subdomain from its digest by guessing.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]
@@ -18,7 +18,7 @@ pub struct SubdomainDigest(String);
 impl SubdomainDigest {
     const LENGTH: usize = 64;
 
-    /// A digest of 32 bytes, which the caller computed.
+    /// A digest from its 32 bytes, which the caller computed.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let mut text = String::with_capacity(Self::LENGTH);
@@ -55,4 +55,4 @@ impl FromStr for SubdomainDigest {
 
 text_value!(SubdomainDigest);
 
-text_schema!(SubdomainDigest, "A keyed digest of a subdomain that a tenant chose.", pattern: "^[0-9a-f]{64}$");
+text_schema!(SubdomainDigest, "A keyed digest of a custom subdomain.", pattern: "^[0-9a-f]{64}$");

@@ -67,14 +67,14 @@ fn codes_hold_no_free_text() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_as_such() {
+fn a_value_that_is_not_a_string_is_refused() {
     let refusal = serde_json::from_str::<TenantId>("[1]")
         .unwrap_err()
         .to_string();
     assert!(refusal.contains("expected a text"), "{refusal}");
 }
 
-/// The texts that the uuid crate reads as one UUID, and some that look like one to a person.
+/// The spellings that the uuid crate reads as one UUID, and some that look like one to a person.
 fn other_spellings(canonical: &str) -> Vec<String> {
     let simple = canonical.replace('-', "");
     let mut spellings = vec![
@@ -96,7 +96,7 @@ fn other_spellings(canonical: &str) -> Vec<String> {
         format!("{canonical}0"),
         String::new(),
     ];
-    // Digits and letters that are none of ASCII: full width, Cyrillic, Arabic-Indic.
+    // Digits and letters outside ASCII: full width, Cyrillic, Arabic-Indic.
     for (ascii, alike) in [
         ('0', '\u{ff10}'),
         ('1', '\u{661}'),
@@ -122,7 +122,7 @@ proptest! {
         prop_assert_eq!(alias.as_str().parse::<Alias>().unwrap(), alias);
     }
 
-    /// As the id of a path and as a member of a document alike.
+    /// In a path and as a member of a document alike.
     #[test]
     fn an_id_has_one_spelling(bytes: [u8; 16]) {
         let uuid = uuid::Uuid::from_bytes(bytes);
@@ -144,7 +144,7 @@ proptest! {
     }
 }
 
-/// What a document with this text would say.
+/// Deserializes a document that is this text.
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde::de::value::Error> {
     T::deserialize(serde::de::value::StrDeserializer::new(text))
 }

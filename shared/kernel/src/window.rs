@@ -1,11 +1,11 @@
-//! Windows of time that usage is totalled over, and the groups within them.
+//! Time windows over which usage is totalled, and the groups within them.
 
 use crate::{BillingPeriod, DimensionCode, Invalid, text_schema, text_value};
 use jiff::Timestamp;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
-/// How long a window is.
+/// The size of a window.
 #[derive(
     Debug,
     Clone,
@@ -38,12 +38,11 @@ pub enum WindowSize {
     Month,
 }
 
-/// From midnight to noon.
+/// Half a day, in seconds.
 const NOON_S: i64 = 12 * 3_600;
 
 impl WindowSize {
-    /// The first moment of the window that a moment is in, for a tenant whose days begin at an
-    /// anchor.
+    /// The start of the window that contains a point in time, for a tenant with this anchor.
     #[must_use]
     pub fn start(self, moment: Timestamp, anchor: BillingAnchor) -> Timestamp {
         match self {
@@ -51,6 +50,7 @@ impl WindowSize {
             Self::Hour => floor(moment, 3_600, anchor.offset_s()),
             Self::Day => floor(moment, 86_400, anchor.offset_s()),
             Self::Month => {
+                // Shifted back by the offset, a tenant's month is a calendar month in UTC.
                 let unshifted = shifted(moment, -anchor.offset_s());
                 shifted(
                     BillingPeriod::containing(unshifted).start(),
@@ -60,7 +60,7 @@ impl WindowSize {
         }
     }
 
-    /// The first moment after the window that begins at a moment.
+    /// The end, exclusive, of the window that starts at this time.
     #[must_use]
     pub fn end(self, start: Timestamp) -> Timestamp {
         match self {
@@ -70,7 +70,8 @@ impl WindowSize {
             Self::Month => {
                 let period = BillingPeriod::of_day(start);
                 let shift_s = start.as_second() - period.start().as_second();
-                // Whoever goes from window to window comes to the end.
+                // A loop over windows has to reach the end of time instead of repeating the last
+                // one.
                 if period.end() == Timestamp::MAX {
                     Timestamp::MAX
                 } else {
@@ -80,7 +81,7 @@ impl WindowSize {
         }
     }
 
-    /// The size's name.
+    /// The name of the size.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -94,9 +95,9 @@ fn no_size(_: &str) -> Invalid {
     }
 }
 
-/// Whole lengths since 1970 and an offset, in seconds.
+/// Rounds down to a multiple of `length_s` since 1970, shifted by `offset_s`.
 fn floor(moment: Timestamp, length_s: i64, offset_s: i64) -> Timestamp {
-    // `Timestamp::as_second` rounds towards zero, which is up for what came before 1970.
+    // `Timestamp::as_second` rounds towards zero, which is up before 1970.
     let second = moment.as_nanosecond().div_euclid(1_000_000_000);
     let second = i64::try_from(second).unwrap_or_default() - offset_s;
     Timestamp::from_second(second - second.rem_euclid(length_s) + offset_s)
@@ -109,11 +110,11 @@ fn shifted(moment: Timestamp, seconds: i64) -> Timestamp {
         .unwrap_or(moment)
 }
 
-/// When a tenant's days, and with them its billing periods, begin: a time of the day in UTC, to the
-/// minute.
+/// The time of day at which a tenant's days, and with them its billing periods, begin: in UTC, to
+/// the minute.
 ///
-/// From noon on it is in the evening before the date that the day is named by: where clocks are an
-/// hour ahead of UTC, midnight is 23:00, and their November begins on 31 October at 23:00.
+/// From noon on, the day begins on the evening before its date. Where clocks are an hour ahead of
+/// UTC, midnight is 23:00, and November begins on 31 October at 23:00.
 #[derive(
     Debug,
     Clone,
@@ -132,13 +133,13 @@ pub struct BillingAnchor {
 }
 
 impl BillingAnchor {
-    /// The anchor so many minutes after midnight, or nothing when that is another day.
+    /// The anchor at `minutes` after midnight; `None` if that is a day or more.
     #[must_use]
     pub fn after_midnight(minutes: u16) -> Option<Self> {
         (minutes < 24 * 60).then_some(Self { minutes })
     }
 
-    /// When the days begin of which one begins at a moment.
+    /// The anchor of a day that starts at this time.
     #[must_use]
     pub fn of_day(day: Timestamp) -> Self {
         let minutes = day.as_second().div_euclid(60).rem_euclid(24 * 60);
@@ -147,13 +148,14 @@ impl BillingAnchor {
         }
     }
 
-    /// How many minutes after midnight it is.
+    /// Minutes after midnight.
     #[must_use]
     pub const fn minutes(self) -> u16 {
         self.minutes
     }
 
-    /// From the midnight, in UTC, of the date that a day is named by to its first moment.
+    /// Seconds from midnight in UTC of a day's date to the day's start; negative for an evening
+    /// before.
     fn offset_s(self) -> i64 {
         let after_midnight_s = i64::from(self.minutes) * 60;
         if after_midnight_s < NOON_S {
@@ -193,10 +195,10 @@ impl std::fmt::Display for BillingAnchor {
     }
 }
 
-text_schema!(BillingAnchor, "When a tenant's days begin, in UTC.", pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$");
+text_schema!(BillingAnchor, "The time of day, in UTC, at which a tenant's days begin.", pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$");
 
-/// The part of a meter's usage with certain values of its dimensions, such as
-/// `model=large,tier=batch`; of a meter without dimensions the one group is empty.
+/// The part of a meter's usage with certain dimension values, such as `model=large,tier=batch`. A
+/// meter without dimensions has one group, which is empty.
 #[derive(
     Debug,
     Clone,
@@ -214,10 +216,10 @@ pub struct UsageGroup(String);
 impl UsageGroup {
     /// The most dimensions of a group.
     pub const DIMENSIONS_MAX: usize = 4;
-    /// The most bytes of its text.
+    /// The longest text, in bytes.
     pub const LENGTH_MAX: usize = 200;
 
-    /// The group of dimensions and their values, in the order of the catalogue.
+    /// The group with these dimension values, in the order of the catalogue.
     #[must_use]
     pub fn of<'d>(
         values: impl IntoIterator<Item = (&'d DimensionCode, &'d DimensionCode)>,
@@ -243,12 +245,12 @@ impl UsageGroup {
         pairs.find_map(|(name, value)| (name == dimension.as_str()).then_some(value))
     }
 
-    /// The group with its values of certain dimensions alone.
+    /// The group reduced to certain dimensions.
     #[must_use]
     pub fn narrowed(&self, dimensions: &[DimensionCode]) -> Self {
         let is_kept = |part: &&str| {
             part.split_once('=')
-                .is_some_and(|(name, _)| dimensions.iter().any(|kept| kept.as_str() == name))
+                .is_some_and(|(name, _)| dimensions.iter().any(|listed| listed.as_str() == name))
         };
         Self(
             self.0
@@ -259,7 +261,7 @@ impl UsageGroup {
         )
     }
 
-    /// Whether the group has all the values of another.
+    /// Whether the group contains all values of another group.
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
         let mut wanted = other.0.split(',').filter(|part| !part.is_empty());

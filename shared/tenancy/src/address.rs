@@ -1,15 +1,15 @@
-//! Where tenants' pages are: one host for each subdomain, by a pattern that the operator sets.
+//! The public addresses of tenants: one host per subdomain, by a pattern that the operator sets.
 
 use kernel::{Invalid, is_host_name};
 use std::str::FromStr;
 
-/// What stands for the subdomain in the pattern.
-const LABEL: &str = "{alias}";
-/// The longest subdomain that DNS takes.
-const LABEL_LENGTH_MAX: usize = 63;
+/// The placeholder of the subdomain in the pattern.
+const PLACEHOLDER: &str = "{alias}";
+/// The longest subdomain that DNS accepts (RFC 1035, section 2.3.4).
+const SUBDOMAIN_LENGTH_MAX: usize = 63;
 
-/// The addresses of tenants, such as `https://{alias}.app.example.com`; none where a region has no
-/// domain for them.
+/// The addresses of tenants, such as `https://{alias}.app.example.com`. Empty where the region has
+/// no domain for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Addresses(Option<Pattern>);
 
@@ -17,20 +17,20 @@ pub struct Addresses(Option<Pattern>);
 struct Pattern {
     before: String,
     after: String,
-    /// What follows the subdomain in the name of a host, with its dot.
+    /// The rest of a host name after the subdomain, with its leading dot.
     domain: String,
 }
 
 impl Addresses {
-    /// The address of a subdomain, without a slash at its end; none without a domain.
+    /// The address of a subdomain, without a trailing slash. `None` without a domain.
     #[must_use]
     pub fn url(&self, subdomain: &str) -> Option<String> {
         let Pattern { before, after, .. } = self.0.as_ref()?;
         Some(format!("{before}{subdomain}{after}"))
     }
 
-    /// The subdomain of a `Host` header; none where the host is not one of tenants' addresses, or is
-    /// malformed.
+    /// The subdomain in a `Host` header. `None` where the host is malformed or not below the
+    /// tenants' domain.
     #[must_use]
     pub fn subdomain(&self, host: &str) -> Option<String> {
         let host = host
@@ -39,7 +39,7 @@ impl Addresses {
             .to_ascii_lowercase();
         let subdomain = host.strip_suffix(self.0.as_ref()?.domain.as_str())?;
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        ((1..=LABEL_LENGTH_MAX).contains(&subdomain.len()) && subdomain.bytes().all(inner))
+        ((1..=SUBDOMAIN_LENGTH_MAX).contains(&subdomain.len()) && subdomain.bytes().all(inner))
             .then(|| subdomain.to_owned())
     }
 }
@@ -47,7 +47,7 @@ impl Addresses {
 impl FromStr for Addresses {
     type Err = Invalid;
 
-    /// A pattern, or nothing at all.
+    /// Parses a pattern. An empty text means that tenants have no addresses.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if text.is_empty() {
             return Ok(Self(None));
@@ -56,7 +56,7 @@ impl FromStr for Addresses {
             kind: "tenant address",
             rule: "an address such as https://{alias}.app.example.com",
         };
-        let (before, after) = text.split_once(LABEL).ok_or(invalid)?;
+        let (before, after) = text.split_once(PLACEHOLDER).ok_or(invalid)?;
         let (domain, port) = after
             .rsplit_once(':')
             .map_or((after, None), |(domain, port)| (domain, Some(port)));

@@ -1,11 +1,11 @@
-//! Thresholds of usage that a tenant wants to be told, besides those of its plan.
+//! Usage thresholds at which a tenant wants to be notified, in addition to those of its plan.
 
 use crate::change_set::{ChangeSet, State};
 use crate::{Actor, AuditAction, Context, FieldProblem, Username};
 use catalogue::{AlertThresholds, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many thresholds of one meter a tenant adds to those of its plan.
+/// The most thresholds of one meter that a tenant can add to those of its plan.
 pub const THRESHOLDS_MAX: usize = 10;
 /// The highest threshold, in percent of what the plan allows.
 pub const THRESHOLD_PERCENT_MAX: u16 = 1_000;
@@ -50,8 +50,7 @@ pub fn thresholds_of_plan<'a>(
     Ok(thresholds.into_iter().collect())
 }
 
-/// Decides that these are a tenant's own thresholds from now on, in place of those before; nothing
-/// where they are already.
+/// Replaces a tenant's own thresholds. `None` if they are the same already.
 #[must_use]
 pub fn decide_alert_thresholds(
     state: &State,

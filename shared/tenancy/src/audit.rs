@@ -1,49 +1,48 @@
-//! Who did what in a tenant: the audit trail. It stays in the region, and names people by username
-//! only.
+//! The audit trail of a tenant. It stays in the region and names people by username only.
 
 use crate::Username;
 use kernel::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One entry of a tenant's trail.
+/// One entry of a tenant's audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
-    /// The entry's identity.
+    /// The id of the entry.
     pub id: EventId,
-    /// When, UTC.
+    /// The time, in UTC.
     pub at: Timestamp,
-    /// Who.
+    /// Who acted.
     pub actor: Actor,
-    /// What.
+    /// The action.
     pub action: AuditAction,
-    /// On which user, invitation, plan or status: an id or a code, never a name.
+    /// The user, invitation, plan or status acted on: an id or a code, never a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Why it was refused, as the problem's name; absent for what was done.
+    /// The name of the problem if the action was refused; absent if it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }
 
-/// Who acts.
+/// Who acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
-    /// A user of the tenant, or of another one that tried.
+    /// A user of the tenant, or a user of another tenant who tried.
     User(Username),
-    /// Who holds the handle of a sign-up, or the code of a closure.
+    /// The holder of a sign-up's handle or of a closure's code.
     Holder,
     /// Home, on behalf of an operator.
     Operator,
     /// The application plane.
     Application,
-    /// The passing of time.
+    /// A deadline that passed.
     Clock,
     /// The region's user pool, where people can delete their own accounts.
     IdentityProvider,
 }
 
-/// What was done, or tried.
+/// An action that was done or tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditAction {
@@ -51,9 +50,9 @@ pub enum AuditAction {
     SignUp,
     /// The tenant's status changed; the target is the new one.
     ChangeStatus,
-    /// The application did not make, or not remove, the resources; the target is the reason.
+    /// The application failed to make or to remove the resources; the target is the reason.
     FailProvisioning,
-    /// The resources were asked for once more.
+    /// The resources were requested again.
     RetryProvisioning,
     /// The tenant was read.
     ReadTenant,
@@ -65,7 +64,7 @@ pub enum AuditAction {
     ChangeRole,
     /// A user was removed.
     RemoveUser,
-    /// The user pool has the account of a user no more, so the user was removed.
+    /// A user was removed because the user pool no longer has the account.
     LoseAccount,
     /// The invitations were listed.
     ListInvitations,
@@ -77,31 +76,31 @@ pub enum AuditAction {
     WithdrawInvitation,
     /// An invitation was accepted.
     AcceptInvitation,
-    /// Another plan was asked for; the target is the plan.
+    /// Another plan was requested; the target is the plan.
     RequestPlan,
     /// A plan came into force; the target is the plan.
     ChangePlan,
-    /// The levels of usage that the tenant has were read.
+    /// The tenant's usage thresholds were read.
     ReadAlertThresholds,
-    /// The tenant's own levels of usage were set.
+    /// The tenant's own usage thresholds were set.
     SetAlertThresholds,
-    /// A subdomain was asked for.
+    /// A subdomain was requested.
     ReserveSubdomain,
-    /// The subdomain, and what was asked for, was given up.
+    /// The subdomain and the pending request for one were released.
     ReleaseAddress,
-    /// What was asked for came about or did not; the target is `active` or `refused`.
+    /// A request for a subdomain was completed; the target is `active` or `refused`.
     ChangeAddress,
-    /// The end was asked for.
+    /// The closure was requested.
     Close,
-    /// That was taken back.
+    /// The closure was undone.
     UndoClosure,
-    /// The trail was read.
+    /// The audit trail was read.
     ReadAudit,
     /// The machine clients were listed.
     ListClients,
     /// A machine client was made; the target is its id.
     CreateClient,
-    /// A machine client got a successor; the target is the old one's id.
+    /// A machine client was replaced; the target is the old client's id.
     RotateClient,
     /// A machine client was revoked.
     RevokeClient,
@@ -111,6 +110,6 @@ pub enum AuditAction {
     SetIdentityProvider,
     /// The tenant's own identity provider was removed.
     RemoveIdentityProvider,
-    /// A person joined for whom the tenant's own identity provider vouches.
+    /// A person joined through the tenant's own identity provider.
     JoinByProvider,
 }

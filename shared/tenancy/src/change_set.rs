@@ -1,4 +1,4 @@
-//! What a decision reads and what it changes.
+//! The input and the result of a decision.
 
 use crate::operation::steps;
 use crate::tenant::status_changed;
@@ -16,95 +16,95 @@ use contract::{
 };
 use kernel::{InvitationId, KnownReason, ReasonCode, Role, StatusReason, Timestamp};
 
-/// What a decision is made on: a tenant, and the sign-up that made it while that is still known.
+/// The input of a decision: a tenant, and its sign-up while that is still stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// The tenant.
     pub tenant: Tenant,
-    /// Its sign-up.
+    /// The sign-up that created it.
     pub signup: Option<Signup>,
 }
 
-/// What a decision changes, to be stored in one transaction on condition that the tenant is still
-/// the one that it was made on.
+/// The changes that a decision makes. They are stored in one transaction, on condition that the
+/// tenant's generation has not changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSet {
-    /// The tenant that it was made on.
+    /// The tenant that the decision read.
     pub before: Tenant,
-    /// The tenant from now on.
+    /// The tenant after the change.
     pub tenant: Tenant,
-    /// The sign-up from now on, where it changes.
+    /// The changed sign-up, if it changes.
     pub signup: Option<Signup>,
-    /// The organisation's name from now on, where it changes.
+    /// The organisation's new name, if it changes.
     pub organisation: Option<OrganisationName>,
-    /// What changes of users, invitations and clients.
+    /// Changes to users, invitations, clients and the identity provider.
     pub members: Vec<MemberChange>,
-    /// What is published.
+    /// Events to publish.
     pub events: Vec<TenantEvent>,
-    /// When the tenant has to be looked at again.
+    /// Tasks to schedule for the tenant.
     pub due: Vec<ScheduledTask>,
-    /// What it need no longer be looked at for.
+    /// Tasks that are done and can be removed.
     pub done: Vec<ScheduledTask>,
-    /// What the audit trail says of it.
+    /// New entries of the audit trail.
     pub audit: Vec<AuditEntry>,
 }
 
-/// A change of a user or an invitation, or of what else signs in.
+/// A change to a user, an invitation, a client or the identity provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MemberChange {
     /// A user joins.
     Join(Box<User>),
-    /// A user proved to read the address, at this moment.
+    /// A user proved at this moment that they read mail to the address.
     Confirm(Username, Timestamp),
-    /// A user has another role.
+    /// A user gets another role.
     Role(Username, Role),
     /// A user leaves.
     Leave(Box<User>),
-    /// An invitation is made, or replaces the one to the same address.
+    /// An invitation is made. It replaces an earlier one to the same address.
     Invite(Box<Invitation>),
     /// An invitation is accepted or withdrawn, and erased.
     CloseInvitation(InvitationId),
-    /// A user who was removed may not come back uninvited.
+    /// A removed user may come back only by invitation.
     Block(Username),
-    /// That holds no more.
+    /// A user is no longer blocked.
     Unblock(Username),
-    /// A client is made or changes.
+    /// A client is made or changed.
     Client(Box<MachineClient>),
-    /// A client is forgotten.
+    /// A client is deleted.
     DeleteClient(Box<MachineClient>),
     /// The tenant's own identity provider is set.
     Provider(Box<IdentityProvider>),
-    /// The tenant's own identity provider is forgotten.
+    /// The tenant's own identity provider is deleted.
     NoProvider,
 }
 
-/// An event that a decision states.
+/// An event that a decision publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantEvent {
     /// The tenant's status or plan changed.
     Status(Envelope<TenantStatusChanged>),
-    /// A policy holds.
+    /// A policy was applied.
     PolicyApplied(Envelope<TenantPolicyApplied>),
-    /// Another plan is asked for.
+    /// Another plan is requested.
     PlanChange(Envelope<PlanChangeRequested>),
-    /// How far a claim to a subdomain is.
+    /// The progress of a subdomain reservation.
     Subdomains(Envelope<SubdomainReservationUpdated>),
-    /// Another subdomain leads to the tenant.
+    /// The tenant's subdomain changed.
     Address(Envelope<TenantAddressChanged>),
-    /// The tenant's data is erased.
+    /// The tenant's data was erased.
     Erased(Envelope<TenantErased>),
-    /// How far a central onboarding is.
+    /// The progress of a central onboarding.
     Onboarding(Envelope<OnboardingProgressed>),
-    /// The application is asked for resources.
+    /// Resources are requested from the application.
     Provision(Envelope<TenantProvisioningRequested>),
-    /// The application is asked to remove them.
+    /// The removal of the resources is requested from the application.
     Deprovision(Envelope<TenantDeprovisioningRequested>),
-    /// The same in the words of AWS SaaS Builder Toolkit.
+    /// The same request in the format of AWS SaaS Builder Toolkit.
     Toolkit(ToolkitEvent),
 }
 
 impl ChangeSet {
-    /// An changes in which only the generation changes.
+    /// A change set that increments the generation and changes nothing else.
     #[must_use]
     pub fn of(state: &State) -> Self {
         let before = state.tenant.clone();
@@ -135,7 +135,7 @@ impl ChangeSet {
         )));
     }
 
-    /// Changes the sign-up, and tells home where home follows it.
+    /// Changes the sign-up. Notifies home if home started the onboarding.
     pub(crate) fn progress(
         &mut self,
         signup: &Signup,
@@ -145,6 +145,7 @@ impl ChangeSet {
         let mut signup = self.signup.take().unwrap_or_else(|| signup.clone());
         change(&mut signup);
         signup.revision += 1;
+        // One decision may change the sign-up more than once: home needs only the last event.
         self.events
             .retain(|event| !matches!(event, TenantEvent::Onboarding(_)));
         self.events
@@ -152,7 +153,7 @@ impl ChangeSet {
         self.signup = Some(signup);
     }
 
-    /// Adds to the audit trail.
+    /// Adds an entry to the audit trail.
     pub(crate) fn note(
         &mut self,
         actor: Actor,
@@ -172,21 +173,21 @@ impl ChangeSet {
     }
 }
 
-/// The application chose its reason itself, so it does not leave the region.
-fn without_the_applications_words(step: Step) -> Step {
-    let told = |reason: ReasonCode| match step.name {
+/// Replaces a reason that the application chose: such text must not leave the region.
+fn without_application_reason(step: Step) -> Step {
+    let published = |reason: ReasonCode| match step.name {
         StepName::Provisioning if reason != KnownReason::NoAnswer.into() => {
             KnownReason::Application.into()
         }
         _ => reason,
     };
     Step {
-        reason: step.reason.map(told),
+        reason: step.reason.map(published),
         ..step
     }
 }
 
-/// What home is told of a sign-up that it handed over.
+/// The progress event for home. `None` if home did not start the onboarding.
 pub(crate) fn onboarding_progressed(
     signup: &Signup,
     tenant: &Tenant,
@@ -205,7 +206,7 @@ pub(crate) fn onboarding_progressed(
             alias: tenant.alias.clone(),
             steps: steps(signup, tenant)
                 .into_iter()
-                .map(without_the_applications_words)
+                .map(without_application_reason)
                 .collect(),
             revision: signup.revision,
         },

@@ -1,26 +1,27 @@
-//! What a token says of its bearer.
+//! The claims of a token.
 
 use crate::Tenant;
 use kernel::{Alias, EntitlementCode, PlanCode, RegionCode, Role, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};
 
-/// The claims that the application plane reads, in the id token and the access token alike.
+/// The claims that the application plane reads. The id token and the access token have the same
+/// ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Claims {
     /// The tenant that the token is for.
     pub tenant_id: TenantId,
-    /// The tenant's public subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
     /// The region that the tenant lives in.
     pub region: RegionCode,
-    /// What the user may do in the tenant; a machine has no role.
+    /// The user's role in the tenant; a machine has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// The tenant's plan.
     pub plan: PlanCode,
-    /// What the tenant is entitled to.
+    /// The tenant's entitlements.
     pub entitlements: Vec<EntitlementCode>,
-    /// Which version of home's policy these are; 0 before home's first.
+    /// The version of home's policy that the entitlements come from; 0 before the first policy.
     pub policy_version: u64,
 }
 
@@ -30,7 +31,7 @@ pub enum ClaimsRefusal {
     /// The address is not confirmed, or the tenant's resources are being made.
     #[error("tenant-not-ready")]
     NotReady,
-    /// Suspended, by the region or by home.
+    /// Suspended, by its status or by home's policy.
     #[error("tenant-suspended")]
     Suspended,
     /// Closed or being closed.
@@ -38,7 +39,7 @@ pub enum ClaimsRefusal {
     Closed,
 }
 
-/// Decides what a token of a user, or of a machine, says: when it is issued and at every refresh.
+/// Decides the claims of a user's or a machine's token, when it is issued and at every refresh.
 ///
 /// # Errors
 /// When nobody may sign in to the tenant. The error's text is a stable code.
@@ -54,6 +55,7 @@ pub fn claims(
         TenantStatus::Active | TenantStatus::Relocating if tenant.policy.suspension.is_some() => {
             return Err(ClaimsRefusal::Suspended);
         }
+        // A tenant stays usable while it moves to another region.
         TenantStatus::Active | TenantStatus::Relocating => {}
     }
     Ok(Claims {
@@ -67,10 +69,10 @@ pub fn claims(
     })
 }
 
-/// What the administration of a tenant reads from a verified access token.
+/// The part of a verified access token that the administration of a tenant reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Bearer {
-    /// The tenant that the token is for, where the pool's trigger said so.
+    /// The tenant that the token is for, if the pool's trigger set it.
     #[serde(default)]
     pub tenant_id: Option<TenantId>,
     /// The user.
@@ -78,7 +80,7 @@ pub struct Bearer {
     pub username: crate::Username,
 }
 
-/// The identity provider's own name of an account.
+/// Reads the identity provider's name of an account.
 fn of_account<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<crate::Username, D::Error> {

@@ -1,4 +1,4 @@
-//! Machine clients: how a tenant's own services get tokens.
+//! Machine clients: credentials with which a tenant's own services get tokens.
 
 use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::settings::after;
@@ -13,21 +13,23 @@ use std::str::FromStr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// How many clients of a tenant can be in use, besides those that are about to end.
+/// The most clients of a tenant in use, not counting those that are about to end.
 pub const CLIENTS_MAX: usize = 5;
-/// How many clients a tenant can have with those that are about to end.
+/// The most clients of a tenant, counting those that are about to end.
 pub const CLIENTS_KEPT_MAX: usize = 10;
-/// How long a client that was replaced can still be used.
+/// How long a replaced client stays usable, so that the tenant's services can switch to the new
+/// one.
 pub const ROTATION: SignedDuration = SignedDuration::from_hours(24);
 
-/// The identity of a tenant's client: a function of the tenant and of the request that makes it.
+/// The id of a tenant's client, derived from the tenant and the request that creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, format = "uuid", description = "A machine client of a tenant.")]
 pub struct ClientId(Uuid);
 
 impl ClientId {
-    /// The client that the request with this key makes (RFC 9562, UUID version 5).
+    /// Derives the client's id from the idempotency key of the request (RFC 9562, UUID version 5),
+    /// so that a repeated request names the same client.
     #[must_use]
     pub fn of(tenant: TenantId, key: &KeyDigest) -> Self {
         let name = format!("client:{}", key.as_str());
@@ -60,66 +62,66 @@ impl<'de> Deserialize<'de> for ClientId {
     }
 }
 
-/// A client of a tenant. Its secret is known to the identity provider and to the tenant, and stored
-/// nowhere else.
+/// A client of a tenant. Only the identity provider and the tenant have its secret; Meridian does
+/// not store it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineClient {
-    /// Its identity, and its name at the identity provider.
+    /// Its id, which is also its name at the identity provider.
     pub id: ClientId,
-    /// What the identity provider calls it in tokens; absent while it is being made.
+    /// The identity provider's id of it, as in tokens; absent while it is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// The tenant.
     pub tenant: TenantId,
-    /// What it may do.
+    /// The permissions of the client.
     pub scopes: Vec<MachineScope>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
-    /// Which client it takes the place of.
+    /// The client that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<ClientId>,
-    /// From when on it cannot be used; absent while nobody has ended it.
+    /// The time from which it cannot be used; absent while no end is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,
 }
 
 impl MachineClient {
-    /// Whether it may do something at a moment.
+    /// Whether it has the scope and has not ended.
     #[must_use]
     pub fn may(&self, scope: MachineScope, now: Timestamp) -> bool {
         self.scopes.contains(&scope) && !self.has_ended(now)
     }
 
-    /// Whether it cannot be used any more.
+    /// Whether it can no longer be used.
     #[must_use]
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.ends_at.is_some_and(|end| end <= now)
     }
 }
 
-/// A client to be made.
+/// A request for a client.
 #[derive(Debug, Clone)]
 pub struct ClientWish {
-    /// Its identity.
+    /// The id of the new client.
     pub id: ClientId,
-    /// What it may do.
+    /// Its permissions.
     pub scopes: Vec<MachineScope>,
-    /// Which one it takes the place of.
+    /// The client that it replaces.
     pub replaces: Option<ClientId>,
-    /// Who asks.
+    /// The user who requests it.
     pub by: Username,
 }
 
-/// Decides that a client is made. It is known here before the identity provider makes it, so that
-/// nothing that was cut off is forgotten.
+/// Decides to create a client. It is stored before the identity provider creates it, so that a
+/// request that is cut off in between leaves a trace.
 ///
 /// # Errors
 /// When the tenant is not active or has too many clients, or when the client to be replaced is
-/// unknown, not made yet, or replaced already.
+/// unknown, not created yet, or already replaced.
 pub fn decide_client(
     state: &State,
     clients: &[MachineClient],
-    wish: &ClientWish,
+    request: &ClientWish,
     context: &Context,
 ) -> Result<ChangeSet, Refusal> {
     let tenant = &state.tenant;
@@ -128,7 +130,7 @@ pub fn decide_client(
             status: tenant.status,
         });
     }
-    if let Some(old) = wish.replaces {
+    if let Some(old) = request.replaces {
         let known = clients
             .iter()
             .find(|client| client.id == old)
@@ -142,7 +144,8 @@ pub fn decide_client(
         .iter()
         .filter(|client| is_in_use(client, clients))
         .count();
-    let full = wish.replaces.is_none() && in_use >= CLIENTS_MAX;
+    // A successor takes its predecessor's place, so it does not need room among those in use.
+    let full = request.replaces.is_none() && in_use >= CLIENTS_MAX;
     if full || clients.len() >= CLIENTS_KEPT_MAX {
         return Err(Refusal::TooManyClients);
     }
@@ -150,20 +153,20 @@ pub fn decide_client(
     changes
         .members
         .push(MemberChange::Client(Box::new(MachineClient {
-            id: wish.id,
+            id: request.id,
             client_id: None,
             tenant: tenant.id,
-            scopes: wish.scopes.clone(),
+            scopes: request.scopes.clone(),
             created_at: context.now,
-            replaces: wish.replaces,
+            replaces: request.replaces,
             ends_at: None,
         })));
-    let (action, target) = match wish.replaces {
-        None => (AuditAction::CreateClient, wish.id),
+    let (action, target) = match request.replaces {
+        None => (AuditAction::CreateClient, request.id),
         Some(old) => (AuditAction::RotateClient, old),
     };
     changes.note(
-        Actor::User(wish.by),
+        Actor::User(request.by),
         action,
         Some(target.to_string()),
         context,
@@ -171,8 +174,8 @@ pub fn decide_client(
     Ok(changes)
 }
 
-/// Whether a client counts: one that is being made in the place of another does not, as long as
-/// that one does.
+/// Whether a client counts towards the limit. A successor that is still being created does not
+/// count as long as its predecessor does.
 fn is_in_use(client: &MachineClient, clients: &[MachineClient]) -> bool {
     let old = clients
         .iter()
@@ -180,11 +183,11 @@ fn is_in_use(client: &MachineClient, clients: &[MachineClient]) -> bool {
     client.ends_at.is_none() && old.is_none_or(|old| old.ends_at.is_some())
 }
 
-/// Decides that the identity provider has made a client. The one that it replaces ends in a day.
-/// Nothing changes where the client is known to be made.
+/// Records that the identity provider has created a client. The client that it replaces ends in a
+/// day. `None` if that is recorded already.
 ///
 /// # Errors
-/// When the client has been revoked meanwhile.
+/// When the client is not among the tenant's clients.
 pub fn decide_client_made(
     state: &State,
     clients: &[MachineClient],
@@ -214,7 +217,7 @@ pub fn decide_client_made(
     Ok(Some(changes))
 }
 
-/// Decides that a client cannot be used from now on. The identity provider forgets it afterwards.
+/// Ends a client at once. The identity provider's copy is deleted afterwards.
 #[must_use]
 pub fn decide_revocation(
     state: &State,
@@ -236,7 +239,7 @@ pub fn decide_revocation(
     Some(changes)
 }
 
-/// Decides that a client is forgotten here, since the identity provider has forgotten it.
+/// Deletes a client after the identity provider has deleted it.
 #[must_use]
 pub fn decide_forgotten(state: &State, client: &MachineClient) -> ChangeSet {
     let mut changes = ChangeSet::of(state);
@@ -259,8 +262,8 @@ fn end(changes: &mut ChangeSet, client: &MachineClient, at: Timestamp) {
     });
 }
 
-/// What is over takes what signed in by the tenant's own provider along: only the tenant's clients
-/// are left to end where it lives.
+/// Removes the federation of a closed tenant. The tenant's clients are removed by the caller, at
+/// the identity provider.
 pub(crate) fn decide_clients_ended(state: &State) -> Option<ChangeSet> {
     let is_over = state.tenant.status == TenantStatus::Closed && state.tenant.federation.is_some();
     let mut changes = ChangeSet::of(state);

@@ -1,4 +1,4 @@
-//! The end of a tenant: grace, last usage, retention, erasure.
+//! The closure of a tenant: grace period, last usage, retention, erasure.
 
 use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::provisioning::{Provisioning, request_deprovisioning};
@@ -13,34 +13,35 @@ use contract::{Envelope, Stream, TenantErased};
 use kernel::{StatusReason, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// How far a tenant's end is.
+/// The progress of a tenant's closure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closure {
-    /// When it was asked for.
+    /// When the closure was requested.
     pub requested_at: Timestamp,
-    /// Until when it can be undone.
+    /// The end of the grace period, until which the closure can be undone.
     pub ends_at: Timestamp,
-    /// Whether the tenant was suspended when it was asked for.
+    /// Whether the tenant was suspended when the closure was requested.
     pub was_suspended: bool,
-    /// The code that undoes it without a sign-in, as a digest; absent where nobody was given one.
+    /// The digest of the code that undoes the closure without a sign-in; absent if no code was
+    /// given out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<KeyDigest>,
-    /// From when on no usage is taken.
+    /// The time from which usage is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fenced_at: Option<Timestamp>,
     /// When the tenant was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
-    /// When everything personal was erased.
+    /// When all personal data was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Timestamp>,
-    /// How far the application is with the tenant's resources; absent where nobody is asked.
+    /// The progress of the application with removing the resources; absent if it was not asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprovisioning: Option<Provisioning>,
 }
 
-/// Decides that a tenant closes, unless that is undone within the grace period. One that is closing
-/// already gets another code, since the answer with the first one may have been lost.
+/// Starts the closure of a tenant, which can be undone within the grace period. A tenant that is
+/// already closing gets a new code, since the response with the first one may have been lost.
 ///
 /// # Errors
 /// When the tenant is neither active nor suspended, nor within the grace period.
@@ -93,11 +94,11 @@ pub fn decide_closure(
     Ok(changes)
 }
 
-/// Decides that a closing tenant is what it was before. A code, where one is given, has to be the
-/// one that came with the closure.
+/// Returns a closing tenant to its earlier status. A code, if one is given, has to be the code of
+/// the closure.
 ///
 /// # Errors
-/// When the tenant is not closing, when its grace is over, or when the code is wrong.
+/// When the tenant is not closing, its grace period is over, or the code is wrong.
 pub fn decide_reopening(
     state: &State,
     actor: Actor,
@@ -144,8 +145,8 @@ pub fn decide_reopening(
     Ok(changes)
 }
 
-/// The grace is over: no usage is taken from now on, and what was taken is settled before the
-/// tenant is closed.
+/// Ends the grace period: usage is refused from now on. The tenant is closed only after its
+/// accepted usage has been rolled up.
 pub(crate) fn decide_fence(
     state: &State,
     due: &ScheduledTask,
@@ -156,6 +157,7 @@ pub(crate) fn decide_fence(
         .closure
         .as_ref()
         .filter(|_| state.tenant.status == TenantStatus::Closing)?;
+    // The closure may have been undone and requested again: an earlier task has another time.
     if closure.fenced_at.is_some() || closure.ends_at != due.at {
         return None;
     }
@@ -171,7 +173,7 @@ pub(crate) fn decide_fence(
     Some(changes)
 }
 
-/// The tenant is closed once nothing of its usage waits to be settled, or has waited for too long.
+/// Closes the tenant once its usage is rolled up, or after [`DRAIN_MAX`].
 pub(crate) fn decide_drained(
     state: &State,
     is_drained: bool,
@@ -202,6 +204,7 @@ pub(crate) fn decide_drained(
         closure.closed_at = Some(context.now);
     }
     changes.release_subdomains(context);
+    // Removing the DNS records needs the names of the subdomains, so they are retained that long.
     let at = after(
         context.now,
         settings
@@ -213,7 +216,7 @@ pub(crate) fn decide_drained(
         kind: TaskKind::Erasure,
         tenant: state.tenant.id,
     });
-    // Nothing signs in any more, so the user pool need not know what could.
+    // Nobody can sign in any more, so the clients are removed from the user pool.
     changes.due.push(ScheduledTask {
         at: context.now,
         kind: TaskKind::Clients,
@@ -222,8 +225,8 @@ pub(crate) fn decide_drained(
     Ok(Some(changes))
 }
 
-/// A sign-up that nobody confirmed in time, or whose resources could not be made: the tenant is
-/// closed, and erased at once.
+/// Closes a sign-up that nobody confirmed in time, or whose resources could not be made, and has it
+/// erased at once.
 pub(crate) fn decide_expiry(
     state: &State,
     settings: &Settings,
@@ -276,7 +279,7 @@ pub(crate) fn decide_expiry(
     Ok(Some(changes))
 }
 
-/// Whether a tenant's data has to be erased now.
+/// Whether a tenant's data is to be erased now.
 #[must_use]
 pub fn is_erasable(state: &State) -> bool {
     let closure = state.tenant.closure.as_ref();
@@ -284,8 +287,8 @@ pub fn is_erasable(state: &State) -> bool {
     state.tenant.status == TenantStatus::Closed && closure.is_some() && !erased
 }
 
-/// Decides what follows once everything personal of a closed tenant is erased: home is told, and
-/// the application is asked to remove what it made.
+/// Records that all personal data of a closed tenant is erased. Home is notified, and the
+/// application is asked to remove the tenant's resources.
 #[must_use]
 pub fn decide_erased(
     state: &State,

@@ -1,4 +1,4 @@
-//! Codes that people paste out of a mail or a page, with whatever came along.
+//! Codes that people paste from a mail or a page, possibly with other characters around them.
 
 use crate::KeyDigest;
 use icu_normalizer::ComposingNormalizerBorrowed;
@@ -8,12 +8,12 @@ use kernel::Invalid;
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest text that is looked at as a code: more than the longest code, one blank after each
-/// of its letters.
+/// The longest text that is tried as a code, in bytes: room for the longest code with a blank after
+/// each character.
 const PASTED_LENGTH_MAX: usize = 512;
 
-/// What is left of a pasted code without blanks, hyphens and what is not seen; letters and digits
-/// of full width are plain ones (UAX 15, form KC). No code of ours has hyphens that count.
+/// Removes blanks, hyphens and invisible characters from a pasted code and makes full-width letters
+/// and digits plain (UAX 15, form KC). No code of ours contains a hyphen.
 pub(crate) fn pasted(text: &str) -> Option<String> {
     if text.len() > PASTED_LENGTH_MAX {
         return None;
@@ -34,12 +34,12 @@ pub(crate) fn pasted(text: &str) -> Option<String> {
     )
 }
 
-/// The digits that the identity provider mails to prove an address.
+/// The digits that the identity provider mails to prove ownership of an address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfirmationCode(String);
 
 impl ConfirmationCode {
-    /// The digits: for the identity provider.
+    /// The digits, for the identity provider only.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -67,7 +67,7 @@ impl fmt::Debug for ConfirmationCode {
     }
 }
 
-/// The secret by which a closure is undone without signing in.
+/// The secret that undoes a closure without a sign-in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UndoCode(u128);
 
@@ -78,13 +78,13 @@ impl UndoCode {
         Self(u128::from_be_bytes(random))
     }
 
-    /// The code itself: for who closes the tenant, and nowhere else.
+    /// The code itself, for the person who closes the tenant and nobody else.
     #[must_use]
     pub fn reveal(&self) -> String {
         format!("{:032x}", self.0)
     }
 
-    /// What is stored of it.
+    /// The digest that is stored.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         KeyDigest::of("closure", &self.reveal())
@@ -99,7 +99,7 @@ impl FromStr for UndoCode {
             kind: "undo code",
             rule: "the undo_code of the closure",
         };
-        // Parsing a number takes a sign, too.
+        // `from_str_radix` accepts a leading sign, which no code has.
         let digits = pasted(text)
             .filter(|code| code.len() == 32 && code.bytes().all(|b| b.is_ascii_hexdigit()));
         digits

@@ -7,15 +7,15 @@ use std::str::FromStr;
 
 /// A readable subdomain of a tenant's address, such as `acme` in `acme.app.example.com`.
 ///
-/// Somebody typed it, and it may be an organisation's name: like what is personal it stays in the
-/// region, and shows itself only to who asks for it by `expose`. It is serialized to be stored, and
-/// to be shown to the tenant's users.
+/// Somebody typed it, and it may be an organisation's name. So it is treated as personal data: it
+/// stays in the region, and only `expose` returns it. It is serialized for storage and for the
+/// tenant's own users.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CustomSubdomain(String);
 
 /// Names that would make an address look like the provider's own, or that machines give a meaning
-/// to.
+/// to, such as `autodiscover` and `wpad`.
 const RESERVED: [&str; 56] = [
     "abuse",
     "account",
@@ -79,8 +79,8 @@ impl CustomSubdomain {
     const LENGTH_MIN: usize = 3;
     const LENGTH_MAX: usize = 32;
 
-    /// The subdomain itself: for the region's own table and records, and for the tenant's users. Never
-    /// to be logged, nor put into an error or an event.
+    /// The subdomain itself, for the region's own table and DNS records and for the tenant's users.
+    /// It must not appear in logs, errors or events.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -90,8 +90,8 @@ impl CustomSubdomain {
 impl FromStr for CustomSubdomain {
     type Err = Invalid;
 
-    /// Neither a random alias nor a region's code is taken for a subdomain, so that none can be
-    /// mistaken for one.
+    /// Parses a subdomain. A text that is a valid alias or region code is refused, so that a custom
+    /// subdomain cannot be mistaken for one.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = |rule| Invalid {
             kind: "subdomain",

@@ -1,5 +1,5 @@
-//! Names that are shown to others: something of them is seen, nothing of them hides, and none is a
-//! link.
+//! Names that are shown to other people. They must have visible characters, must not hide any, and
+//! must not be a link.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::props::{
@@ -7,9 +7,9 @@ use icu_properties::props::{
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// Characters that fonts show as nothing although Unicode counts them as letters or symbols: the
-/// blank of Braille, the null notehead, two blanks of hieroglyphs, and what stands for an object
-/// that is not there.
+/// Characters that fonts draw as nothing although Unicode counts them as letters or symbols: the
+/// Braille blank, the null notehead, two blanks of hieroglyphs, and the object replacement
+/// character.
 const BLANK: [char; 5] = [
     '\u{2800}',
     '\u{1d159}',
@@ -17,7 +17,7 @@ const BLANK: [char; 5] = [
     '\u{13442}',
     '\u{fffc}',
 ];
-/// What programs that show mails make a link of as soon as something follows the colon.
+/// Schemes that mail programs turn into a link as soon as something follows the colon.
 const SCHEMES: [&str; 41] = [
     "http",
     "https",
@@ -66,15 +66,15 @@ const SEEN: &str = "a text with at least one letter, digit or symbol that is see
 const PLAIN: &str = "on one line, without characters that are not seen or turn others around";
 const UNLINKED: &str = "without web addresses, e-mail addresses, telephone numbers and links";
 
-/// Keyboards for Khmer, Lao, Myanmar and Thai put it between words: a line may end there, and
-/// nothing is shown.
+/// Keyboards for Khmer, Lao, Myanmar and Thai put it between words, where a line may break. It is
+/// invisible.
 const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
-/// A text as it is shown: composed (UAX 15, form C), with one blank where there were several, and
-/// none around it.
+/// Prepares a text for display: composed (UAX 15, form C), trimmed, with a single blank between
+/// words.
 ///
 /// # Errors
-/// Why it cannot be shown, in words that complete "must be".
+/// Why the text cannot be shown, worded to follow "must be".
 pub(crate) fn displayed(text: &str) -> Result<String, &'static str> {
     let composed = |text: &str| {
         ComposingNormalizerBorrowed::new_nfc()
@@ -99,7 +99,7 @@ fn category(character: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(character)
 }
 
-/// Whether nothing is shown for a character by itself (Unicode, `Default_Ignorable_Code_Point`).
+/// Whether a character is invisible by itself (Unicode, `Default_Ignorable_Code_Point`).
 fn is_ignorable(character: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
@@ -108,7 +108,7 @@ fn is_blank(character: char) -> bool {
     character.is_whitespace() || is_ignorable(character) || BLANK.contains(&character)
 }
 
-/// Whether a character is something to be read, and not only a mark on another.
+/// Whether a character is visible by itself, and not only a mark on another.
 fn is_seen(character: char) -> bool {
     let category = category(character);
     let drawn = [
@@ -116,26 +116,26 @@ fn is_seen(character: char) -> bool {
         GeneralCategoryGroup::Number,
         GeneralCategoryGroup::Symbol,
     ];
-    // An accent that stands alone is a symbol to Unicode.
+    // Unicode counts a standalone accent as a symbol.
     let is_drawn = category != GeneralCategory::ModifierSymbol
         && drawn.iter().any(|group| group.contains(category));
     is_drawn && !is_blank(character)
 }
 
-/// Whether a text holds characters that break lines, that are not seen, or that hide or turn around
-/// what is beside them.
+/// Whether a text contains characters that break lines, are invisible, or hide or reverse the
+/// characters beside them.
 fn holds_unseen(text: &str) -> bool {
     use GeneralCategory::{
         Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Surrogate,
         Unassigned,
     };
-    // What comes before, and the letter of which that is a part or a mark.
+    // The preceding character, and the last one that is neither a mark nor a format character.
     let (mut before, mut base) = (None, None);
     for character in text.chars() {
         let category = category(character);
         let refused = match category {
-            // Persian, Hindi and emoji are not written rightly without joiners; elsewhere they
-            // hide.
+            // Persian, Hindi and emoji need joiners to be written correctly. Elsewhere joiners are
+            // invisible.
             Format if joins(character) => before.is_none_or(joins) || !base.is_some_and(is_joined),
             Format if character == MONGOLIAN_VOWEL_SEPARATOR => {
                 base.map(script) != Some(Script::Mongolian)
@@ -146,7 +146,7 @@ fn holds_unseen(text: &str) -> bool {
             Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate
             | Unassigned => true,
             SpaceSeparator => false,
-            // Which form of a character is meant: of an emoji, or of a Han character in a name.
+            // A variation selector chooses the form of an emoji, or of a Han character in a name.
             _ if is_variation_selector(character) => {
                 !before.is_some_and(is_seen) || base.is_some_and(|base| !has_variants(base))
             }
@@ -155,7 +155,7 @@ fn holds_unseen(text: &str) -> bool {
         if refused {
             return true;
         }
-        // What is left out at the end separates nothing.
+        // It is removed later, so it must not count as the preceding character.
         if character == ZERO_WIDTH_SPACE {
             continue;
         }
@@ -171,7 +171,7 @@ fn script(character: char) -> Script {
     CodePointMapData::<Script>::new().get(character)
 }
 
-/// Whether a character is of a script in which no blank is between words.
+/// Whether a character's script is written without blanks between words.
 fn is_of_words_without_blanks(base: char) -> bool {
     matches!(
         script(base),
@@ -179,8 +179,7 @@ fn is_of_words_without_blanks(base: char) -> bool {
     )
 }
 
-/// Whether letters of a character's script have other forms, of which a selector says which is
-/// meant.
+/// Whether characters of this script have variants, among which a variation selector chooses.
 fn has_variants(base: char) -> bool {
     !matches!(
         script(base),
@@ -188,7 +187,7 @@ fn has_variants(base: char) -> bool {
     )
 }
 
-/// Whether what follows a character is written in another way when the two are joined, or are not.
+/// Whether a joiner after this character can change how the next one is drawn.
 fn is_joined(base: char) -> bool {
     let is_parted = matches!(
         script(base),
@@ -202,7 +201,7 @@ fn is_joined(base: char) -> bool {
     has_variants(base) && !is_parted && !base.is_ascii() && !base.is_whitespace()
 }
 
-/// Parts the last vowel of a Mongolian word from it.
+/// Separates the last vowel of a Mongolian word from its stem.
 const MONGOLIAN_VOWEL_SEPARATOR: char = '\u{180e}';
 
 const fn joins(character: char) -> bool {
@@ -213,29 +212,30 @@ const fn is_variation_selector(character: char) -> bool {
     matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}')
 }
 
-/// Whether a part of a text is what no name has and programs make a link of: an address with a
-/// scheme, `www.`, a domain with a path or a port, an e-mail address, an IP address, or a telephone
-/// number. A bare domain is some organisations' name; mails break it.
+/// Whether a text contains something that no name has and that programs turn into a link: an
+/// address with a scheme, `www.`, a domain with a path or a port, an e-mail address, an IP address,
+/// or a telephone number. A bare domain is allowed, since some organisations are named by one.
+/// Mails break it with a blank.
 fn holds_link(text: &str) -> bool {
     let text = skeleton(text);
     text.split_whitespace().any(is_link) || holds_telephone_number(&text)
 }
 
-/// The fewest digits of a telephone number with its country, of one whose groups are apart, and of
-/// any other. Some companies are called by their numbers: in Canada by up to ten digits together,
-/// or two groups of four; in Australia by three groups of three.
+/// The fewest digits of a telephone number with a country code, of one written in groups, and of
+/// any other. Some companies have a number for a name: in Canada up to ten digits together or two
+/// groups of four, in Australia three groups of three.
 const COUNTRY_NUMBER_DIGITS_MIN: usize = 7;
 const GROUPED_NUMBER_DIGITS_MIN: usize = 10;
 const NUMBER_DIGITS_MIN: usize = 11;
 
-/// Whether a word is digits alone, and more of them than a name has. Digits beside letters are no
-/// telephone number.
+/// Whether a word consists of digits only, and more than a name has. Digits beside letters are not
+/// a telephone number.
 fn is_long_number(word: &str) -> bool {
     word.chars().all(char::is_numeric) && word.chars().count() >= NUMBER_DIGITS_MIN
 }
 
-/// Whether a text has a telephone number, with its country, in groups of digits, or of more digits
-/// than a name has.
+/// Whether a text contains a telephone number: with a country code, in groups of digits, or with
+/// more digits than a name has.
 fn holds_telephone_number(text: &str) -> bool {
     let is_between =
         |c: char| c.is_whitespace() || matches!(c, '.' | '(' | ')' | '/') || is_dash(c);
@@ -259,9 +259,8 @@ fn is_dash(character: char) -> bool {
     category(character) == GeneralCategory::DashPunctuation || character == '\u{2212}'
 }
 
-/// A text as a program reads it that looks for links: compatible characters are one (UAX 15, form
-/// KC), case and what is not seen do not count, and what looks like a dot, a slash or a colon is
-/// one.
+/// The text as a link detector reads it: compatible characters unified (UAX 15, form KC), in lower
+/// case, without invisible characters, and with look-alikes of dots, slashes and colons replaced.
 fn skeleton(text: &str) -> String {
     let compatible = ComposingNormalizerBorrowed::new_nfkc().normalize(text);
     let seen = compatible
@@ -294,7 +293,7 @@ fn is_link(word: &str) -> bool {
             .any(|(host, rest)| is_ip_address(host) || (is_domain(host) && leads_on(rest)))
 }
 
-/// Whether `www` is the subdomain of a host, perhaps with a number.
+/// Whether the text after `www`, and perhaps a number, starts with a dot.
 fn follows_www(rest: &str) -> bool {
     rest.trim_start_matches(|c: char| c.is_ascii_digit())
         .starts_with('.')
@@ -308,9 +307,9 @@ fn ends_with_scheme(text: &str) -> bool {
     SCHEMES.contains(&scheme)
 }
 
-/// Whether a sign parts an address: what is before it ends with what a mailbox may end with (RFC
-/// 5322, 3.2.3 and 3.2.4). A blank or a bracket ends none, and what follows is the name of an
-/// account, such as `(@booking.com)`.
+/// Whether an `@` is part of an e-mail address: the text before it ends with a character that a
+/// mailbox may end with (RFC 5322, 3.2.3 and 3.2.4), and a host follows. After a blank or a bracket
+/// it starts an account name, such as `(@booking.com)`.
 fn is_mailbox(before: &str, after: &str) -> bool {
     let domain = after
         .split(|c: char| !is_host_character(c))
@@ -320,7 +319,7 @@ fn is_mailbox(before: &str, after: &str) -> bool {
     before.ends_with(ends_mailbox) && (is_domain(domain) || is_ip_address(domain))
 }
 
-/// The parts of a word that are made of what hosts are made of, each with what follows it.
+/// The longest parts of a word that consist of host characters, each with the text after it.
 fn hosts(word: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = word;
     std::iter::from_fn(move || {
@@ -338,8 +337,8 @@ fn is_host_character(character: char) -> bool {
     character.is_alphanumeric() || matches!(character, '.' | '-' | '_')
 }
 
-/// Whether a text reads as a domain: what follows its last dot has two letters at least, which
-/// initials have not.
+/// Whether a text reads as a domain. The part after the last dot has at least two characters, which
+/// excludes initials.
 fn is_domain(host: &str) -> bool {
     host.trim_end_matches('.')
         .rsplit_once('.')
@@ -354,7 +353,7 @@ fn is_ip_address(host: &str) -> bool {
     host.trim_matches('.').parse::<std::net::Ipv4Addr>().is_ok()
 }
 
-/// Whether a host is followed by a path, a port, a query or a fragment.
+/// Whether a path, a port, a query or a fragment follows the host.
 fn leads_on(rest: &str) -> bool {
     let after = rest.strip_prefix(':').unwrap_or_default();
     rest.starts_with(['/', '?', '#']) && rest.len() > 1

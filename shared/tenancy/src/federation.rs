@@ -1,4 +1,4 @@
-//! Federated sign-in: a tenant's people by the tenant's own identity provider.
+//! Federated sign-in: people of a tenant sign in at the tenant's own identity provider.
 
 use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::personal::personal;
@@ -11,11 +11,10 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What comes before the alias in the name of a tenant's provider.
+/// The prefix of a tenant's alias in the name of its provider.
 const PREFIX: &str = "oidc-";
 
-/// The name by which the user pool knows a tenant's own identity provider: a function of the
-/// tenant's alias.
+/// The name of a tenant's own identity provider in the user pool, derived from the tenant's alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProviderName(String);
@@ -40,28 +39,27 @@ impl fmt::Display for ProviderName {
     }
 }
 
-/// By what the people of a tenant sign in at the tenant's own provider. Nothing personal.
+/// The user pool's client and provider for a tenant that has its own provider. Nothing personal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Federation {
-    /// The user pool's client for them, which knows no other provider.
+    /// The user pool's client for this tenant. It accepts no other provider.
     pub client_id: String,
-    /// The provider, as the user pool calls it.
+    /// The name of the provider in the user pool.
     pub identity_provider: ProviderName,
-    /// Whether the provider's word for an address is taken where it does not say that the address
-    /// is verified.
+    /// Whether an address is accepted although the provider does not report it as verified.
     #[serde(default)]
     pub trusts_unverified_email: bool,
 }
 
 impl Federation {
-    /// Whether an address is taken that the provider says it has verified, or does not.
+    /// Whether an address is accepted, given whether the provider reports it as verified.
     #[must_use]
     pub const fn takes_address(&self, is_verified: bool) -> bool {
         is_verified || self.trusts_unverified_email
     }
 }
 
-/// The address of an OpenID provider. It may tell who the tenant is.
+/// The address of an OpenID provider. It may reveal who the tenant is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Issuer(String);
 personal!(Issuer);
@@ -69,11 +67,11 @@ personal!(Issuer);
 impl Issuer {
     const LENGTH_MAX: usize = 200;
 
-    /// An `https` address without user, query and fragment (OpenID Connect Discovery 1.0, section
-    /// 3); where that is allowed, an `http` address of this machine too.
+    /// Parses an `https` address without user, query and fragment (OpenID Connect Discovery 1.0,
+    /// section 3). With `with_loopback`, an `http` address of this machine is accepted too.
     ///
     /// # Errors
-    /// When it is not one.
+    /// When the text is not such an address.
     pub fn parse(text: &str, with_loopback: bool) -> Result<Self, Invalid> {
         let rule = "an address such as https://login.example.com, of at most 200 characters, without a query";
         let plain = text
@@ -104,10 +102,10 @@ fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host
             .split('.')
-            .all(|subdomain| !subdomain.is_empty() && subdomain.bytes().all(inner))
+            .all(|part| !part.is_empty() && part.bytes().all(inner))
 }
 
-/// What a provider calls Meridian. It may tell who the tenant is.
+/// Meridian's client id at a provider. It may reveal who the tenant is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProviderClientId(String);
 personal!(ProviderClientId);
@@ -123,7 +121,7 @@ impl FromStr for ProviderClientId {
     }
 }
 
-/// By what a provider knows Meridian: handed to the user pool, and stored nowhere else.
+/// Meridian's secret at a provider. It is passed to the user pool and stored nowhere else.
 #[derive(Clone)]
 pub struct ProviderSecret(String);
 personal!(ProviderSecret);
@@ -144,17 +142,17 @@ fn visible(text: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-/// The user pool's name of an account that a tenant's provider vouches for: `<provider>_<subject>`.
-/// The subject may be an address.
+/// The user pool's name of an account at a tenant's provider: `<provider>_<subject>`. The subject
+/// may be an e-mail address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccountName(String);
 personal!(AccountName);
 
 impl AccountName {
-    /// The longest that Amazon Cognito takes.
+    /// The longest name that Amazon Cognito accepts.
     const LENGTH_MAX: usize = 128;
 
-    /// The alias of the tenant whose provider it is of.
+    /// The alias of the tenant that the provider belongs to.
     #[must_use]
     pub fn alias(&self) -> Option<Alias> {
         self.0.strip_prefix(PREFIX)?.split('_').next()?.parse().ok()
@@ -186,19 +184,19 @@ impl FromStr for AccountName {
 pub struct IdentityProvider {
     /// The tenant.
     pub tenant: TenantId,
-    /// The user pool's name of it.
+    /// The name of the provider in the user pool.
     pub name: ProviderName,
-    /// Its address.
+    /// The address of the provider.
     pub issuer: Issuer,
-    /// What it calls Meridian.
+    /// Meridian's client id at the provider.
     pub client_id: ProviderClientId,
-    /// Whether its word for an address is taken where it does not say that the address is verified.
+    /// Whether an address is accepted although the provider does not report it as verified.
     pub trusts_unverified_email: bool,
-    /// When it was set last.
+    /// When it was last set.
     pub changed_at: Timestamp,
 }
 
-/// Decides that people sign in by the tenant's own provider, as soon as the user pool knows it.
+/// Sets the tenant's own provider. It can be used once the user pool has it.
 ///
 /// # Errors
 /// When the tenant is not active.
@@ -214,6 +212,7 @@ pub fn decide_provider(
         });
     }
     let mut changes = ChangeSet::of(state);
+    // The setting takes effect at once. The client in the user pool does not depend on it.
     if let Some(federation) = changes.tenant.federation.as_mut() {
         federation.trusts_unverified_email = provider.trusts_unverified_email;
     }
@@ -229,7 +228,8 @@ pub fn decide_provider(
     Ok(changes)
 }
 
-/// Decides that the user pool knows the provider, and a client for it. What is known already stays.
+/// Records that the user pool has the provider and a client for it. `None` if that is recorded
+/// already.
 #[must_use]
 pub fn decide_federation(state: &State, federation: &Federation) -> Option<ChangeSet> {
     let mut changes = ChangeSet::of(state);
@@ -237,8 +237,7 @@ pub fn decide_federation(state: &State, federation: &Federation) -> Option<Chang
     state.tenant.federation.is_none().then_some(changes)
 }
 
-/// Decides that nobody signs in by the tenant's own provider from now on. The user pool forgets it
-/// afterwards.
+/// Ends sign-in by the tenant's own provider. It is deleted from the user pool afterwards.
 #[must_use]
 pub fn decide_federation_end(state: &State, by: Username, context: &Context) -> Option<ChangeSet> {
     let mut changes = ChangeSet::of(state);
@@ -252,7 +251,7 @@ pub fn decide_federation_end(state: &State, by: Username, context: &Context) -> 
     state.tenant.federation.is_some().then_some(changes)
 }
 
-/// Decides that the provider is forgotten here, since the user pool has forgotten it.
+/// Deletes the provider after the user pool has deleted it.
 #[must_use]
 pub fn decide_provider_forgotten(state: &State) -> ChangeSet {
     let mut changes = ChangeSet::of(state);
@@ -260,18 +259,18 @@ pub fn decide_provider_forgotten(state: &State) -> ChangeSet {
     changes
 }
 
-/// Somebody whom the tenant's own provider vouches for. Personal.
+/// A person with an account at the tenant's own provider. Personal.
 #[derive(Debug, Clone)]
 pub struct Newcomer {
     /// The account.
     pub account: AccountName,
-    /// The address that the provider names.
+    /// The address as the provider reports it.
     pub email: EmailAddress,
-    /// Whether the provider says that it has verified the address.
+    /// Whether the provider reports the address as verified.
     pub is_verified: bool,
 }
 
-/// What stands for or against a newcomer.
+/// The stored conditions on which a newcomer may join.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JoinConditions {
     /// The person is a user of the tenant.
@@ -282,14 +281,13 @@ pub struct JoinConditions {
     pub is_invited: bool,
 }
 
-/// Decides that somebody joins whom the tenant's own provider vouches for, as a member. Who is a
-/// user already stays what they are. Whom an administrator has removed comes back only when
-/// invited.
+/// Lets a person with an account at the tenant's own provider join as a member. `None` for a user
+/// of the tenant, whose role stays. A person whom an administrator removed needs an invitation to
+/// come back.
 ///
 /// # Errors
-/// When the tenant is not in use, has another provider or no room, when the provider does not say
-/// that the address is verified and the tenant does not do without that, or when the person was
-/// removed.
+/// When the tenant is not active, has another provider, or is full; when the address is not
+/// verified and the tenant requires that; or when the person was removed and not invited.
 pub fn decide_newcomer(
     state: &State,
     newcomer: &Newcomer,

@@ -1,4 +1,4 @@
-//! Idempotency keys: a repeated request is recognised by its key, and by what it asked for.
+//! Idempotency keys. A repeated request is recognised by its key and its content.
 
 use crate::{Documents, Registration};
 use kernel::{Invalid, OnboardingId, RegionCode};
@@ -6,10 +6,9 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// The random text by which a caller marks repetitions of one request.
+/// The random text with which a caller marks repetitions of one request.
 ///
-/// It has at least 16 characters, so that it can be the secret in what is remembered of the
-/// request.
+/// It has at least 16 characters, since it is the secret key of the request's fingerprint.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -17,25 +16,25 @@ impl IdempotencyKey {
     const LENGTH_MIN: usize = 16;
     const LENGTH_MAX: usize = 128;
 
-    /// What the key is stored under.
+    /// The digest under which the key is stored.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         KeyDigest::of("idempotency-key", &self.0)
     }
 
-    /// What is remembered of a registration in order to recognise it: a digest keyed by this key,
-    /// which is not stored, so that nobody can test who the person might be.
+    /// The stored fingerprint of a registration: a digest keyed by this key. The key itself is not
+    /// stored, so nobody can use the fingerprint to test who registered.
     ///
-    /// Every field has a part in it but the password, of which nothing is kept outside of the
-    /// identity provider: a digest beside the key that unlocks it could be tried with every
-    /// password that there is. The answer says whose password holds instead.
+    /// Every field is part of it except the password: a digest stored beside its key could be
+    /// tested with guessed passwords. No form of the password is stored outside the identity
+    /// provider. The response says instead whose password is in force.
     #[must_use]
     pub fn fingerprint(
         &self,
         registration: &Registration,
         onboarding: Option<OnboardingId>,
     ) -> Fingerprint {
-        // Named one by one: the compiler refuses a new field that nobody has thought of here.
+        // Destructured without `..`: a new field does not compile until it is decided on here.
         let Registration {
             organisation,
             name,
@@ -90,13 +89,14 @@ impl fmt::Debug for IdempotencyKey {
     }
 }
 
-/// A digest that something is found or recognised by, in hexadecimal.
+/// A digest by which something is found or recognised, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct KeyDigest(String);
 
 impl KeyDigest {
-    /// The digest of a secret, or of something personal, for one purpose.
+    /// Digests a secret or personal value for one purpose. Digests for different purposes never
+    /// match.
     #[must_use]
     pub fn of(purpose: &str, secret: &str) -> Self {
         Self(digest(&[purpose, secret]))
@@ -114,7 +114,8 @@ impl KeyDigest {
 #[serde(transparent)]
 pub struct Fingerprint(String);
 
-/// SHA-256 over texts, each after its length, so that no two lists of texts give the same input.
+/// SHA-256 over texts, each prefixed with its length, so that different lists never hash the same
+/// input.
 fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! Invitations and users: who may join a tenant, and as what.
+//! Invitations and users: who may join a tenant, and in which role.
 
 use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::code::pasted;
@@ -13,42 +13,42 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// How long an invitation can be accepted.
+/// The validity of an invitation: a week.
 pub const INVITATION_VALID: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How many open invitations a tenant can have.
+/// The most open invitations of a tenant.
 pub const INVITATIONS_MAX: u64 = 200;
-/// How many users a tenant can have.
+/// The most users of a tenant.
 pub const USERS_MAX: u64 = 5_000;
-/// How often a tenant can have one invitation mailed.
+/// The most mails with one invitation at the tenant's request.
 pub const SENDINGS_MAX: u32 = 10;
 
 /// The invitation of a person to a tenant. Personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
-    /// Its id: a function of tenant and address.
+    /// The id, derived from tenant and address.
     pub id: InvitationId,
     /// The tenant.
     pub tenant: TenantId,
     /// The person's address.
     pub email: EmailAddress,
-    /// What the person will be.
+    /// The person's future role.
     pub role: Role,
-    /// The digest of the code that was mailed last. An older one does not hold.
+    /// The digest of the code that was mailed last. Earlier codes are invalid.
     pub code: KeyDigest,
-    /// Who invites: an administrator of the tenant, or an operator of the provider.
+    /// The inviter: an administrator of the tenant, or an operator of the provider.
     pub invited_by: Actor,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Until when it can be accepted.
+    /// The time from which it can no longer be accepted.
     pub valid_until: Timestamp,
-    /// How often the tenant asked for a mail with it; what operators ask for is not counted here.
+    /// How many mails the tenant requested. Requests of operators are not counted.
     pub sendings: u32,
-    /// The mail that the address was not sent yet, since it had got as many as it gets.
+    /// The mail that is still to be sent, since the address had reached its limit.
     pub owed: Option<OwedMail>,
 }
 
 impl Invitation {
-    /// The administrator who invites; none where an operator does.
+    /// The administrator who invited; `None` for an operator.
     #[must_use]
     pub const fn inviter(&self) -> Option<Username> {
         match self.invited_by {
@@ -81,13 +81,13 @@ impl InvitationCode {
         self.invitation
     }
 
-    /// The code itself: for the mail, and nowhere else.
+    /// The code itself, for the mail and nowhere else.
     #[must_use]
     pub fn reveal(&self) -> String {
         format!("{}.{}", self.invitation, self.secret.simple())
     }
 
-    /// What is stored of it.
+    /// The digest that is stored.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         KeyDigest::of("invitation", &self.reveal())
@@ -104,7 +104,7 @@ impl FromStr for InvitationCode {
         };
         let code = pasted(text).ok_or(invalid)?;
         let (invitation, secret) = code.split_once('.').ok_or(invalid)?;
-        // Without hyphens, a UUID has 32 digits; the other spellings that are taken have more.
+        // A UUID without hyphens has 32 digits. `try_parse` accepts longer spellings too.
         let uuid = |text: &str| {
             Uuid::try_parse(text)
                 .ok()
@@ -124,27 +124,27 @@ impl fmt::Debug for InvitationCode {
     }
 }
 
-/// An invitation to be made.
+/// A request for an invitation.
 #[derive(Debug, Clone)]
 pub struct Invite<'a> {
     /// The person's address.
     pub email: &'a EmailAddress,
-    /// What the person will be.
+    /// The person's future role.
     pub role: Role,
     /// The code that will be mailed.
     pub code: &'a InvitationCode,
-    /// Whether the mail has to wait.
+    /// The mail to be sent later, if the address has reached its limit.
     pub owed: Option<OwedMail>,
-    /// Who invites: an administrator of the tenant, or an operator of the provider.
+    /// The inviter: an administrator of the tenant, or an operator of the provider.
     pub by: Actor,
 }
 
-/// Decides an invitation, or that the open one of the same address is sent again with another code.
-/// While the mail has to wait, the code that was mailed before holds.
+/// Creates an invitation, or sends the open one to the same address again with a new code. The code
+/// that was mailed before stays valid while the new mail has to wait.
 ///
 /// # Errors
-/// When the tenant is not active, when the person is a user of it, or, unless an operator invites,
-/// when the tenant has no room or had the invitation mailed too often.
+/// When the tenant is not active or the person is its user. Also, unless an operator invites, when
+/// the tenant is full or has had the invitation mailed too often.
 pub fn decide_invitation(
     state: &State,
     invite: &Invite<'_>,
@@ -164,8 +164,8 @@ pub fn decide_invitation(
     let sendings = open.map_or(0, |open| open.sendings);
     let full =
         open.is_none() && (tenant.invitations >= INVITATIONS_MAX || tenant.users >= USERS_MAX);
-    // What the tenant's people use up keeps no operator out, who gives a tenant one person at a
-    // time.
+    // Operators invite one person at a time, so the tenant's own use of the limits must not block
+    // them.
     let by_tenant = !matches!(invite.by, Actor::Operator);
     if by_tenant && (full || sendings >= SENDINGS_MAX) {
         return Err(Refusal::Full);
@@ -200,9 +200,9 @@ pub fn decide_invitation(
     Ok(changes)
 }
 
-/// Decides what becomes of the mail that an open invitation waits for: with a code, that this one
-/// will be mailed; without a mail that is owed, that it was mailed; with one that is owed till
-/// later, that it has to wait on.
+/// Records what happened to the waiting mail of an open invitation. With `code`, a mail with this
+/// code is about to be sent. With `owed`, the mail has to wait until then; without it, the mail was
+/// sent.
 #[must_use]
 pub fn decide_invitation_mail(
     state: &State,
@@ -227,9 +227,8 @@ pub fn decide_invitation_mail(
     changes
 }
 
-/// Whether a tenant of this status takes those whom somebody invites. A tenant that an operator
-/// gives a new administrator may be suspended: who settles what it is suspended for has to be able
-/// to get in afterwards.
+/// Whether a tenant with this status accepts new members. An operator can give a suspended tenant
+/// an administrator, since that person may have to pay what it is suspended for.
 const fn takes_members(status: TenantStatus, invited_by: Actor) -> bool {
     match status {
         TenantStatus::Active => true,
@@ -238,7 +237,7 @@ const fn takes_members(status: TenantStatus, invited_by: Actor) -> bool {
     }
 }
 
-/// Decides that an invitation does not hold any more.
+/// Withdraws an invitation.
 #[must_use]
 pub fn decide_withdrawal(
     state: &State,
@@ -258,8 +257,8 @@ pub fn decide_withdrawal(
     changes
 }
 
-/// Decides how many invitations are open where fewer were found than are counted: those that ran
-/// out are gone, and nobody told.
+/// Corrects the number of open invitations if fewer exist than are counted. Expired ones are
+/// removed by the table without a notice.
 #[must_use]
 pub fn decide_recount(state: &State, open: u64) -> Option<ChangeSet> {
     let mut changes = ChangeSet::of(state);
@@ -267,15 +266,14 @@ pub fn decide_recount(state: &State, open: u64) -> Option<ChangeSet> {
     (open < state.tenant.invitations).then_some(changes)
 }
 
-/// Decides that an invited person joins. The account follows; only who knows the code can have it
-/// made.
+/// Lets an invited person join. The account is created afterwards, by a caller who knows the code.
 ///
-/// `inviter` is who invited, as a user of the tenant now: an invitation is worth what its author
-/// may still do. An operator's needs nobody in the tenant.
+/// `inviter` is the current user record of the inviter: an invitation is valid only as long as its
+/// author is an administrator. An operator's invitation needs no inviter.
 ///
 /// # Errors
-/// When the code is not the latest one of this invitation, the time has run out, who invited is no
-/// administrator any more, or the tenant takes nobody.
+/// When the code is not the latest one of this invitation, the invitation has expired, the inviter
+/// is no longer an administrator, or the tenant accepts nobody.
 pub fn decide_acceptance(
     state: &State,
     open: &Invitation,
@@ -330,15 +328,14 @@ pub fn decide_acceptance(
     Ok(changes)
 }
 
-/// Whether an acceptance that was broken off before the account was made can be completed by this
-/// code.
+/// Whether this code can complete an acceptance that was cut off before the account was created.
 #[must_use]
 pub fn may_complete(user: &User, code: &InvitationCode, now: Timestamp) -> bool {
     let proves = user.origin == Origin::Invitation(code.digest());
     proves && user.confirmed_at.is_none() && now < after(user.created_at, INVITATION_VALID)
 }
 
-/// Decides that an invited user's account is there.
+/// Records that an invited user's account exists. `None` if that is recorded already.
 #[must_use]
 pub fn decide_joined(state: &State, user: &User, context: &Context) -> Option<ChangeSet> {
     if user.confirmed_at.is_some() {
@@ -352,10 +349,10 @@ pub fn decide_joined(state: &State, user: &User, context: &Context) -> Option<Ch
     Some(changes)
 }
 
-/// Decides another role for a user; none where the user has it.
+/// Changes a user's role. `None` if the user has it already.
 ///
 /// # Errors
-/// When the tenant would be without an administrator.
+/// When the tenant would have no administrator left.
 pub fn decide_role(
     state: &State,
     user: &User,
@@ -367,6 +364,7 @@ pub fn decide_role(
         return Ok(None);
     }
     let mut changes = ChangeSet::of(state);
+    // An invited user counts as an administrator only once the account exists.
     if user.confirmed_at.is_some() {
         changes.tenant.admins = match role {
             Role::Admin => changes.tenant.admins + 1,
@@ -386,10 +384,10 @@ pub fn decide_role(
     Ok(Some(changes))
 }
 
-/// Decides that a user leaves.
+/// Removes a user.
 ///
 /// # Errors
-/// When the tenant would be without an administrator.
+/// When the tenant would have no administrator left.
 pub fn decide_removal(
     state: &State,
     user: &User,
@@ -407,7 +405,7 @@ pub fn decide_removal(
     changes
         .members
         .push(MemberChange::Leave(Box::new(user.clone())));
-    // The tenant's own provider would vouch for the person at the next sign-in.
+    // Otherwise the tenant's own provider would let the person in again at the next sign-in.
     if user.origin == Origin::Federation && by != user.username {
         changes.members.push(MemberChange::Block(user.username));
     }
@@ -420,8 +418,8 @@ pub fn decide_removal(
     Ok(changes)
 }
 
-/// Decides that a user leaves whose account the identity provider has not any more. The tenant may
-/// be without an administrator then: that is how it is, and an operator can give it another.
+/// Removes a user whose account is gone from the identity provider. The tenant may end up without
+/// an administrator; an operator can give it a new one.
 #[must_use]
 pub fn decide_lost(state: &State, user: &User, context: &Context) -> ChangeSet {
     let mut changes = ChangeSet::of(state);
@@ -441,7 +439,7 @@ pub fn decide_lost(state: &State, user: &User, context: &Context) -> ChangeSet {
     changes
 }
 
-/// Decides another name of the organisation, another language, or both: what is absent stays.
+/// Changes the organisation's name, the language, or both. An absent value stays as it is.
 #[must_use]
 pub fn decide_profile(
     state: &State,

@@ -1,8 +1,8 @@
-//! Registrations, tenants and users as pure decisions; the only home of personal-data types.
+//! Registrations, tenants and users as pure decisions. The only crate with types for personal data.
 //!
-//! Invariants: a personal value shows itself only to who asks for it by `expose`; neither an event
-//! nor any `Debug` output holds one. A repeated command changes nothing. Does no I/O, reads no
-//! clock, makes no random ids: ids and the present moment are arguments. May not import an adapter.
+//! Invariants: only `expose` returns a personal value; neither an event nor a `Debug` output holds
+//! one. A repeated command changes nothing. The crate does no I/O, reads no clock and makes no
+//! random ids: ids and the current time are arguments. It may not import an adapter.
 
 mod address;
 mod alert_thresholds;

@@ -1,11 +1,11 @@
-//! What the passing of time, a confirmed address, and the identity provider change.
+//! Decisions on deadlines, confirmed addresses and reports of the identity provider.
 
 use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::clients::decide_clients_ended;
 use crate::closure::{decide_drained, decide_expiry, decide_fence};
 use crate::operation::IdentityFailure;
-use crate::provisioning::{decide_silence, decide_unremoved, request_provisioning};
-use crate::subdomain::decide_asking;
+use crate::provisioning::{decide_missing_answer, decide_missing_removal, request_provisioning};
+use crate::subdomain::decide_repeated_request;
 use crate::tenant::{Change, decide_change};
 use crate::{
     Actor, Context, OwedMail, ProvisioningMode, Refusal, ScheduledTask, Settings, Signup, TaskKind,
@@ -13,8 +13,8 @@ use crate::{
 use catalogue::Catalogue;
 use kernel::{StatusReason, TenantStatus};
 
-/// Decides what the administrator's confirmed address changes: a pending tenant is provisioned or
-/// becomes active, and one that has been confirmed before stays as it is.
+/// Handles the confirmation of the administrator's address. A pending tenant is provisioned or
+/// becomes active. `None` for a tenant that was confirmed before.
 ///
 /// # Errors
 /// When the tenant is closed.
@@ -66,6 +66,7 @@ pub fn decide_confirmation(
         changes.progress(signup, context, |signup| {
             signup.identity_at.get_or_insert(context.now);
             signup.identity_failure = None;
+            // A confirmed address needs no further code.
             signup.code_owed = None;
             signup.confirmed_at.get_or_insert(context.now);
             if !is_external {
@@ -76,8 +77,8 @@ pub fn decide_confirmation(
     Ok(Some(changes))
 }
 
-/// Decides what is noted once the tenant's address leads to the region; nothing while the tenant is
-/// not in use, or where it is noted already.
+/// Records that the tenant's address resolves to the region. `None` if the tenant is not active yet
+/// or that is recorded already.
 #[must_use]
 pub fn decide_routed(state: &State, context: &Context) -> Option<ChangeSet> {
     let open = |signup: &&Signup| signup.activated_at.is_some() && signup.routed_at.is_none();
@@ -89,7 +90,7 @@ pub fn decide_routed(state: &State, context: &Context) -> Option<ChangeSet> {
     Some(changes)
 }
 
-/// Decides what is noted of the administrator's account. What was noted as done stays.
+/// Records the state of the administrator's account. `None` if the account was recorded before.
 #[must_use]
 pub fn decide_identity(
     state: &State,
@@ -115,8 +116,8 @@ pub fn decide_identity(
     Some(changes)
 }
 
-/// Decides what is noted of a code that was mailed once more, or has to wait. Nothing where there
-/// is nothing to note, or the address is confirmed.
+/// Records that another code was mailed, or has to wait. `None` if nothing changes or the address
+/// is confirmed.
 #[must_use]
 pub fn decide_code_mail(state: &State, owed: Option<OwedMail>) -> Option<ChangeSet> {
     let signup = state
@@ -127,7 +128,7 @@ pub fn decide_code_mail(state: &State, owed: Option<OwedMail>) -> Option<ChangeS
     changes
         .due
         .extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
-    // Nobody else has to know of it, so that it is no progress.
+    // Home does not need to know, so this publishes no progress event.
     changes.signup = Some(Signup {
         code_owed: owed,
         ..signup.clone()
@@ -135,14 +136,12 @@ pub fn decide_code_mail(state: &State, owed: Option<OwedMail>) -> Option<ChangeS
     Some(changes)
 }
 
-/// Decides what is to be done at a time that has come. Whatever it is, the time itself is done
-/// with.
+/// Decides a scheduled task. The task itself is always completed.
 ///
-/// `is_drained` says whether nothing of the tenant's usage waits to be settled; only a drain asks
-/// for it.
+/// `is_drained`: the tenant has no usage left to roll up. Only [`TaskKind::Drain`] uses it.
 ///
 /// # Errors
-/// Never for a tenant as this crate makes it.
+/// Never for a tenant that this crate made.
 pub fn decide_task(
     state: &State,
     due: &ScheduledTask,
@@ -153,15 +152,16 @@ pub fn decide_task(
 ) -> Result<ChangeSet, Refusal> {
     let changes = match due.kind {
         TaskKind::Expiry => decide_expiry(state, settings, context)?,
-        TaskKind::Provisioning => decide_silence(state, due, context),
+        TaskKind::Provisioning => decide_missing_answer(state, due, context),
         TaskKind::Grace => decide_fence(state, due, context),
         TaskKind::Drain => decide_drained(state, is_drained, settings, context)?,
         TaskKind::Erasure => crate::decide_erased(state, catalogue, settings, context),
-        TaskKind::Deprovisioning => decide_unremoved(state, due, catalogue, settings, context),
+        TaskKind::Deprovisioning => {
+            decide_missing_removal(state, due, catalogue, settings, context)
+        }
         TaskKind::Clients => decide_clients_ended(state),
-        TaskKind::Subdomains => decide_asking(state, due, context),
-        // Whoever looks after what is due has mailed what may be mailed, and noted what has to wait
-        // still.
+        TaskKind::Subdomains => decide_repeated_request(state, due, context),
+        // The caller sends the mails, or records that they have to wait.
         TaskKind::Mail => None,
     };
     let mut changes = changes.unwrap_or_else(|| ChangeSet::of(state));

@@ -1,4 +1,4 @@
-//! Sign-ins, as they are metered.
+//! Sign-ins, as metered.
 
 use crate::{KeyDigest, Username};
 use jiff::SignedDuration;
@@ -6,31 +6,32 @@ use kernel::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How long the user pool tells of one sign-in: it calls a trigger that does not answer within 5 s
-/// up to three times. Its event names no sign-in, so that a person who signs in again at the same
-/// client within this time is not told apart from the trigger being called again, and counts once.
+/// The time within which sign-ins of an account at a client count as one. The user pool calls a
+/// trigger up to three times if it does not answer within 5 s, and its event has no id of the
+/// sign-in. So a second sign-in within this time cannot be distinguished from a repeated call.
 pub const SIGN_IN_RETRIED: SignedDuration = SignedDuration::from_secs(15);
 
-/// That somebody signed in: nothing personal.
+/// A sign-in. Nothing personal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    /// Whose account.
+    /// The account.
     pub account: Username,
-    /// The user pool's client that was signed in at.
+    /// The user pool's client.
     pub client: String,
-    /// When the user pool told of it.
+    /// When the user pool reported it.
     pub at: Timestamp,
 }
 
 impl Login {
-    /// Whose sign-ins at which client: what is told again is told of the same.
+    /// The key of the account and the client. Repeated reports of a sign-in have the same one.
     #[must_use]
     pub fn key(&self) -> KeyDigest {
         KeyDigest::of("sign-ins", &format!("{}:{}", self.account, self.client))
     }
 
-    /// Which event the sign-in is that began at a moment, however often it is told.
+    /// The id of the usage event for the sign-in that began at this time, the same for every
+    /// report.
     #[must_use]
     pub fn event(&self, began_at: Timestamp) -> EventId {
         let name = format!(

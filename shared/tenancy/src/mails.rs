@@ -1,31 +1,29 @@
-//! How many mails an address gets at somebody's request, and what becomes of those beyond that.
+//! The limit of mails to an address, and the mails beyond it.
 //!
-//! The limit is the address's, in the region: whatever the mail is for, whichever tenant it is of.
-//! Within it everybody who asks has a smaller share, so that what one stranger asks for leaves room
-//! for what the owner asks for.
+//! The limit is per address and region, across purposes and tenants. Each requester has a smaller
+//! share of it, so that a stranger's requests leave room for the owner's.
 
 use crate::{EmailAddress, KeyDigest, ScheduledTask, TaskKind};
 use kernel::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// Into how many shares the limit of an address is divided: so many have to ask before it is
-/// reached.
+/// The number of shares of an address's limit: this many requesters can exhaust it.
 const SHARES: u64 = 3;
 
-/// On whose account an address gets a mail, as a digest: a network's address must not be read from
-/// what is stored.
+/// The requester whose share a mail is charged to, as a digest: the stored value must not reveal an
+/// IP address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Asker(KeyDigest);
 
 impl Asker {
-    /// Whoever is behind an IP address. One host or subscriber has any number of addresses nearby,
-    /// so that the network counts: 24 bits of IPv4, and 48 of IPv6, which is what a site is given
-    /// at most (RFC 6177).
+    /// The network of an IP address. One host or subscriber can use many addresses of its network,
+    /// so the network is charged: 24 bits of IPv4, and 48 of IPv6, the most that a site is given
+    /// (RFC 6177).
     #[must_use]
     pub fn network(address: &str) -> Self {
-        // The network of an address may come instead of it.
+        // The text may be a network in CIDR notation instead of an address.
         let (host, _) = address.split_once('/').unwrap_or((address, ""));
         let network = match host.parse::<IpAddr>().map(|host| host.to_canonical()) {
             Ok(IpAddr::V4(address)) => {
@@ -36,25 +34,25 @@ impl Asker {
                 let [a, b, c, ..] = address.segments();
                 format!("{a:x}:{b:x}:{c:x}::/48")
             }
-            // Where the gateway does not say, all of them are one.
+            // Requests without an address share one requester, since their text is the same.
             Err(_) => address.to_owned(),
         };
         Self(KeyDigest::of("asks for a mail", &network))
     }
 
-    /// Home, which hands over what others ask of it.
+    /// Home, on behalf of the people who sign up there.
     #[must_use]
     pub fn home() -> Self {
         Self(KeyDigest::of("asks for a mail", "home"))
     }
 
-    /// An operator of the provider, whose share nobody in a tenant can use up.
+    /// An operator of the provider. Nobody in a tenant can use up this share.
     #[must_use]
     pub fn operator() -> Self {
         Self(KeyDigest::of("asks for a mail", "operator"))
     }
 
-    /// The user pool, which is asked by browsers itself and does not say from where.
+    /// The user pool, which browsers call directly and which does not report their address.
     #[must_use]
     pub fn pool() -> Self {
         Self(KeyDigest::of("asks for a mail", "user pool"))
@@ -67,17 +65,17 @@ impl Asker {
     }
 }
 
-/// A mail that has to wait, since its address got as many as it gets.
+/// A mail that has to wait because its address has reached its limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwedMail {
-    /// Who asked for it.
+    /// The requester.
     pub asker: Asker,
     /// When it can be tried again.
     pub after: Timestamp,
 }
 
 impl OwedMail {
-    /// A mail that has to wait for some seconds from now on.
+    /// A mail that has to wait for `wait_s` seconds from now, at least one.
     #[must_use]
     pub fn until(asker: Asker, now: Timestamp, wait_s: i64) -> Self {
         let wait = jiff::SignedDuration::from_secs(wait_s.max(1));
@@ -87,7 +85,7 @@ impl OwedMail {
         }
     }
 
-    /// When the tenant has to be looked at for it.
+    /// The task that sends the mail.
     #[must_use]
     pub const fn due(&self, tenant: TenantId) -> ScheduledTask {
         ScheduledTask {
@@ -98,9 +96,8 @@ impl OwedMail {
     }
 }
 
-/// What of an address is counted: the mailbox, as far as its name tells. Most providers deliver
-/// `name+anything` to `name`, and Gmail takes no notice of dots; where others tell them apart, two
-/// people share a limit.
+/// The digest of the mailbox that is counted for an address. Most providers deliver `name+anything`
+/// to `name`, and Gmail ignores dots. Where a provider does not, two people share a limit.
 #[must_use]
 pub fn mailbox(email: &EmailAddress) -> KeyDigest {
     let key = email.key();
@@ -118,7 +115,7 @@ pub fn mailbox(email: &EmailAddress) -> KeyDigest {
     KeyDigest::of("mails to an address", &format!("{name}@{domain}"))
 }
 
-/// How much of the limit of an address one who asks can use up.
+/// The most mails to an address on one requester's account, at least one.
 #[must_use]
 pub fn share_of(per_address: u64) -> u64 {
     (per_address / SHARES).max(1)

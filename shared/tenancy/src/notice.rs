@@ -1,21 +1,21 @@
-//! What a tenant's people are told of by mail, all of them.
+//! Mails that go to all people of a tenant.
 
 use kernel::TenantId;
 use serde::{Deserialize, Serialize};
 
-/// That some of a tenant's people are to be told that the provider has let a new administrator in.
-/// Nothing personal: who they are is read where they are mailed.
+/// A request to notify some of a tenant's people that the provider has added an administrator.
+/// Nothing personal: the mailer reads who they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdministratorNotice {
-    /// Whose people.
+    /// The tenant.
     pub tenant: TenantId,
-    /// After whom they begin, as a page of the tenant's users does; absent for the first.
+    /// The position in the list of the tenant's users to continue from; absent for the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
 impl AdministratorNotice {
-    /// How many people one notice is for: as many mails as go out while the function has time.
+    /// The most people per notice: as many mails as the function can send in its time.
     pub const PEOPLE_MAX: u8 = 25;
 }

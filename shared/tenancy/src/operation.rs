@@ -1,4 +1,4 @@
-//! The sign-up as an operation that its caller can follow.
+//! The sign-up as an operation whose progress its caller can follow.
 
 use crate::{OwedMail, Settings, Tenant, Username};
 use contract::{Step, StepName, StepState};
@@ -8,35 +8,35 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The course of a sign-up, as it is stored. Holds nothing personal.
+/// The stored progress of a sign-up. Nothing personal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signup {
     /// The unguessable handle.
     #[serde(rename = "signup")]
     pub id: SignupId,
-    /// The tenant that it makes.
+    /// The tenant that it creates.
     pub tenant: TenantId,
-    /// The tenant's public subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
     /// The administrator's name at the identity provider.
     pub username: Username,
-    /// Home's operation, where home handed the sign-up over.
+    /// Home's operation, if home handed the sign-up over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub onboarding: Option<OnboardingId>,
-    /// Grows by one with every change.
+    /// Grows by one with every published change.
     pub revision: u64,
     /// When the registration was stored.
     pub registered_at: Timestamp,
-    /// Until when it can be confirmed.
+    /// The deadline of the confirmation.
     pub confirm_by: Timestamp,
-    /// When the identity provider took the administrator's account.
+    /// When the identity provider accepted the administrator's account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_at: Option<Timestamp>,
-    /// Why it last did not.
+    /// Why the last attempt to create the account failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_failure: Option<IdentityFailure>,
-    /// The code that the address was not sent yet, since it had got as many mails as it gets. No
-    /// answer tells of it.
+    /// The code that is still to be mailed, since the address had reached its limit. No response
+    /// reveals it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_owed: Option<OwedMail>,
     /// When the address was confirmed.
@@ -45,17 +45,16 @@ pub struct Signup {
     /// When the tenant became active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
-    /// When the tenant's address came to lead to the region.
+    /// When the tenant's address began to resolve to the region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routed_at: Option<Timestamp>,
-    /// When the time for the confirmation had run out.
+    /// When the deadline of the confirmation passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expired_at: Option<Timestamp>,
 }
 
 impl Signup {
-    /// The tenant is active. Without a hosted zone there is nothing more to be done for its
-    /// address.
+    /// Records that the tenant is active. Without a hosted zone its address needs no record.
     pub(crate) fn activate(&mut self, settings: &Settings, now: Timestamp) {
         self.activated_at = Some(now);
         if !settings.is_routed {
@@ -64,7 +63,7 @@ impl Signup {
     }
 }
 
-/// Why the identity provider did not take an account.
+/// Why the identity provider did not create an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityFailure {
@@ -72,7 +71,7 @@ pub enum IdentityFailure {
     PasswordRefused,
     /// The provider, or its trigger, refused the account.
     Refused,
-    /// The provider was not reached, or had too much to do.
+    /// The provider could not be reached or was overloaded.
     Unavailable,
 }
 
@@ -86,66 +85,66 @@ impl From<IdentityFailure> for ReasonCode {
     }
 }
 
-/// What the caller of a sign-up sees of it.
+/// A sign-up as its caller sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Operation {
-    /// The unguessable handle: whoever holds it may read and confirm the operation.
+    /// The unguessable handle. Its holder may read and confirm the operation.
     pub id: SignupId,
-    /// The sum of the steps.
+    /// The state that results from the steps.
     pub state: OperationState,
     /// What the caller can do now.
     pub next: Action,
-    /// The tenant that it makes.
+    /// The tenant that it creates.
     pub tenant: TenantId,
-    /// The tenant's public subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
     /// The name to sign in with at the identity provider.
     pub username: Username,
-    /// Until when the address can be confirmed.
+    /// The deadline of the confirmation.
     pub confirm_by: Timestamp,
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// How far an operation is.
+/// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OperationState {
-    /// It waits for the caller, or for the application.
+    /// The operation waits for the caller or for the application.
     Waiting,
     /// A step failed.
     Failed,
-    /// The tenant can be used.
+    /// The tenant is ready for use.
     Done,
-    /// The tenant is no longer what this operation made.
+    /// The tenant is no longer active: suspended, closing or closed.
     Ended,
 }
 
-/// What the caller of an operation can do.
+/// The next step that the caller of an operation can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schema(as = OperationAction)]
 pub enum Action {
-    /// Send the sign-up once more, with the same Idempotency-Key.
+    /// Send the sign-up again, with the same Idempotency-Key.
     RepeatSignUp,
-    /// Send the sign-up once more, with the same Idempotency-Key and another password.
+    /// Send the sign-up again, with the same Idempotency-Key and another password.
     RepeatSignUpWithOtherPassword,
     /// Send the code that came by mail.
     Confirm,
-    /// Wait and look again.
+    /// Wait, then read the operation again.
     Wait,
-    /// Ask for the resources once more.
+    /// Request the resources again.
     RetryProvisioning,
     /// Sign in.
     SignIn,
-    /// Sign up anew: the time for this one has run out.
+    /// Start a new sign-up: this one has expired.
     SignUpAnew,
-    /// Nothing: ask the provider.
+    /// Nothing: contact the provider.
     None,
 }
 
 impl Operation {
-    /// What the caller sees of a sign-up and the tenant that it makes.
+    /// Describes a sign-up and its tenant for the caller.
     #[must_use]
     pub fn of(signup: &Signup, tenant: &Tenant) -> Self {
         let (state, next) = sum(signup, tenant);
@@ -175,6 +174,7 @@ fn sum(signup: &Signup, tenant: &Tenant) -> (OperationState, Action) {
             ),
             Some(_) => (OperationState::Failed, Action::RepeatSignUp),
             None if signup.identity_at.is_some() => (OperationState::Waiting, Action::Confirm),
+            // The account was neither created nor refused: the request was cut off.
             None => (OperationState::Waiting, Action::RepeatSignUp),
         },
         TenantStatus::Provisioning => match provisioning_failure {
@@ -197,7 +197,8 @@ fn sum(signup: &Signup, tenant: &Tenant) -> (OperationState, Action) {
 /// Every step of a sign-up, in order.
 pub(crate) fn steps(signup: &Signup, tenant: &Tenant) -> Vec<Step> {
     let confirmed = signup.confirmed_at;
-    // A confirmed address proves an account, even when the note of its making was lost.
+    // Only an existing account can confirm its address, even if the record of its creation was
+    // lost.
     let identity = match identity_failure(signup) {
         Some(reason) => failed(StepName::Identity, None, reason.into()),
         None => step(StepName::Identity, signup.identity_at.or(confirmed)),

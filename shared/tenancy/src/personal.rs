@@ -1,7 +1,7 @@
-//! Personal data: values that name or identify a person, or that a person typed freely.
+//! Personal data: values that name or identify a person, or that a person typed.
 //!
-//! None of them implements `Display` or serde. `Debug` says the type and nothing else. Whoever has
-//! to store or send one asks by `expose`, which is easy to search for.
+//! None of them implements `Display` or serde. `Debug` prints only the type. The one way to the
+//! value is `expose`, which is easy to search for.
 
 use crate::displayed::displayed;
 use icu_normalizer::ComposingNormalizerBorrowed;
@@ -10,12 +10,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// Gives a personal value its redacted `Debug` and its one way out.
+/// Implements the redacted `Debug` and `expose` for a personal type.
 macro_rules! personal {
     ($name:ident) => {
         impl $name {
-            /// The value itself: to be stored in the region, or given to its identity provider.
-            /// Never to be logged, nor put into an error or an event.
+            /// The value itself, for the region's table or identity provider. It must not appear in
+            /// logs, errors or events.
             #[must_use]
             pub fn expose(&self) -> &str {
                 &self.0
@@ -34,7 +34,7 @@ pub(crate) use personal;
 const NAME_LENGTH_MAX: usize = 120;
 const ORGANISATION_LENGTH_MAX: usize = 200;
 
-/// A person's name, as the person writes it.
+/// A person's name as typed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonName(String);
 personal!(PersonName);
@@ -51,13 +51,13 @@ impl FromStr for PersonName {
 }
 
 impl PersonName {
-    /// What stands for the name of somebody of whom only the address is known.
+    /// A replacement for the name of a person of whom only the address is known.
     #[must_use]
     pub fn of_address(email: &EmailAddress) -> Self {
         let (local, domain) = email.parts();
-        // An address may begin with what is no name, and with what reads like a web address or a
-        // telephone number. A domain's subdomain may be a telephone number too, and its top-level
-        // domain is none: that is never all digits.
+        // The part before the `@` may be no valid name, for instance if it reads like a web address
+        // or a telephone number. So may the domain's first part. The top-level domain is the last
+        // resort: it is never all digits.
         let words = local.replace(|c: char| !c.is_ascii_alphanumeric(), " ");
         let subdomain = domain.split('.').next().unwrap_or_default();
         let top = domain.rsplit('.').next().unwrap_or_default();
@@ -71,7 +71,7 @@ impl PersonName {
     }
 }
 
-/// An organisation's name, as a person typed it.
+/// An organisation's name as typed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OrganisationName(String);
 personal!(OrganisationName);
@@ -90,9 +90,9 @@ impl FromStr for OrganisationName {
     }
 }
 
-/// A name as it is shown to others.
+/// Prepares a name for display.
 fn name(text: &str, length_max: usize, too_long: &'static str) -> Result<String, &'static str> {
-    // A text of any length is not normalised first.
+    // Bounds the cost: a text of any length would otherwise be normalised.
     if text.trim().chars().count() > length_max * 4 {
         return Err(too_long);
     }
@@ -107,8 +107,8 @@ fn name(text: &str, length_max: usize, too_long: &'static str) -> Result<String,
 
 /// An e-mail address to which a code can be sent.
 ///
-/// Only ASCII: Amazon SES does not support SMTPUTF8, and takes international domains in their ASCII
-/// form.
+/// ASCII only: Amazon SES does not support SMTPUTF8, and accepts international domains in their
+/// ASCII form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EmailAddress(String);
 personal!(EmailAddress);
@@ -120,13 +120,13 @@ impl EmailAddress {
     const LOCAL_LENGTH_MAX: usize = 64;
     const RULE: &str = "an address such as name@example.com, in ASCII, of at most 254 characters";
 
-    /// The form by which addresses are compared: two that differ only in case are one.
+    /// The form in which addresses are compared: lower case.
     #[must_use]
     pub fn key(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 
-    /// What is before and what is after the sign.
+    /// The parts before and after the `@`.
     fn parts(&self) -> (&str, &str) {
         self.0.rsplit_once('@').unwrap_or((&self.0, ""))
     }
@@ -140,8 +140,8 @@ impl FromStr for EmailAddress {
         let parts = text
             .rsplit_once('@')
             .filter(|_| text.len() <= Self::LENGTH_MAX);
-        // A domain has a name: to an IP address, nobody mails codes. It is fully qualified and not
-        // an address literal.
+        // The domain has to be a fully qualified name: address literals are refused, since nobody
+        // mails codes to an IP address.
         let valid = |(local, domain): (&str, &str)| {
             is_dot_atom(local) && domain.parse::<DomainName>().is_ok()
         };
@@ -156,8 +156,8 @@ impl FromStr for EmailAddress {
     }
 }
 
-/// Whether a text is the part of an address before the sign, as it is in use (RFC 5321, 4.1.2,
-/// Dot-string). Quoted ones are valid too, and nobody has one.
+/// Whether a text is a valid part before the `@` (RFC 5321, 4.1.2, Dot-string). Quoted strings are
+/// valid by the RFC but not accepted, since nobody uses them.
 fn is_dot_atom(local: &str) -> bool {
     let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     local.len() <= EmailAddress::LOCAL_LENGTH_MAX
@@ -166,20 +166,20 @@ fn is_dot_atom(local: &str) -> bool {
             .all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
 }
 
-/// A password on its way to the identity provider. It is stored nowhere else, in no form.
+/// A password on its way to the identity provider. No form of it is stored anywhere else.
 ///
-/// Normalised (UAX 15, form KC), so that it is the same password on every keyboard (NIST SP
-/// 800-63B, 5.1.1.2). The sign-in page normalises what is typed there in the same way.
+/// It is normalised (UAX 15, form KC), so that it is the same on every keyboard (NIST SP 800-63B,
+/// 5.1.1.2). The sign-in page normalises in the same way.
 #[derive(Clone)]
 pub struct Password(String);
 personal!(Password);
 
 impl Password {
     const LENGTH_MIN: usize = 12;
-    /// The longest that Amazon Cognito takes.
+    /// The longest password that Amazon Cognito accepts.
     const LENGTH_MAX: usize = 256;
 
-    /// The form in which passwords are set and compared.
+    /// The normal form in which passwords are set and compared.
     #[must_use]
     pub fn normal(text: &str) -> Cow<'_, str> {
         ComposingNormalizerBorrowed::new_nfkc().normalize(text)
@@ -189,10 +189,10 @@ impl Password {
 impl FromStr for Password {
     type Err = Invalid;
 
-    /// The rules of the user pool, so that a weak password is refused before anything is stored.
+    /// Applies the rules of the user pool, so that a weak password is refused before anything is
+    /// stored.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        // Four characters are one in their normal form at most, so what is longer is too long in
-        // any case.
+        // Normalisation merges at most four characters into one, so a longer text stays too long.
         let bounded = text.chars().count() <= Self::LENGTH_MAX * 4;
         let text = if bounded {
             Self::normal(text)

@@ -1,4 +1,4 @@
-//! What home wants of a tenant, applied in the tenant's region.
+//! Policies that home publishes for a tenant, applied in the tenant's region.
 
 use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::tenant::{Change, decide_change};
@@ -8,23 +8,23 @@ use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicy
 use kernel::{EntitlementCode, PlanCode, StatusReason, Suspension, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};
 
-/// The policy that holds for a tenant in its region. Version 0 is the sign-up's own.
+/// The policy in force for a tenant in its region. Version 0 comes from the plan at sign-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedPolicy {
-    /// Which of home's versions it is.
+    /// The version, as home numbers it.
     pub version: u64,
-    /// Who wants the tenant suspended.
+    /// The reason for which home wants the tenant suspended.
     pub suspension: Option<Suspension>,
-    /// What the tenant is entitled to.
+    /// The tenant's entitlements.
     pub entitlements: Vec<EntitlementCode>,
 }
 
-/// Decides what a published policy changes: only a higher version does. Either way home is told
-/// which version holds. A suspension, its end and another plan are published as any other change of
-/// the tenant.
+/// Applies a published policy if its version is higher than the present one. Home is notified of
+/// the version in force either way. A suspension, its end and a change of plan publish the tenant's
+/// status too.
 ///
 /// # Errors
-/// Never for a tenant as this crate makes it.
+/// Never for a tenant that this crate made.
 pub fn decide_policy(
     state: &State,
     published: &TenantPolicy,
@@ -40,7 +40,7 @@ pub fn decide_policy(
         return Ok(changes);
     }
     if tenant.status == TenantStatus::Closed {
-        // It holds, and there is nothing left that it could change.
+        // The version counts as applied, although nothing is left that it could change.
         let mut changes = ChangeSet::of(state);
         changes.tenant.policy.version = published.version;
         changes
@@ -59,6 +59,7 @@ pub fn decide_policy(
         )),
         _ => None,
     };
+    // The status event contains the plan, so the plan changes before the status does.
     let mut planned = state.clone();
     planned.tenant.plan = published.plan.clone();
     let mut changes = match change {
@@ -67,6 +68,7 @@ pub fn decide_policy(
         }
         None => ChangeSet::of(&planned),
     };
+    // The store compares with the tenant as it is stored, not with the planned one.
     changes.before = tenant.clone();
     if published.plan != tenant.plan {
         changes.note(
@@ -90,7 +92,7 @@ pub fn decide_policy(
         .as_mut()
         .filter(|_| tenant.status == TenantStatus::Closing)
     {
-        // Undone, the closure leads to where the policy wants the tenant.
+        // If the closure is undone, the tenant returns to the status that the policy wants.
         closure.was_suspended = published.suspension.is_some();
     }
     changes
@@ -99,14 +101,14 @@ pub fn decide_policy(
     Ok(changes)
 }
 
-/// Decides that a tenant asks for another plan, which home decides on.
+/// Requests another plan for a tenant. Home decides on it.
 ///
-/// A tenant keeps its currency, since one invoice has one. Where an application makes the
-/// resources, it keeps its tier too: they would have to move.
+/// The new plan has to have the same currency, since an invoice has one. If the application makes
+/// the resources, it has to have the same tier too, since they would have to move.
 ///
 /// # Errors
-/// When the catalogue does not have the plan or it is of another kind, or when the tenant is not in
-/// use.
+/// When the catalogue does not have the plan, the plan has another currency or tier, or the tenant
+/// is not active.
 pub fn decide_plan_request(
     state: &State,
     plan: &PlanCode,

@@ -1,4 +1,4 @@
-//! Resources that the application plane makes and removes: requests, answers, deadlines.
+//! Resources that the application plane makes and removes: requests, answers and deadlines.
 
 use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::settings::{ABANDONED, DEPROVISIONINGS_MAX, after};
@@ -12,50 +12,50 @@ use contract::{Envelope, Stream};
 use kernel::{KnownReason, ReasonCode, StatusReason, TenantStatus, Tier, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A request to the application, and what came of it.
+/// A request to the application and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provisioning {
-    /// Which request of its kind it is, from 1.
+    /// The number of the request among those of its kind, starting at 1.
     pub attempt: u64,
     /// When it was made.
     pub requested_at: Timestamp,
-    /// When silence counts as failure.
+    /// The deadline of the answer. No answer by then counts as a failure.
     pub answer_by: Timestamp,
-    /// When it was done.
+    /// When the application completed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_at: Option<Timestamp>,
-    /// Why it was not.
+    /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<ProvisioningFailure>,
 }
 
-/// Why the application did not do what it was asked.
+/// Why the application did not complete a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProvisioningFailure {
-    /// The application's word, or `no-answer`.
+    /// The reason that the application gave, or `no-answer`.
     pub reason: ReasonCode,
-    /// Whether it makes sense to ask again.
+    /// Whether the request can be repeated.
     pub retryable: bool,
-    /// When it was known.
+    /// When the failure became known.
     pub at: Timestamp,
 }
 
-/// What the application says.
+/// The kind of an answer from the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
-    /// The resources are there.
+    /// The resources exist.
     Provisioned,
-    /// They are not.
+    /// The resources could not be made.
     ProvisioningFailed,
-    /// The resources are gone.
+    /// The resources are removed.
     Deprovisioned,
-    /// They are not.
+    /// The resources could not be removed.
     DeprovisioningFailed,
 }
 
 impl Said {
-    /// What an event says, by its `detail-type`: in our words, or in those of AWS SaaS Builder
-    /// Toolkit.
+    /// The kind of an answer by the `detail-type` of its event, either ours or that of AWS SaaS
+    /// Builder Toolkit.
     #[must_use]
     pub fn by_type(detail_type: &str) -> Option<Self> {
         match detail_type {
@@ -72,7 +72,7 @@ impl Said {
     }
 }
 
-/// Asks the application for a tenant's resources.
+/// Requests a tenant's resources from the application.
 pub(crate) fn request_provisioning(
     changes: &mut ChangeSet,
     catalogue: &Catalogue,
@@ -122,7 +122,7 @@ pub(crate) fn request_provisioning(
     changes.tenant.provisioning = Some(provisioning);
 }
 
-/// Asks the application to remove a closed tenant's resources.
+/// Requests the removal of a closed tenant's resources from the application.
 pub(crate) fn request_deprovisioning(
     changes: &mut ChangeSet,
     catalogue: &Catalogue,
@@ -175,20 +175,20 @@ pub(crate) fn request_deprovisioning(
     });
 }
 
-/// Decides what the application's answer changes. One that comes twice, or to an attempt that
-/// another one followed, or after the tenant was closed, changes nothing.
+/// Decides the changes that an answer of the application makes. An answer that is repeated, belongs
+/// to an earlier attempt, or comes after the tenant was closed changes nothing.
 ///
 /// # Errors
-/// Never for a tenant as this crate makes it.
+/// Never for a tenant that this crate made.
 pub fn decide_answer(
     state: &State,
-    said: Said,
+    kind: Said,
     answer: &Answer,
     settings: &Settings,
     context: &Context,
 ) -> Result<Option<ChangeSet>, Refusal> {
     let tenant = &state.tenant;
-    match said {
+    match kind {
         Said::Provisioned => {
             let Some(provisioning) = tenant
                 .provisioning
@@ -197,13 +197,14 @@ pub fn decide_answer(
             else {
                 return Ok(None);
             };
+            // A success counts for any attempt, and even after a failure: the resources exist.
             decide_provisioned(state, provisioning, settings, context).map(Some)
         }
         Said::ProvisioningFailed => {
             let open = tenant
                 .provisioning
                 .as_ref()
-                .filter(|open| is_provisioning(tenant) && is_asked(open, answer));
+                .filter(|open| is_provisioning(tenant) && answers_request(open, answer));
             Ok(open.map(|_| {
                 fail_provisioning(
                     state,
@@ -230,22 +231,23 @@ pub fn decide_answer(
             Ok(Some(changes))
         }
         Said::DeprovisioningFailed => {
-            let Some(_) = deprovisioning_of(tenant).filter(|open| is_asked(open, answer)) else {
+            let Some(_) = deprovisioning_of(tenant).filter(|open| answers_request(open, answer))
+            else {
                 return Ok(None);
             };
             let mut changes = ChangeSet::of(state);
             let failure = failure_of(answer, context);
-            // The deadline stays: then it is asked again.
+            // The deadline stays: when it passes, the removal is requested again.
             set_deprovisioning(&mut changes, |open| open.failure = Some(failure));
             Ok(Some(changes))
         }
     }
 }
 
-/// Decides that a failed provisioning is tried once more.
+/// Requests the resources again after a failure.
 ///
 /// # Errors
-/// When nothing failed, or the application said that trying again is of no use.
+/// When no provisioning has failed, or the application reported the failure as final.
 pub fn decide_retry(
     state: &State,
     catalogue: &Catalogue,
@@ -269,8 +271,8 @@ pub fn decide_retry(
     Ok(changes)
 }
 
-/// Silence counts as a failure that can be repeated.
-pub(crate) fn decide_silence(
+/// Counts a missing answer as a failure that can be retried.
+pub(crate) fn decide_missing_answer(
     state: &State,
     due: &ScheduledTask,
     context: &Context,
@@ -284,8 +286,8 @@ pub(crate) fn decide_silence(
     silent.then(|| fail_provisioning(state, no_answer(context), Actor::Clock, context))
 }
 
-/// A removal that is not done is asked for again, a bounded number of times. The failure is kept.
-pub(crate) fn decide_unremoved(
+/// Requests an unfinished removal again, up to a limit. Beyond it the failure is recorded.
+pub(crate) fn decide_missing_removal(
     state: &State,
     due: &ScheduledTask,
     catalogue: &Catalogue,
@@ -393,8 +395,8 @@ fn is_provisioning(tenant: &Tenant) -> bool {
     tenant.status == TenantStatus::Provisioning
 }
 
-/// Whether an answer is to the request that is open.
-fn is_asked(open: &Provisioning, answer: &Answer) -> bool {
+/// Whether an answer belongs to the open request. An answer without an attempt belongs to any.
+fn answers_request(open: &Provisioning, answer: &Answer) -> bool {
     open.done_at.is_none()
         && open.failure.is_none()
         && answer.attempt.is_none_or(|attempt| attempt == open.attempt)

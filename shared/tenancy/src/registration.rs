@@ -1,4 +1,4 @@
-//! Registration: what a person asks for at sign-up, and what follows from it.
+//! Registration: the input of a sign-up, its validation, and the records that it creates.
 
 use crate::change_set::{TenantEvent, onboarding_progressed};
 use crate::policy::AppliedPolicy;
@@ -19,16 +19,16 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// A sign-up as it arrives: nothing of it is checked yet. Has no `Debug`, since it is personal.
+/// A sign-up as received, not validated yet. It has no `Debug`, since it is personal.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(description = "What a company and its first administrator say of themselves.")]
+#[schema(description = "The registration of a company and its first administrator.")]
 pub struct SignUpRequest {
-    /// The organisation that becomes a tenant, on one line, without web addresses and invisible
+    /// The organisation that becomes a tenant. One line, without web addresses or invisible
     /// characters.
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     organisation: Option<String>,
-    /// The name of its first administrator, on one line, without web addresses and invisible
+    /// The name of the first administrator. One line, without web addresses or invisible
     /// characters.
     #[schema(value_type = String, min_length = 1, max_length = 120)]
     name: Option<String>,
@@ -42,14 +42,16 @@ pub struct SignUpRequest {
     /// The plan that the tenant starts with.
     #[schema(value_type = PlanCode)]
     plan: Option<String>,
-    /// The region that the caller believes to talk to: another one refuses the sign-up.
+    /// The region that the caller expects to serve the request. Any other region refuses the
+    /// sign-up.
     #[schema(value_type = Option<RegionCode>)]
     region: Option<String>,
-    /// What the tenant's people are addressed in; English if absent.
+    /// The language of mails and pages for the tenant's people; English if absent.
     #[schema(value_type = Option<Language>)]
     language: Option<String>,
-    /// When the tenant's days and billing periods begin, for good; midnight in UTC if absent. From
-    /// 12:00 on it is in the evening before: 23:00 is midnight where clocks are an hour ahead.
+    /// The time of day at which the tenant's days and billing periods begin, for good; midnight in
+    /// UTC if absent. A time from 12:00 on is on the evening before: 23:00 is midnight where clocks
+    /// are an hour ahead.
     #[schema(value_type = Option<BillingAnchor>)]
     billing_anchor: Option<String>,
     /// The version of the terms that the person agreed to.
@@ -58,31 +60,32 @@ pub struct SignUpRequest {
     /// The version of the data-processing agreement that the person agreed to.
     #[schema(value_type = DocumentVersion)]
     data_processing: Option<String>,
-    /// Stays empty: no person sees this field of the form, so whoever fills it in is none.
+    /// A honeypot that has to be empty. People do not see this field of the form, so only programs
+    /// fill it in.
     website: Option<String>,
 }
 
-/// The acceptance of an invitation as it arrives. Has no `Debug`, since it is personal.
+/// The acceptance of an invitation as received. It has no `Debug`, since it is personal.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(description = "What an invited person says.")]
+#[schema(description = "The acceptance of an invitation by the invited person.")]
 pub struct AcceptanceRequest {
-    /// The code that was mailed. Blanks and hyphens around it and inside do not count.
+    /// The code that was mailed. Blanks and hyphens are ignored.
     #[schema(value_type = String, format = Password, write_only, max_length = 512)]
     pub code: Option<String>,
-    /// The person's name, on one line, without web addresses and invisible characters; needed where
-    /// no token is sent.
+    /// The person's name. One line, without web addresses or invisible characters; required without
+    /// a token.
     #[schema(min_length = 1, max_length = 120)]
     name: Option<String>,
     /// The password of the new account: at least one lower-case letter, one upper-case letter and
     /// one digit.
     #[schema(value_type = String, format = Password, write_only, min_length = 12, max_length = 256)]
     password: Option<String>,
-    /// The version of the terms that the person agreed to; needed where no token is sent.
+    /// The version of the terms that the person agreed to; required without a token.
     #[schema(value_type = Option<DocumentVersion>)]
     terms: Option<String>,
-    /// The version of the data-processing agreement that the person agreed to; needed where no
-    /// token is sent.
+    /// The version of the data-processing agreement that the person agreed to; required without a
+    /// token.
     #[schema(value_type = Option<DocumentVersion>)]
     data_processing: Option<String>,
 }
@@ -90,27 +93,27 @@ pub struct AcceptanceRequest {
 /// A valid acceptance.
 #[derive(Debug, Clone)]
 pub struct Acceptance {
-    /// The person's name; absent where it is known from another account of the person.
+    /// The person's name; absent if it is known from another account of the person.
     pub name: Option<PersonName>,
     /// The password of the new account.
     pub password: Password,
 }
 
-/// What a region asks of everybody who registers.
+/// A region's requirements for registrations.
 #[derive(Debug, Clone)]
 pub struct Requirements {
     /// The documents to agree to.
     pub documents: Documents,
-    /// Domains whose addresses are not taken.
+    /// Domains whose addresses are refused.
     pub disposable: DisposableDomains,
 }
 
-/// Mail domains that live for a few minutes, as the operator lists them.
+/// Domains of disposable mail addresses, as the operator lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DisposableDomains(BTreeSet<DomainName>);
 
 impl DisposableDomains {
-    /// Whether an address is at one of the domains, or below one.
+    /// Whether an address is at one of the domains or below one.
     #[must_use]
     pub fn hold(&self, email: &EmailAddress) -> bool {
         let key = email.key();
@@ -125,7 +128,7 @@ impl DisposableDomains {
 impl FromStr for DisposableDomains {
     type Err = Invalid;
 
-    /// Domains, separated by commas; none is fine.
+    /// Parses domains separated by commas. The list may be empty.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let domains = text
             .split(',')
@@ -141,12 +144,12 @@ impl FromStr for DisposableDomains {
     }
 }
 
-/// One field of a request that is not what it has to be. The value itself is not kept.
+/// A field of a request that is invalid. It does not contain the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FieldProblem {
     /// The field's name in the request.
     pub field: &'static str,
-    /// What the field must be, in words that complete "must be".
+    /// The requirement, worded to follow "must be".
     pub reason: &'static str,
 }
 
@@ -163,18 +166,18 @@ pub struct Registration {
     pub password: Password,
     /// The plan that the tenant starts with.
     pub plan: PlanCode,
-    /// The region that the caller believes to talk to, where it says so.
+    /// The region that the caller expects, if the request names one.
     pub region: Option<RegionCode>,
-    /// What the tenant's people are addressed in.
+    /// The language of mails and pages for the tenant's people.
     pub language: Language,
-    /// When the tenant's days begin.
+    /// The time of day at which the tenant's days begin.
     pub billing_anchor: BillingAnchor,
-    /// What the person agreed to.
+    /// The documents that the person agreed to.
     pub documents: Documents,
 }
 
 impl SignUpRequest {
-    /// Whether the field that no person sees is filled in.
+    /// Whether the honeypot field is filled in.
     #[must_use]
     pub fn hit_honeypot(&self) -> bool {
         self.website
@@ -182,10 +185,10 @@ impl SignUpRequest {
             .is_some_and(|website| !website.is_empty())
     }
 
-    /// Checks every field.
+    /// Validates every field.
     ///
     /// # Errors
-    /// Each field that is missing or wrong, with the reason.
+    /// All fields that are missing or invalid, with the reasons.
     pub fn validate(
         self,
         catalogue: &Catalogue,
@@ -255,11 +258,11 @@ impl SignUpRequest {
 }
 
 impl AcceptanceRequest {
-    /// Checks every field but the code. A person who has another account in the region need not say
-    /// again who it is and what it agrees to.
+    /// Validates every field except the code. A person with another account in the region
+    /// (`is_known`) may omit name and consents.
     ///
     /// # Errors
-    /// Each field that is missing or wrong, with the reason.
+    /// All fields that are missing or invalid, with the reasons.
     pub fn validate(
         self,
         requirements: &Requirements,
@@ -286,7 +289,7 @@ impl AcceptanceRequest {
     }
 }
 
-/// Nobody can agree to a version that does not hold.
+/// Checks the agreed versions. Only the current ones are accepted.
 fn agreed(
     terms: Option<String>,
     data_processing: Option<String>,
@@ -343,42 +346,43 @@ fn parse<T: FromStr<Err = Invalid>>(
         .ok()
 }
 
-/// The ids of a new sign-up, made by the caller.
+/// The ids of a new sign-up, chosen by the caller.
 #[derive(Debug, Clone)]
 pub struct Identifiers {
-    /// Of the operation. Has to be unguessable: it is the handle to read and confirm it.
+    /// The id of the operation. It has to be unguessable, since it is the handle to read and
+    /// confirm it.
     pub signup: SignupId,
-    /// Of the tenant.
+    /// The id of the tenant.
     pub tenant: TenantId,
-    /// The tenant's random public subdomain.
+    /// The tenant's random alias.
     pub alias: Alias,
-    /// Home's operation, where home hands the sign-up over.
+    /// Home's operation, if home hands the sign-up over.
     pub onboarding: Option<OnboardingId>,
 }
 
-/// All that a sign-up creates, to be stored in one transaction.
+/// The records that a sign-up creates. They are stored in one transaction.
 #[derive(Debug, Clone)]
 pub struct SignUp {
     /// The operation.
     pub signup: Signup,
     /// The tenant, pending.
     pub tenant: Tenant,
-    /// What the tenant calls itself.
+    /// The organisation's name.
     pub organisation: OrganisationName,
     /// The tenant's first administrator.
     pub user: User,
-    /// That the tenant is pending, and for home how far the onboarding is.
+    /// The tenant's first status, and the onboarding's progress if home follows it.
     pub events: Vec<TenantEvent>,
-    /// When it expires unless it is confirmed.
+    /// The task that expires the sign-up unless it is confirmed.
     pub due: ScheduledTask,
-    /// The beginning of the audit trail.
+    /// The first entry of the audit trail.
     pub audit: AuditEntry,
 }
 
 /// Decides what a valid registration creates: a pending tenant with its administrator.
 ///
-/// Entitlements are those of the plan until home publishes a policy, so that a region that cannot
-/// reach home takes sign-ups all the same.
+/// The tenant has its plan's entitlements until home publishes a policy, so that a region accepts
+/// sign-ups even if it cannot reach home.
 #[must_use]
 pub fn decide_sign_up(
     registration: &Registration,
@@ -436,7 +440,7 @@ pub fn decide_sign_up(
     }
 }
 
-/// The tenant of a sign-up that nobody has confirmed yet.
+/// The tenant of a sign-up that is not confirmed yet.
 fn pending_tenant(
     registration: &Registration,
     catalogue: &Catalogue,
@@ -477,7 +481,7 @@ fn pending_tenant(
     }
 }
 
-/// The operation of a tenant's sign-up, of which only the registration is done.
+/// The operation of a sign-up of which only the registration is done.
 fn unconfirmed_signup(
     tenant: &Tenant,
     username: Username,

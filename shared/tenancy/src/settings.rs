@@ -1,10 +1,10 @@
-//! What an operator sets of a region's tenants.
+//! The operator's settings for a region's tenants.
 
 use jiff::SignedDuration;
 use kernel::{Invalid, Timestamp};
 use std::str::FromStr;
 
-/// Who makes a tenant's resources.
+/// How a tenant's resources are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(
     serialize_all = "lowercase",
@@ -12,9 +12,9 @@ use std::str::FromStr;
     parse_err_fn = no_provisioning_mode
 )]
 pub enum ProvisioningMode {
-    /// Nobody needs to: a confirmed tenant can be used at once.
+    /// No resources are needed: a confirmed tenant is active at once.
     Auto,
-    /// The application plane is asked, and its answer decides.
+    /// The application plane makes them, and the tenant becomes active when it reports success.
     External,
 }
 
@@ -30,25 +30,26 @@ fn no_provisioning_mode(_: &str) -> Invalid {
 pub struct Settings {
     /// Who makes a tenant's resources.
     pub provisioning: ProvisioningMode,
-    /// Whether the events of AWS SaaS Builder Toolkit are published too.
+    /// Whether events for AWS SaaS Builder Toolkit are published as well.
     pub builder_toolkit: bool,
-    /// How long the application may take for an answer.
+    /// The time within which the application has to answer.
     pub answer_within: SignedDuration,
-    /// How long a sign-up waits for its confirmation.
+    /// The time within which a sign-up has to be confirmed.
     pub confirm_within: SignedDuration,
-    /// How long a closure can be undone.
+    /// The time within which a closure can be undone.
     pub grace: SignedDuration,
-    /// How long the data of a closed tenant is kept.
+    /// How long the data of a closed tenant is retained.
     pub retention: SignedDuration,
-    /// Whether a tenant's address leads nowhere until a record is made in a hosted zone.
+    /// Whether a tenant's address needs a record in a hosted zone.
     pub is_routed: bool,
 }
 
 impl FromStr for Settings {
     type Err = Invalid;
 
-    /// Every setting once, as in `provisioning=auto builder_toolkit=false answer_minutes=60
-    /// confirm_hours=24 grace_days=30 retention_days=30 hosted_zone=`; no zone is one too.
+    /// Parses the settings, each given exactly once, as in `provisioning=auto builder_toolkit=false
+    /// answer_minutes=60 confirm_hours=24 grace_days=30 retention_days=30 hosted_zone=`. An empty
+    /// hosted zone means none.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = Invalid {
             kind: "tenant settings",
@@ -86,20 +87,20 @@ impl FromStr for Settings {
     }
 }
 
-/// How long a tenant whose grace has ended is left until its last usage is settled: longer than the
-/// intake remembers a tenant, and than the sweep takes.
+/// The time between the end of a tenant's grace period and the first check of its backlog of usage.
+/// It is longer than usage-ingest caches a tenant, and than a poll of the backlog takes.
 pub const DRAIN: SignedDuration = SignedDuration::from_mins(5);
-/// How long a closing tenant waits for its last usage. What cannot be settled by then raises its
-/// own alarm.
+/// The longest time that a closing tenant waits for its last usage. Usage that cannot be rolled up
+/// by then raises its own alarm.
 pub const DRAIN_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// How long a tenant is kept whose resources could not be made and that nobody asks for any more.
+/// How long a tenant is retained after its provisioning failed, if nobody retries.
 pub(crate) const ABANDONED: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How soon is looked again at something that was not ready.
+/// The interval between checks of a backlog that is not empty yet.
 pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
-/// How often the application is asked to remove a tenant's resources.
+/// The most requests to the application to remove a tenant's resources.
 pub(crate) const DEPROVISIONINGS_MAX: u64 = 5;
 
-/// A moment later, or the last moment that there is.
+/// Adds a duration, up to the latest representable time.
 #[must_use]
 pub(crate) fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {
     now.saturating_add(wait).unwrap_or(Timestamp::MAX)

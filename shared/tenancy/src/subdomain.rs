@@ -1,10 +1,9 @@
-//! A tenant's readable subdomain, unique in the whole fleet: reserved through home in two phases.
+//! A tenant's custom subdomain, unique in the whole fleet and reserved through home in two phases.
 //!
-//! The region asks, and home leases the subdomain. The region keeps it free for the tenant and
-//! confirms, and home makes the reservation permanent. Only then does the subdomain lead to the tenant. Home
-//! knows a subdomain by a keyed digest alone. What is lost on the way is asked for again, as another
-//! question: an answer names the revision of what it answers, and only the one to the latest
-//! question counts.
+//! The region requests the subdomain, and home leases it. The region reserves it for the tenant and
+//! confirms, and home makes the reservation permanent. Only then does the subdomain resolve to the
+//! tenant. Home knows only a keyed digest of it. A lost message is made up for by a new request:
+//! each answer names the revision of its request, and only an answer to the latest request counts.
 
 use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::custom_subdomain::CustomSubdomain;
@@ -20,91 +19,92 @@ use kernel::{SubdomainDigest, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How soon home is asked again. A lease lasts long enough for two more questions.
+/// The interval between requests to home. It is short enough that two repetitions fit into a lease.
 pub const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
-/// How long a subdomain is remembered that no longer leads to the tenant, so that its record goes. Home
-/// gives it to nobody else for longer than that.
+/// How long a former subdomain is stored, so that its DNS record can be removed. Home gives the
+/// subdomain to nobody else for longer than that.
 const FORMER_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How many of them are remembered.
+/// The most former subdomains that are stored.
 const FORMER_MAX: usize = 10;
-/// How long it takes at most to remove the records of a closed tenant's subdomains: until then they are
-/// not erased.
+/// The longest time that it takes to remove the DNS records of a closed tenant. Its former
+/// subdomains are not erased before.
 const RECORDS_REMOVED: SignedDuration = SignedDuration::from_mins(15);
 
-/// What a tenant has of readable subdomains.
+/// A tenant's custom subdomains: the active, the reserved and the former ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subdomains {
-    /// Grows with everything that home is told of a reservation, and with every change of the subdomain in
-    /// use.
+    /// Grows by one with every published reservation event and every change of the active
+    /// subdomain.
     pub revision: u64,
-    /// The subdomain that leads to the tenant.
+    /// The subdomain that resolves to the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<ActiveSubdomain>,
-    /// The reservation that is under way, or was refused last.
+    /// The pending reservation, or the one that was refused last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reservation: Option<SubdomainReservation>,
-    /// Subdomains that led to the tenant until a short while ago.
+    /// Subdomains that resolved to the tenant until recently.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<FormerSubdomain>,
 }
 
-/// A subdomain that leads to the tenant.
+/// A subdomain that resolves to the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveSubdomain {
     /// The subdomain.
     pub subdomain: CustomSubdomain,
-    /// What home knows it by.
+    /// The digest by which home knows it.
     pub digest: SubdomainDigest,
-    /// Since when.
+    /// When it became active.
     pub since: Timestamp,
 }
 
-/// A subdomain that led to the tenant.
+/// A subdomain that resolved to the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerSubdomain {
     /// The subdomain.
     pub subdomain: CustomSubdomain,
-    /// Until when.
+    /// When it was released.
     pub until: Timestamp,
 }
 
-/// A reservation to a subdomain.
+/// A reservation of a subdomain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubdomainReservation {
     /// The subdomain.
     pub subdomain: CustomSubdomain,
-    /// What home knows it by.
+    /// The digest by which home knows it.
     pub digest: SubdomainDigest,
     /// How far it is.
     pub state: ReservationState,
-    /// The revision of what home was asked last.
+    /// The revision of the last request to home.
     pub revision: u64,
-    /// When it was asked for.
+    /// When the tenant requested it.
     pub requested_at: Timestamp,
-    /// When home is asked again.
+    /// When the request to home is repeated.
     pub ask_at: Timestamp,
 }
 
-/// How far a reservation is.
+/// The state of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReservationState {
-    /// Home is asked for the subdomain.
+    /// The request is sent to home.
     Requesting,
-    /// The subdomain is kept free for the tenant, and home is asked to make that permanent.
+    /// The subdomain is reserved for the tenant in the region, and home is asked to make that
+    /// permanent.
     Confirming,
-    /// Somebody else has it, or had it a short while ago.
+    /// Another tenant has it, or had it until recently.
     Refused,
 }
 
-/// What a subdomain is in the region apart from the tenant that reservations it.
+/// The use of a subdomain by other tenants of the region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubdomainUse {
-    /// Nothing.
+    /// No other tenant uses it.
     Free,
-    /// Kept free for another tenant.
+    /// Reserved for another tenant.
     Reserved,
-    /// The subdomain of another tenant.
+    /// The active subdomain of another tenant.
     Leading,
 }
 
@@ -135,7 +135,7 @@ impl SubdomainReservation {
 }
 
 impl Subdomains {
-    /// The reservation that home has not decided on.
+    /// The reservation on which home has not decided yet.
     #[must_use]
     pub fn open_reservation(&self) -> Option<&SubdomainReservation> {
         self.reservation
@@ -151,13 +151,14 @@ impl Subdomains {
             subdomain,
             until: now,
         });
+        // The oldest ones are dropped first.
         let excess = self.former.len().saturating_sub(FORMER_MAX);
         self.former.drain(..excess);
     }
 }
 
 impl Tenant {
-    /// The readable subdomain that leads to the tenant.
+    /// The custom subdomain that resolves to the tenant.
     #[must_use]
     pub fn custom_subdomain(&self) -> Option<&CustomSubdomain> {
         self.subdomains
@@ -167,8 +168,7 @@ impl Tenant {
             .map(|held| &held.subdomain)
     }
 
-    /// The subdomains that led to the tenant until a short while ago: whoever made a record of one
-    /// removes it now.
+    /// The former subdomains whose DNS records are to be removed.
     pub fn former_subdomains(&self, now: Timestamp) -> impl Iterator<Item = &CustomSubdomain> {
         let former = self
             .subdomains
@@ -179,7 +179,7 @@ impl Tenant {
             .map(|former| &former.subdomain)
     }
 
-    /// For how long the subdomains of a tenant that ends now have to be known.
+    /// How long the subdomains of a tenant that is closed now have to be retained.
     pub(crate) fn subdomains_needed_for(&self, now: Timestamp) -> SignedDuration {
         if self.former_subdomains(now).next().is_some() {
             RECORDS_REMOVED
@@ -189,12 +189,12 @@ impl Tenant {
     }
 }
 
-/// Decides that a tenant reservations a subdomain. One that it has, keeps or reservations already is not reserved
-/// again, and another reservation under way is given up. The subdomain in use stays in use until home has
+/// Requests a subdomain for a tenant, and releases another pending reservation. `None` if the
+/// subdomain is active or requested already. The active subdomain stays active until home has
 /// confirmed the new one.
 ///
 /// # Errors
-/// When the tenant is not in use.
+/// When the tenant is not active.
 pub fn decide_subdomain_reservation(
     state: &State,
     subdomain: &CustomSubdomain,
@@ -227,8 +227,7 @@ pub fn decide_subdomain_reservation(
     Ok(Some(changes))
 }
 
-/// Decides that a tenant gives up its subdomain, and any that it has reserved. Nothing changes where it has
-/// none.
+/// Releases a tenant's subdomain and its reservation. `None` if it has neither.
 #[must_use]
 pub fn decide_subdomain_release(
     state: &State,
@@ -245,10 +244,11 @@ pub fn decide_subdomain_release(
     Some(changes)
 }
 
-/// Decides what home's answer changes: nothing where it answers something that is over.
+/// Decides the changes that an answer of home makes. `None` if it does not answer the latest
+/// request.
 ///
-/// A leased subdomain that is kept free for another tenant of the region is asked for again: home has
-/// refused, or will refuse, the other one.
+/// If the region still reserves a leased subdomain for another tenant, nothing changes and the
+/// scheduled task asks home again: home has refused, or will refuse, the other tenant.
 #[must_use]
 pub fn decide_reservation_answer(
     state: &State,
@@ -269,6 +269,7 @@ pub fn decide_reservation_answer(
         (ReservationState::Requesting, ReservationDecision::Leased, SubdomainUse::Free) => {
             changes.reserve_subdomain(reservation, context)
         }
+        // Releases the lease, since the region cannot give the subdomain to this tenant.
         (ReservationState::Requesting, ReservationDecision::Leased, SubdomainUse::Leading) => {
             changes.publish_reservation(&reservation.digest, ReservationPhase::Released, context);
             changes.refuse_subdomain(reservation, context);
@@ -282,9 +283,9 @@ pub fn decide_reservation_answer(
     Some(changes)
 }
 
-/// Home has not answered: it is asked once more. An answer to what was asked before counts no
-/// longer, since home may have given the subdomain to somebody in between.
-pub(crate) fn decide_asking(
+/// Repeats the request to home under a new revision. An answer to an earlier request no longer
+/// counts, since home may have given the subdomain to another tenant in between.
+pub(crate) fn decide_repeated_request(
     state: &State,
     due: &ScheduledTask,
     context: &Context,
@@ -297,7 +298,7 @@ pub(crate) fn decide_asking(
     let reservation = open.filter(|reservation| reservation.ask_at == due.at)?;
     let mut changes = ChangeSet::of(state);
     let revision = changes.publish_reservation(&reservation.digest, reservation.phase(), context);
-    changes.confirm_reservation(SubdomainReservation {
+    changes.set_reservation(SubdomainReservation {
         revision,
         ask_at: after(context.now, ASK_AGAIN),
         ..reservation.clone()
@@ -306,7 +307,7 @@ pub(crate) fn decide_asking(
 }
 
 impl ChangeSet {
-    /// Gives up every subdomain, and every reservation to one.
+    /// Releases the active subdomain and the reservation.
     pub(crate) fn release_subdomains(&mut self, context: &Context) {
         self.release_reservation(context);
         let held = self
@@ -347,7 +348,7 @@ impl ChangeSet {
         let (subdomain, digest) = (subdomain.clone(), digest.clone());
         let (state, requested_at) = (ReservationState::Requesting, context.now);
         let ask_at = after(context.now, ASK_AGAIN);
-        self.confirm_reservation(SubdomainReservation {
+        self.set_reservation(SubdomainReservation {
             subdomain,
             digest,
             state,
@@ -362,7 +363,7 @@ impl ChangeSet {
         let revision =
             self.publish_reservation(&reservation.digest, ReservationPhase::Confirmed, context);
         let (state, ask_at) = (ReservationState::Confirming, after(context.now, ASK_AGAIN));
-        self.confirm_reservation(SubdomainReservation {
+        self.set_reservation(SubdomainReservation {
             state,
             revision,
             ask_at,
@@ -380,6 +381,7 @@ impl ChangeSet {
         subdomains
             .former
             .retain(|former| former.subdomain != subdomain);
+        // The earlier subdomain is released only now, when the new one resolves.
         let before = subdomains.held.replace(ActiveSubdomain {
             subdomain,
             digest,
@@ -411,7 +413,7 @@ impl ChangeSet {
         );
     }
 
-    fn confirm_reservation(&mut self, reservation: SubdomainReservation) {
+    fn set_reservation(&mut self, reservation: SubdomainReservation) {
         self.due.push(reservation.due(self.tenant.id));
         self.subdomains().reservation = Some(reservation);
     }
@@ -420,7 +422,7 @@ impl ChangeSet {
         self.tenant.subdomains.get_or_insert_default()
     }
 
-    /// Publishes a phase under the next revision, which it returns.
+    /// Publishes a reservation event under the next revision, which it returns.
     fn publish_reservation(
         &mut self,
         digest: &SubdomainDigest,
@@ -447,7 +449,7 @@ impl ChangeSet {
         revision
     }
 
-    /// Publishes that another subdomain leads to the tenant from now on, or none.
+    /// Publishes that the active subdomain of the tenant changed or was released.
     fn publish_address(&mut self, context: &Context) {
         let subdomains = self.subdomains();
         subdomains.revision += 1;

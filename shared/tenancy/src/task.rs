@@ -1,21 +1,20 @@
-//! What has to be looked at when its time has come.
+//! Tasks that are scheduled for a tenant.
 
 use kernel::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A moment at which a tenant has to be looked at. It may turn out that there is nothing left to
-/// do.
+/// A task for a tenant at a given time. It may turn out that nothing is left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ScheduledTask {
-    /// When.
+    /// When it is due.
     pub at: Timestamp,
-    /// What for.
+    /// The kind of task.
     pub kind: TaskKind,
-    /// Whom.
+    /// The tenant.
     pub tenant: TenantId,
 }
 
-/// What a tenant is looked at for.
+/// The kinds of tasks.
 #[derive(
     Debug,
     Clone,
@@ -32,23 +31,23 @@ pub struct ScheduledTask {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum TaskKind {
-    /// A sign-up that may not be confirmed yet.
+    /// Expires a sign-up that is not confirmed.
     Expiry,
-    /// A request to make resources that may not be answered yet.
+    /// Fails a provisioning request that is not answered.
     Provisioning,
-    /// The end of a closure's grace period.
+    /// Ends the grace period of a closure.
     Grace,
-    /// A closing tenant whose last usage may be settled.
+    /// Closes a tenant whose usage is rolled up.
     Drain,
-    /// A closed tenant whose data is no longer kept.
+    /// Erases the data of a closed tenant after its retention.
     Erasure,
-    /// A request to remove resources that may not be answered yet.
+    /// Repeats a deprovisioning request that is not answered.
     Deprovisioning,
-    /// Machine clients that have ended.
+    /// Deletes machine clients that have ended.
     Clients,
-    /// A claim to a subdomain that home may not have answered yet.
+    /// Repeats a request for a subdomain that home has not answered.
     Subdomains,
-    /// Mails that addresses had to wait for.
+    /// Sends mails that had to wait for their address's limit.
     Mail,
 }
 

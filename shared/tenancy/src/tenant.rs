@@ -1,4 +1,4 @@
-//! Tenants, and the one table of a tenant's life.
+//! Tenants, and the table of their status transitions.
 
 use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::closure::Closure;
@@ -15,132 +15,131 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A tenant, without anything personal but the subdomains that it chose.
+/// A tenant. Nothing in it is personal but the custom subdomains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// Its id.
     #[serde(rename = "tenant")]
     pub id: TenantId,
-    /// Its random public subdomain.
+    /// Its random public name, the first part of its address.
     pub alias: Alias,
-    /// The sign-up that made it.
+    /// The sign-up that created it.
     pub signup: SignupId,
-    /// The plan that it is on.
+    /// Its plan.
     pub plan: PlanCode,
-    /// What its people are addressed in.
+    /// The language of mails and pages for its people.
     #[serde(default)]
     pub language: Language,
-    /// When its days begin, from its sign-up on.
+    /// The time of day at which its days begin, fixed at sign-up.
     #[serde(default)]
     pub billing_anchor: BillingAnchor,
-    /// Which thresholds of usage it wants to be told, besides those of its plan.
+    /// Usage thresholds at which it wants to be notified, besides those of its plan.
     #[serde(default)]
     pub alert_thresholds: AlertThresholds,
-    /// Where it is in its life.
+    /// Its status.
     pub status: TenantStatus,
-    /// When it became active: it is billed from the billing period on that this is in.
+    /// When it became active. It is billed from the billing period of this time on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
-    /// Grows by one with every event about status or plan.
+    /// Grows by one with every event about its status or plan.
     pub version: u64,
     /// The optimistic lock: one higher with every change of anything.
     pub generation: Generation,
     /// What home wants of it, as far as this region knows.
     pub policy: AppliedPolicy,
-    /// How many of its users are administrators.
+    /// The number of administrators. Invited ones count once their account exists.
     pub admins: u64,
-    /// How many users it has.
+    /// The number of users.
     pub users: u64,
-    /// How many of its invitations are open, or were when they ran out.
+    /// The number of open invitations. Expired ones count until they are recounted.
     pub invitations: u64,
-    /// How far the application is with its resources; absent where nobody is asked.
+    /// The progress of its resources; absent if the application was not asked for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioning: Option<Provisioning>,
-    /// The plan that its administrator asked for last.
+    /// The plan that its administrator requested last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_request: Option<PlanRequest>,
-    /// How far its end is.
+    /// The progress of its closure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closure: Option<Closure>,
-    /// By what its people sign in at its own identity provider.
+    /// How its people sign in at its own identity provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub federation: Option<Federation>,
-    /// Where its people had their accounts before it came to this region.
+    /// The user pool of its people's accounts before it moved to this region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Realm>,
-    /// Its readable subdomains, once it asked for one.
+    /// Its custom subdomains, once it has requested one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subdomains: Option<Subdomains>,
 }
 
-/// A user pool of the fleet, by the client that people use.
+/// A user pool of the fleet, identified by its client for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Realm {
-    /// The region that it is in.
+    /// The region of the pool.
     pub region: RegionCode,
-    /// The client.
+    /// The id of the client.
     pub client_id: String,
 }
 
-/// A wish for another plan, which home decides on.
+/// A request for another plan. Home decides on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanRequest {
     /// The plan.
     pub plan: PlanCode,
-    /// How many such wishes there were.
+    /// The number of the request, starting at 1.
     pub revision: u64,
     /// When it was asked for.
     pub requested_at: Timestamp,
 }
 
-/// The circumstances of a decision, which come from outside: where, when, and the id of what it
-/// states.
+/// The inputs of a decision that depend on its surroundings: region, time, and the id of its event.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The region in which it is decided.
+    /// The region that decides.
     pub region: RegionCode,
-    /// The id of the event that may follow.
+    /// The id of the decision's event.
     pub event: EventId,
-    /// The present moment.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl Context {
-    /// The id of another event that the same decision states.
+    /// The id of a further event of the same decision, derived from its name.
     #[must_use]
     pub fn event_of(&self, what: &str) -> EventId {
         EventId::from_uuid(Uuid::new_v5(self.event.as_uuid(), what.as_bytes()))
     }
 }
 
-/// What can happen to a tenant.
+/// A transition of a tenant's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
     /// The application plane is asked for resources.
     Provision,
     /// The tenant becomes usable.
     Activate,
-    /// The address was not confirmed, or the resources were not made, in time.
+    /// The address was not confirmed in time, or the resources could not be made.
     Expire,
-    /// Nobody may sign in any more, and nothing is lost.
+    /// Nobody can sign in any more. No data is lost.
     Suspend,
     /// A suspension ends.
     Reactivate,
-    /// The grace period before the end begins.
+    /// The grace period of a closure begins.
     Close,
-    /// The grace period is broken off.
+    /// A closure is undone.
     Reopen,
-    /// The grace period of a suspended tenant is broken off: it is suspended still.
+    /// The closure of a suspended tenant is undone. The tenant stays suspended.
     Resuspend,
-    /// The end.
+    /// The tenant is closed for good.
     End,
     /// A move to another region begins.
     Relocate,
-    /// A move is broken off.
+    /// A move is cancelled.
     Return,
 }
 
-/// A tenant's life: from, what happens, to. What is not listed is refused.
+/// The transitions of a tenant's status: from, change, to. All others are refused.
 pub const TRANSITIONS: [(TenantStatus, Change, TenantStatus); 15] = {
     use TenantStatus::{Active, Closed, Closing, Pending, Provisioning, Relocating, Suspended};
     [
@@ -162,11 +161,11 @@ pub const TRANSITIONS: [(TenantStatus, Change, TenantStatus); 15] = {
     ]
 };
 
-/// Why a change is refused.
+/// The reason for which a change is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The tenant's life knows no such change.
-    #[error("a tenant that is {status} does not take this change")]
+    /// The tenant's status does not allow the change.
+    #[error("a tenant that is {status} does not allow this change")]
     NotFromHere {
         /// The tenant's status.
         status: TenantStatus,
@@ -174,52 +173,51 @@ pub enum Refusal {
     /// The catalogue does not have the plan.
     #[error("the plan is not in the catalogue")]
     UnknownPlan,
-    /// The plan is in another currency, or needs resources of another tier.
-    #[error("the plan cannot be changed to while the tenant lives")]
+    /// The plan has another currency, or needs resources of another tier.
+    #[error("the plan has another currency or tier than the tenant's")]
     OtherPlanKind,
-    /// The tenant would be without an administrator.
-    #[error("the tenant's last administrator stays")]
+    /// The tenant would have no administrator.
+    #[error("the tenant would have no administrator")]
     LastAdmin,
-    /// The tenant has as many users or invitations as it can have.
-    #[error("the tenant has no room for more")]
+    /// The tenant has reached its limit of users or invitations.
+    #[error("the tenant has reached its limit")]
     Full,
     /// The address belongs to a user of the tenant.
     #[error("the person is a user of the tenant")]
     AlreadyMember,
-    /// There is no such invitation, or it is withdrawn, accepted or too old, or the code is another
-    /// one's.
-    #[error("the invitation does not hold")]
+    /// There is no such open invitation, it has expired, or the code is not its latest.
+    #[error("the invitation is not valid")]
     NoInvitation,
-    /// The code of a closure is not the one that was given.
+    /// The code is not the closure's.
     #[error("the code is wrong")]
     WrongCode,
     /// The tenant has no such client.
     #[error("the tenant has no such client")]
     NoClient,
-    /// The client is not made yet, or is replaced or ended already.
+    /// The client is not created yet, or is already replaced or ended.
     #[error("the client cannot be replaced")]
     ClientEnds,
-    /// The tenant has as many clients as it can have.
+    /// The tenant has reached its limit of clients.
     #[error("the tenant has too many clients")]
     TooManyClients,
-    /// The account is not of the tenant's own identity provider.
-    #[error("the account is not of the tenant's own identity provider")]
+    /// The account does not belong to the tenant's own identity provider.
+    #[error("the account does not belong to the tenant's own identity provider")]
     NotFederated,
-    /// The tenant's own identity provider does not say that the address is verified.
-    #[error("the provider does not say that the address is verified")]
+    /// The tenant's own identity provider does not report the address as verified.
+    #[error("the provider does not report the address as verified")]
     UnverifiedAddress,
     /// An administrator has removed the person, and nobody has invited them since.
     #[error("the person was removed")]
     Barred,
-    /// There is nothing that could be tried again.
-    #[error("nothing has failed that could be repeated")]
+    /// No provisioning has failed that could be retried.
+    #[error("no provisioning has failed that could be retried")]
     NothingToRetry,
 }
 
-/// Decides a change of status by the table; the caller adds what else follows from it.
+/// Changes the status by [`TRANSITIONS`]. The caller adds further changes.
 ///
 /// # Errors
-/// When the table has no such change from the tenant's status.
+/// When the table has no such transition.
 pub fn decide_change(
     state: &State,
     change: Change,
@@ -236,6 +234,7 @@ pub fn decide_change(
         .ok_or(Refusal::NotFromHere { status: from })?;
     let mut changes = ChangeSet::of(state);
     changes.tenant.status = to;
+    // Billing starts with the first activation: a reactivation does not change it.
     if change == Change::Activate {
         changes.tenant.activated_at = Some(context.now);
     }
@@ -254,7 +253,7 @@ pub fn decide_change(
     Ok(changes)
 }
 
-/// The event that a tenant now has its status and plan.
+/// The event that publishes a tenant's status and plan.
 pub(crate) fn status_changed(
     tenant: &Tenant,
     reason: StatusReason,

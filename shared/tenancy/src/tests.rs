@@ -96,7 +96,7 @@ fn sign_up() -> SignUp {
     )
 }
 
-/// A tenant that signed up, in a status.
+/// A tenant after its sign-up, with the given status.
 fn state(status: TenantStatus) -> State {
     let made = sign_up();
     State {
@@ -108,16 +108,16 @@ fn state(status: TenantStatus) -> State {
     }
 }
 
-/// What the store holds after an changes.
+/// The stored state after a change set.
 fn after(before: &State, changes: ChangeSet) -> State {
     assert_eq!(
         changes.before, before.tenant,
-        "an changes is of the tenant that it was made on"
+        "a change set belongs to the tenant that it was decided on"
     );
     assert_eq!(
         changes.tenant.generation,
         before.tenant.generation.next(),
-        "every changes is guarded"
+        "every change set increments the generation"
     );
     State {
         tenant: changes.tenant,
@@ -125,7 +125,7 @@ fn after(before: &State, changes: ChangeSet) -> State {
     }
 }
 
-/// The types of what an changes states, in order.
+/// The kinds of the events of a change set, in order.
 fn published(changes: &ChangeSet) -> Vec<String> {
     let name = |event: &TenantEvent| match event {
         TenantEvent::Status(event) => {

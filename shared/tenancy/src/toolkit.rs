@@ -1,32 +1,32 @@
-//! The lifecycle events that application planes of AWS SaaS Builder Toolkit subscribe to, so that
-//! an existing one can be attached. Names and shape are those of its event definitions
-//! (awslabs/sbt-aws). The address of the administrator, which the toolkit's own control plane sends
-//! along, is personal and left out.
+//! Lifecycle events for application planes of AWS SaaS Builder Toolkit, so that an existing one can
+//! be attached. Names and format are those of its event definitions (awslabs/sbt-aws). The
+//! toolkit's own control plane also sends the administrator's address, which is personal and left
+//! out here.
 
 use crate::tenant::Change;
 use crate::{Context, Tenant};
 use kernel::{EventId, PlanCode, Tier, Timestamp};
 use serde::Serialize;
 
-/// The `source` of what the control plane states.
+/// The `source` of the control plane's events.
 pub const TOOLKIT_SOURCE: &str = "sbt.control.plane";
-/// The `source` of what the application plane answers.
+/// The `source` of the application plane's answers.
 pub const TOOLKIT_ANSWER_SOURCE: &str = "sbt.application.plane";
 
-/// One event, ready to be published.
+/// An event that is ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolkitEvent {
-    /// Its identity.
+    /// The id of the event.
     pub id: EventId,
-    /// When it became true.
+    /// When it occurred.
     pub at: Timestamp,
     /// The `detail-type`.
     pub detail_type: &'static str,
-    /// What it says.
+    /// The `detail`.
     pub detail: ToolkitDetail,
 }
 
-/// The `detail` of an event: the registration is known by the tenant's id as well.
+/// The `detail` of an event. The registration has the tenant's id too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolkitDetail {
@@ -38,17 +38,17 @@ pub struct ToolkitDetail {
     tier: Option<Tier>,
 }
 
-/// The application is asked for resources.
+/// The request for a tenant's resources.
 pub(crate) fn onboarding(tenant: &Tenant, tier: Tier, context: &Context) -> ToolkitEvent {
     event("sbt_aws_onboardingRequest", tenant, Some(tier), context)
 }
 
-/// The application is asked to remove them.
+/// The request to remove a tenant's resources.
 pub(crate) fn offboarding(tenant: &Tenant, tier: Tier, context: &Context) -> ToolkitEvent {
     event("sbt_aws_offboardingRequest", tenant, Some(tier), context)
 }
 
-/// What a change of status means to the application.
+/// The event for a change of status, if the toolkit has one.
 pub(crate) fn of_change(
     tenant: &Tenant,
     change: Change,

@@ -1,4 +1,4 @@
-//! Users, and the names by which the identity provider knows them.
+//! Users, and their names at the identity provider.
 
 use crate::{AccountName, EmailAddress, KeyDigest, PersonName};
 use kernel::{
@@ -11,35 +11,34 @@ use std::str::FromStr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The name by which the identity provider knows a user: a function of the tenant's alias and the
-/// user's address, so that a sign-in page needs no look-up, and one person can be in several
-/// tenants.
+/// A user's name at the identity provider, derived from the tenant's alias and the user's address.
+/// So a sign-in page needs no look-up, and one person can be in several tenants.
 ///
-/// It has one spelling. The user pool tells other spellings apart, so an account of another one is
-/// another account, and it must not lead to this user.
+/// It has one spelling. The user pool treats another spelling as another account, so it must not be
+/// parsed as this user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(
     value_type = String,
     format = "uuid",
-    description = "The name by which the identity provider knows a user."
+    description = "A user's name at the identity provider."
 )]
 pub struct Username(Uuid);
 
 impl Username {
-    /// UUID version 5 (RFC 9562) of `meridian:user:<alias>:<lower-case address>` in the namespace
-    /// of URLs.
+    /// Derives the name: UUID version 5 (RFC 9562) of `meridian:user:<alias>:<lower-case address>`
+    /// in the namespace of URLs.
     #[must_use]
     pub fn of(alias: &Alias, email: &EmailAddress) -> Self {
         let name = format!("meridian:user:{alias}:{}", email.key());
         Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
     }
 
-    /// The user whose account the identity provider calls so. The accounts of people whom a
-    /// tenant's own provider knows are called `<provider>_<subject>`: UUID version 5 of
-    /// `meridian:account:<name>`. The case counts, since a subject is case-sensitive (OpenID
-    /// Connect Core 1.0, section 2). So does the spelling: a name that is another text of a user's
-    /// UUID is the name of nobody.
+    /// The user of an account, by the account's name at the identity provider. Accounts of a
+    /// tenant's own provider are named `<provider>_<subject>`, and their user is UUID version 5 of
+    /// `meridian:account:<name>`. Case counts, since a subject is case-sensitive (OpenID Connect
+    /// Core 1.0, section 2). Spelling counts too: another spelling of a user's UUID is hashed like
+    /// any other name, and so belongs to no user.
     #[must_use]
     pub fn of_account(name: &str) -> Self {
         name.parse().unwrap_or_else(|_| {
@@ -48,13 +47,13 @@ impl Username {
         })
     }
 
-    /// The user that an invitation is for.
+    /// The user for whom an invitation is.
     #[must_use]
     pub const fn of_invitation(invitation: InvitationId) -> Self {
         Self(*invitation.as_uuid())
     }
 
-    /// The one invitation that the same address can have to the same tenant.
+    /// The id of the invitation to the same address and tenant. There is at most one.
     #[must_use]
     pub const fn invitation(self) -> InvitationId {
         InvitationId::from_uuid(self.0)
@@ -88,31 +87,31 @@ impl<'de> Deserialize<'de> for Username {
 /// A user of a tenant. Personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The name by which the identity provider knows the user.
+    /// The user's name at the identity provider.
     pub username: Username,
     /// The tenant that the user belongs to.
     pub tenant: TenantId,
-    /// What the user may do.
+    /// The user's role.
     pub role: Role,
     /// The person's name.
     pub name: PersonName,
     /// The person's address.
     pub email: EmailAddress,
-    /// What the user came by.
+    /// How the user joined.
     pub origin: Origin,
-    /// What the identity provider calls the account, where that is not the username.
+    /// The account's name at the identity provider, if it is not the username.
     pub account: Option<AccountName>,
-    /// What the person agreed to, and when.
+    /// The documents that the person agreed to.
     pub consents: Vec<Consent>,
     /// When the user was stored.
     pub created_at: Timestamp,
-    /// When the person proved to read the address; absent before.
+    /// When the person proved that they read mail to the address; absent before.
     pub confirmed_at: Option<Timestamp>,
 }
 
 impl User {
-    /// What the identity provider calls the account. Personal where a tenant's own provider vouches
-    /// for it.
+    /// The account's name at the identity provider. Personal for accounts of a tenant's own
+    /// provider.
     #[must_use]
     pub fn account_name(&self) -> String {
         self.account.as_ref().map_or_else(
@@ -122,13 +121,14 @@ impl User {
     }
 }
 
-/// What a user came by.
+/// How a user joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// The sign-up that made the tenant.
+    /// The sign-up that created the tenant.
     Signup(SignupId),
-    /// An invitation. Who proves to know its code reads the address that it was mailed to.
+    /// An invitation, by the digest of its code. A person who has the code reads mail to the
+    /// address.
     Invitation(KeyDigest),
     /// The tenant's own identity provider.
     Federation,
@@ -137,11 +137,11 @@ pub enum Origin {
 /// A document that a person agreed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
-    /// Which document.
+    /// The document.
     pub document: Document,
-    /// Which version of it.
+    /// Its version.
     pub version: DocumentVersion,
-    /// When the person agreed, UTC.
+    /// When the person agreed, in UTC.
     pub at: Timestamp,
 }
 
@@ -151,7 +151,7 @@ pub struct Consent {
 pub enum Document {
     /// The terms of service.
     Terms,
-    /// The processing of personal data.
+    /// The agreement on the processing of personal data.
     DataProcessing,
 }
 
@@ -199,17 +199,17 @@ impl From<DocumentVersion> for String {
     }
 }
 
-/// The versions that hold now: nobody can agree to others.
+/// The current versions of the documents. Nobody can agree to other ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Documents {
-    /// Of the terms of service.
+    /// The version of the terms of service.
     pub terms: DocumentVersion,
-    /// Of the data-processing agreement.
+    /// The version of the data-processing agreement.
     pub data_processing: DocumentVersion,
 }
 
 impl Documents {
-    /// Whether a person agreed to these very versions.
+    /// Whether a person agreed to exactly these versions.
     #[must_use]
     pub fn are_agreed(&self, consents: &[Consent]) -> bool {
         let holds = |document: Document, version: &DocumentVersion| {
@@ -221,7 +221,7 @@ impl Documents {
             && holds(Document::DataProcessing, &self.data_processing)
     }
 
-    /// What a person agrees to who agrees to all of them.
+    /// The consents of a person who agrees to all documents at this time.
     #[must_use]
     pub fn agreed_at(&self, at: Timestamp) -> Vec<Consent> {
         let consent = |document, version: &DocumentVersion| Consent {

@@ -1,4 +1,4 @@
-//! What Meridian vouches for an account with, so that nobody else can have one made.
+//! Vouchers: proof that Meridian itself requests a new account.
 
 use crate::KeyDigest;
 use jiff::SignedDuration;
@@ -7,18 +7,17 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// How long a voucher holds. Cognito calls a trigger up to three times, with five seconds each
+/// The validity of a voucher. Cognito calls a trigger up to three times, with five seconds each
 /// (Amazon Cognito developer guide, "Customizing user pool workflows with Lambda triggers").
 pub const VOUCHER_VALID: SignedDuration = SignedDuration::from_secs(60);
 
-/// A secret of one call of `SignUp`, for one username. The user pool's API is open to everybody, so
-/// the pre-sign-up trigger lets a call pass that brings a voucher, whose digest is stored, and
-/// refuses all others alike.
+/// A secret for one call of `SignUp` with one username. The user pool's API is open to everybody,
+/// so the pre-sign-up trigger accepts such a call only with a voucher whose digest is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Voucher(Uuid);
 
 impl Voucher {
-    /// What the call names it.
+    /// The key of the voucher in the call's validation data.
     pub const NAME: &str = "voucher";
 
     /// A voucher of 16 random bytes.
@@ -27,13 +26,13 @@ impl Voucher {
         Self(Uuid::from_bytes(secret))
     }
 
-    /// The secret itself: for the call, and nowhere else.
+    /// The secret itself, for the call and nowhere else.
     #[must_use]
     pub fn reveal(&self) -> String {
         self.0.simple().to_string()
     }
 
-    /// What is stored of it.
+    /// The digest that is stored.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         KeyDigest::of("voucher", &self.reveal())

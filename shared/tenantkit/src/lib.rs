@@ -1,8 +1,8 @@
-//! A region with tenants in it, for the tests of regional functions. A dev-dependency only.
+//! A region with tenants, for the tests of regional functions. A dev-dependency only.
 //!
-//! Invariant: a tenant comes into a state by the decisions that bring it there in the field, so
-//! that a test begins with what the store would hold. Tests of central functions must not use it:
-//! it knows people.
+//! Invariant: a tenant reaches a state by the same decisions as in production, so that a test
+//! starts from what the store would contain. Tests of central functions must not use this crate,
+//! since it has personal data.
 
 mod life;
 mod newcomer;

@@ -1,4 +1,4 @@
-//! The life of a tenant, step by step.
+//! The lifecycle of a tenant, step by step.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use crate::newcomer::documents;
@@ -17,7 +17,7 @@ impl Region {
     /// Stores a sign-up.
     ///
     /// # Panics
-    /// When it is stored already.
+    /// When it is already stored.
     pub async fn register(&self, newcomer: &Newcomer) -> SignUp {
         let made = newcomer.sign_up(self);
         let (key, fingerprint) = newcomer.key(self);
@@ -31,7 +31,7 @@ impl Region {
         made
     }
 
-    /// Makes the administrator's account, and notes it.
+    /// Creates the administrator's account and records it.
     ///
     /// # Panics
     /// When the pool refuses.
@@ -43,7 +43,7 @@ impl Region {
         now: Timestamp,
     ) {
         let password = password.parse().unwrap();
-        // The pool has no trigger that would look at the voucher.
+        // This pool has no trigger that would check the voucher.
         let voucher = Voucher::from_random([7; 16]);
         people
             .identity
@@ -65,11 +65,11 @@ impl Region {
         .await;
     }
 
-    /// The administrator's address is confirmed: the tenant is active, or waits for the
+    /// Confirms the administrator's address. The tenant becomes active, or waits for the
     /// application.
     ///
     /// # Panics
-    /// When the tenant is not pending any more.
+    /// When the tenant is not pending.
     pub async fn confirm(&self, tenant: TenantId, now: Timestamp) -> Tenant {
         let confirmed = self.change(tenant, LoadOptions::SIGNUP, now, |loaded, context| {
             tenancy::decide_confirmation(&loaded.state, &self.catalogue, &self.settings, context)
@@ -77,8 +77,8 @@ impl Region {
         confirmed.await.tenant
     }
 
-    /// Lets what leads from a name to a tenant lead to another tenant, as a bug of a handler might:
-    /// the item's partition, such as `USER#<name>`, with its sort key.
+    /// Redirects an item that maps a name to a tenant to another tenant, as a bug of a handler
+    /// might. `partition` is the item's partition, such as `USER#<name>`, and `sort` its sort key.
     ///
     /// # Panics
     /// When the local AWS refuses.
@@ -98,7 +98,7 @@ impl Region {
             .unwrap();
     }
 
-    /// Notes that a tenant's accounts were in another pool before, as a move of the tenant does.
+    /// Records that a tenant's accounts were in another pool before, as a move of the tenant does.
     ///
     /// # Panics
     /// When the local AWS refuses.
@@ -121,26 +121,26 @@ impl Region {
         update.send().await.unwrap();
     }
 
-    /// The application says something of a tenant.
+    /// Applies an answer of the application.
     ///
     /// # Panics
     /// When there is no such tenant.
-    pub async fn answer(&self, said: Said, answer: &Answer, now: Timestamp) -> Tenant {
+    pub async fn answer(&self, kind: Said, answer: &Answer, now: Timestamp) -> Tenant {
         let answered = self.change(
             answer.tenant,
             LoadOptions::SIGNUP,
             now,
             |loaded, context| {
-                tenancy::decide_answer(&loaded.state, said, answer, &self.settings, context)
+                tenancy::decide_answer(&loaded.state, kind, answer, &self.settings, context)
             },
         );
         answered.await.tenant
     }
 
-    /// A sign-up, confirmed, and provisioned where the application is asked: an active tenant.
+    /// Creates an active tenant: signs up, confirms and, if the application is asked, provisions.
     ///
     /// # Panics
-    /// When the newcomer signed up before.
+    /// When the newcomer is already signed up.
     pub async fn activate(&self, newcomer: &Newcomer) -> SignUp {
         let made = self.register(newcomer).await;
         let tenant = self.confirm(newcomer.tenant, newcomer.at).await;
@@ -156,10 +156,10 @@ impl Region {
         made
     }
 
-    /// The administrator, or another user, invites a person. Says the code that would be mailed.
+    /// Invites a person on behalf of a user. Returns the code that would be mailed.
     ///
     /// # Panics
-    /// When the tenant does not take the invitation.
+    /// When the tenant refuses the invitation.
     pub async fn invite(
         &self,
         tenant: TenantId,
@@ -172,11 +172,11 @@ impl Region {
         let alias = self.tenant(tenant).await.alias;
         let id = Username::of(&alias, &email).invitation();
         let code = InvitationCode::from_random(id, runtime::random_bytes().unwrap());
-        let reach = LoadOptions {
+        let options = LoadOptions {
             invitation: Some(id),
             ..LoadOptions::TENANT
         };
-        self.change(tenant, reach, now, |loaded, context| {
+        self.change(tenant, options, now, |loaded, context| {
             let invite = Invite {
                 email: &email,
                 role,
@@ -197,11 +197,10 @@ impl Region {
         code
     }
 
-    /// An invited person joins under a name; the account, where one is wanted, is the caller's to
-    /// make.
+    /// Lets an invited person join with a name. The caller creates the account if it needs one.
     ///
     /// # Panics
-    /// When the invitation does not hold.
+    /// When the invitation is not valid.
     pub async fn join(
         &self,
         tenant: TenantId,
@@ -209,23 +208,23 @@ impl Region {
         name: &str,
         now: Timestamp,
     ) -> User {
-        let reach = LoadOptions {
+        let options = LoadOptions {
             invitation: Some(code.invitation()),
             ..LoadOptions::TENANT
         };
         let open = self
             .tenants
-            .load(tenant, reach)
+            .load(tenant, options)
             .await
             .unwrap()
             .invitation
             .unwrap();
         let username = Username::of(&self.tenant(tenant).await.alias, &open.email);
-        let reach = LoadOptions {
+        let options = LoadOptions {
             user: open.inviter(),
-            ..reach
+            ..options
         };
-        self.change(tenant, reach, now, |loaded, context| {
+        self.change(tenant, options, now, |loaded, context| {
             let invitation = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = (name.parse().unwrap(), documents().agreed_at(now));
             let inviter = loaded.user.as_ref();
@@ -241,11 +240,11 @@ impl Region {
             .map(Some)
         })
         .await;
-        let reach = LoadOptions {
+        let options = LoadOptions {
             user: Some(username),
             ..LoadOptions::TENANT
         };
-        self.change(tenant, reach, now, |loaded, context| {
+        self.change(tenant, options, now, |loaded, context| {
             Ok(loaded
                 .user
                 .as_ref()
@@ -260,10 +259,10 @@ impl Region {
             .unwrap()
     }
 
-    /// A further user of an active tenant, who was invited by its administrator.
+    /// Adds a user to an active tenant, by an invitation of its administrator.
     ///
     /// # Panics
-    /// When the tenant does not take one.
+    /// When the tenant refuses the invitation.
     pub async fn add_user(&self, made: &SignUp, email: &str, role: Role, now: Timestamp) -> User {
         let code = self
             .invite(made.tenant.id, made.user.username, email, role, now)
@@ -272,7 +271,7 @@ impl Region {
             .await
     }
 
-    /// Home publishes the next policy: another plan, or somebody who wants the tenant suspended.
+    /// Applies the next policy of home, with another plan or a suspension.
     ///
     /// # Panics
     /// When there is no such tenant.
@@ -298,7 +297,7 @@ impl Region {
         published.await.tenant
     }
 
-    /// The tenant closes, unless that is undone by the code whose digest is `undo`.
+    /// Starts the closure of a tenant. The code with the digest `undo` undoes it.
     ///
     /// # Panics
     /// When the tenant is neither active nor suspended.
@@ -316,10 +315,10 @@ impl Region {
         closing.await.tenant
     }
 
-    /// Any other decision.
+    /// Applies any other decision.
     ///
     /// # Panics
-    /// When it refuses.
+    /// When the decision is a refusal.
     pub async fn change(
         &self,
         tenant: TenantId,

@@ -1,4 +1,4 @@
-//! Who signs up.
+//! People who sign up.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use kernel::{Alias, EventId, OnboardingId, RegionCode, SignupId, TenantId, Timestamp};
@@ -10,10 +10,10 @@ use tenancy::{
 
 use crate::Region;
 
-/// A moment, as in `moment("2026-11-20T09:00:00Z")`.
+/// Parses a time, as in `moment("2026-11-20T09:00:00Z")`.
 ///
 /// # Panics
-/// When it is none.
+/// When the text is not a valid time.
 #[must_use]
 pub fn moment(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -36,20 +36,20 @@ pub struct Newcomer {
     pub signup: SignupId,
     /// The tenant's id.
     pub tenant: TenantId,
-    /// The tenant's label.
+    /// The tenant's alias.
     pub alias: Alias,
-    /// When its days begin.
+    /// The time of day at which its days begin.
     pub billing_anchor: &'static str,
-    /// Home's operation, where home hands the sign-up over.
+    /// Home's operation, if home hands the sign-up over.
     pub onboarding: Option<OnboardingId>,
-    /// The key of the request.
+    /// The idempotency key of the request.
     pub idempotency_key: String,
-    /// When.
+    /// When the person signs up.
     pub at: Timestamp,
 }
 
 impl Newcomer {
-    /// Ada Lovelace, who takes the plan `starter` an hour before the events of the files happen.
+    /// Ada Lovelace, who signs up for the plan `starter` an hour before the events of the files.
     #[must_use]
     pub fn ada() -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Newcomer {
         }
     }
 
-    /// Somebody else, of an organisation with fresh ids.
+    /// Another person, with an organisation and fresh ids.
     #[must_use]
     pub fn somebody() -> Self {
         let tenant = runtime::new_uuid();
@@ -85,7 +85,7 @@ impl Newcomer {
         }
     }
 
-    /// The request as it would be posted.
+    /// The body of the request.
     #[must_use]
     pub fn request(&self) -> serde_json::Value {
         json!({
@@ -100,7 +100,7 @@ impl Newcomer {
         })
     }
 
-    /// What the request registers.
+    /// The registration of the request.
     ///
     /// # Panics
     /// When it is invalid.
@@ -114,7 +114,7 @@ impl Newcomer {
         request.validate(&region.catalogue, &requirements).unwrap()
     }
 
-    /// What the sign-up makes.
+    /// The records that the sign-up creates.
     #[must_use]
     pub fn sign_up(&self, region: &Region) -> SignUp {
         let context = context(&region.code, self.at);
@@ -135,7 +135,7 @@ impl Newcomer {
         )
     }
 
-    /// What the request is recognised by.
+    /// The digest and the fingerprint by which a repeated request is recognised.
     #[must_use]
     pub fn key(&self, region: &Region) -> (KeyDigest, Fingerprint) {
         let key: IdempotencyKey = self.idempotency_key.parse().unwrap();
@@ -146,7 +146,7 @@ impl Newcomer {
     }
 }
 
-/// The versions that the requests agree to.
+/// The versions of the documents that the requests agree to.
 pub(crate) fn documents() -> Documents {
     Documents {
         terms: "1".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! The region, and what can be seen of it.
+//! The region and its stored state.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use catalogue::Catalogue;
@@ -10,7 +10,7 @@ use tenancy::{Context, Settings, Signup, Tenant};
 use tenant_store::TenantStore;
 use testkit::{LocalAws, Pool};
 
-/// A region with fresh tables. Its settings and its code may be changed before tenants come.
+/// A region with fresh tables. Its settings and code may be changed before tenants are added.
 #[derive(Debug, Clone)]
 pub struct Region {
     /// The local AWS.
@@ -21,7 +21,7 @@ pub struct Region {
     pub regional_table: String,
     /// The table of usage.
     pub usage_table: String,
-    /// The table of what is published.
+    /// The table of events to publish.
     pub outbox_table: String,
     /// The outbox.
     pub outbox: Outbox,
@@ -29,7 +29,7 @@ pub struct Region {
     pub tenants: TenantStore,
     /// The catalogue that ships with the code.
     pub catalogue: Catalogue,
-    /// Deadlines and modes.
+    /// The deadlines and modes.
     pub settings: Settings,
 }
 
@@ -42,8 +42,9 @@ pub struct People {
     pub identity: Identity,
 }
 
-/// A region in which a confirmed tenant is active at once, with an hour for the application's
-/// answers, a day for the confirmation, and 30 days each of grace and retention.
+/// Starts a region in which a confirmed tenant is active at once. The application has an hour for
+/// its answers, a person has a day for the confirmation, and grace period and retention are 30 days
+/// each.
 ///
 /// # Panics
 /// When the local AWS does not start.
@@ -69,21 +70,21 @@ pub async fn region() -> Region {
 }
 
 impl Region {
-    /// The same, where the application makes the resources.
+    /// The same region with provisioning by the application.
     #[must_use]
     pub fn with_application(mut self) -> Self {
         self.settings.provisioning = tenancy::ProvisioningMode::External;
         self
     }
 
-    /// The same, where the events of AWS SaaS Builder Toolkit are published too.
+    /// The same region with events for AWS SaaS Builder Toolkit.
     #[must_use]
     pub fn with_builder_toolkit(mut self) -> Self {
         self.settings.builder_toolkit = true;
         self
     }
 
-    /// A fresh user pool.
+    /// Creates a fresh user pool.
     ///
     /// # Panics
     /// When the local AWS refuses.
@@ -102,16 +103,16 @@ impl Region {
         People { pool, identity }
     }
 
-    /// The circumstances of a decision, with a fresh event id.
+    /// The context of a decision, with a fresh event id.
     #[must_use]
     pub fn context(&self, now: Timestamp) -> Context {
         crate::newcomer::context(&self.code, now)
     }
 
-    /// A tenant as it is stored.
+    /// Loads a tenant.
     ///
     /// # Panics
-    /// When there is none.
+    /// When it does not exist.
     pub async fn tenant(&self, id: TenantId) -> Tenant {
         self.tenants
             .reader()
@@ -121,17 +122,17 @@ impl Region {
             .unwrap()
     }
 
-    /// The sign-up of a tenant as it is stored, while it is.
+    /// Loads the sign-up of a tenant, if it is still stored.
     ///
     /// # Panics
-    /// When there is no such tenant.
+    /// When the tenant does not exist.
     pub async fn signup(&self, tenant: TenantId) -> Option<Signup> {
         let signup = self.tenant(tenant).await.signup;
         self.tenants.reader().load_signup(signup).await.unwrap()
     }
 
-    /// The details of what is published and not yet relayed, of one type, in order of time and
-    /// sequence. Of an event that is the envelope.
+    /// The details of all events of a type that are not relayed yet, in order of time and sequence.
+    /// For an event of the contract, the detail is the envelope.
     ///
     /// # Panics
     /// When the outbox cannot be read.

@@ -3,7 +3,7 @@ use kernel::{Role, Suspension, TenantStatus};
 use tenancy::KeyDigest;
 
 #[tokio::test]
-async fn a_tenant_comes_into_every_state_by_its_own_steps() {
+async fn a_tenant_reaches_every_state_by_real_decisions() {
     let region = region().await.with_application();
     let ada = Newcomer::ada();
     let made = region.register(&ada).await;
@@ -52,7 +52,7 @@ async fn a_tenant_comes_into_every_state_by_its_own_steps() {
 }
 
 #[tokio::test]
-async fn people_have_accounts() {
+async fn an_administrator_has_an_account() {
     let region = region().await;
     let people = region.people().await;
     let ada = Newcomer::ada();

@@ -1,4 +1,4 @@
-//! What operators see.
+//! Responses for operators.
 
 use central_store::RegionRecord;
 use contract::{DependencyHealth, EventCounts, RegionBillingTotaled, TenantPolicy};
@@ -10,16 +10,16 @@ use kernel::{Mode, RegionCode, Suspension, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Answer of `GET /fleet`.
+/// The response of `GET /fleet`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Fleet))]
 pub(crate) struct FleetAnswer {
-    /// The moment that all this is judged at.
+    /// The time at which health is evaluated.
     as_of: Timestamp,
     regions: Vec<RegionAnswer>,
 }
 
-/// One region. What only a heartbeat can tell is absent until there was one.
+/// One region. Values from heartbeats are absent until there was one.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = FleetRegion))]
 struct RegionAnswer {
@@ -28,21 +28,21 @@ struct RegionAnswer {
     status: Status,
     last_heartbeat_at: Option<Timestamp>,
     last_heartbeat_age_seconds: Option<i64>,
-    /// By the directory: home counts what the regions published of each tenant.
+    /// Tenants by status, as home counts them.
     tenants: TenantsAnswer,
-    /// Absent too where the region has too few tenants to tell.
+    /// Absent too if the region has too few tenants to publish a total.
     events: Option<EventCounts>,
     /// Events waiting to be published.
     outbox: Option<QueueAnswer>,
-    /// Usage segments waiting to be completed.
+    /// Usage segments waiting to be rolled up.
     usage: Option<QueueAnswer>,
-    /// What the region depends on.
+    /// The state of each dependency.
     dependencies: Vec<DependencyHealth>,
     /// Policies that the region has not applied yet.
     unapplied_policies: PoliciesAnswer,
-    /// What is wrong, and since when.
+    /// The open incidents with their times.
     incidents: Vec<IncidentAnswer>,
-    /// Where the region bills itself.
+    /// The billing totals, if the region bills its tenants itself.
     billing: Vec<RegionBillingTotaled>,
 }
 
@@ -59,7 +59,7 @@ struct TenantsAnswer {
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Queue))]
 struct QueueAnswer {
     waiting: u64,
-    /// How long the oldest has been waiting.
+    /// The age of the oldest one.
     lag_ms: u64,
 }
 
@@ -67,7 +67,7 @@ struct QueueAnswer {
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UnappliedPolicies))]
 struct PoliciesAnswer {
     waiting: i64,
-    /// Sent so often without an answer that somebody should look.
+    /// Policies that were repeated so often that somebody should investigate.
     stuck: i64,
 }
 
@@ -78,7 +78,8 @@ struct IncidentAnswer {
     since: Timestamp,
 }
 
-/// Answer of `GET /tenants/{id}`: the entry is what the region states, the policy what home wants.
+/// The response of `GET /tenants/{id}`: the entry as the region published it, and the policy that
+/// home wants.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DirectoryTenant))]
 pub(crate) struct TenantAnswer {
@@ -90,11 +91,11 @@ pub(crate) struct TenantAnswer {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DesiredPolicy))]
 struct PolicyAnswer {
-    /// With the plan, and with the reason of a suspension that counts first.
+    /// The policy with the plan and the reason for a suspension that takes precedence.
     desired: TenantPolicy,
-    /// Every reason why the tenant should be suspended.
+    /// All reasons for a suspension.
     suspended_by: BTreeSet<Suspension>,
-    /// The latest plan that the tenant asked for and cannot have, unless a later one was granted.
+    /// The latest requested plan that was refused, unless a later request was granted.
     refused_plan: Option<RefusedPlan>,
     applied_version: u64,
     is_applied: bool,
@@ -123,7 +124,7 @@ impl RegionAnswer {
         let latest = record.heartbeat.as_ref();
         let report = latest.map(|heartbeat| &heartbeat.report);
         let queue = |waiting, lag_ms| QueueAnswer { waiting, lag_ms };
-        // What the monitor has not noticed yet is shown as of now.
+        // Incidents that the monitor has not recorded yet are shown as of now.
         let incidents = decide_incidents(&record.incidents, &found, now)
             .map_or(record.incidents, |change| change.after);
         Self {

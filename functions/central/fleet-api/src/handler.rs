@@ -1,4 +1,4 @@
-//! The operator's questions, and what an operator decides for a tenant.
+//! Operators' queries of the fleet, and their decisions on tenants.
 
 use crate::adapters::Adapters;
 use crate::answer::{FleetAnswer, TenantAnswer};
@@ -37,7 +37,7 @@ pub(crate) fn router(adapters: Adapters) -> Router {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct SuspensionRequest {
-    /// Who wants it.
+    /// The reason for the suspension.
     reason: Suspension,
 }
 
@@ -99,7 +99,7 @@ async fn suspend(
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
     let Body(request) = body?;
-    want(
+    change_suspension(
         &adapters,
         tenant_id(id)?,
         SuspensionChange::Suspend(request.reason),
@@ -129,7 +129,7 @@ async fn lift_suspension(
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
     let Query(request) = query.map_err(|_| ProblemKind::InvalidReason)?;
-    want(
+    change_suspension(
         &adapters,
         tenant_id(id)?,
         SuspensionChange::Lift(request.reason),
@@ -138,8 +138,8 @@ async fn lift_suspension(
     .await
 }
 
-/// Doing it again changes nothing, and has the same answer.
-async fn want(
+/// Changes a suspension. A repeated request changes nothing and has the same response.
+async fn change_suspension(
     adapters: &Adapters,
     id: TenantId,
     change: SuspensionChange,

@@ -1,4 +1,4 @@
-//! Shows operators the fleet and where a tenant is, and takes what they decide for a tenant.
+//! Shows operators the fleet and its tenants, and applies their decisions on suspensions.
 //!
 //! Trigger: OperatorApi, GET /fleet, GET /tenants/{id}, PUT and DELETE /tenants/{id}/suspension.
 //! Reads and writes: the central table. Emits: TenantPolicyPublished.v1.

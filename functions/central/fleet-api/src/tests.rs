@@ -55,8 +55,8 @@ async fn fixture() -> Fixture {
     }
 }
 
-/// A tenant in eu-central-1 which is healthy at 10:02, and totals of ap-south-1 which was never
-/// heard.
+/// A tenant in eu-central-1, which is healthy at 10:02, and totals of ap-south-1, which never sent
+/// a heartbeat.
 async fn seed(outbox: &Outbox, store: &CentralStore) {
     let eu: RegionCode = "eu-central-1".parse().unwrap();
     let now = "2026-11-03T10:00:30Z".parse().unwrap();
@@ -113,7 +113,7 @@ async fn seed_tenant(outbox: &Outbox, store: &CentralStore, tenant: &str, status
     store.update_tenant(outbox, tenant, decide).await.unwrap();
 }
 
-/// Tenants send what is malformed; the provider's services of a tenant that is gone.
+/// Tenants send malformed events; the provider's services send events of a tenant that is gone.
 fn rejected() -> RejectedCounts {
     RejectedCounts {
         tenants: ReasonCounts {
@@ -154,8 +154,8 @@ fn report() -> HeartbeatReported {
 impl Fixture {
     /// Sends a payload as the gateway would: (status, content type, body).
     async fn send(&self, payload: &Value) -> (u16, String, Value) {
-        let is_question = payload["requestContext"]["http"]["method"] == "GET";
-        let operator = if is_question {
+        let is_read = payload["requestContext"]["http"]["method"] == "GET";
+        let operator = if is_read {
             &self.reader_token
         } else {
             &self.writer_token
@@ -193,15 +193,15 @@ fn case(name: &str) -> Value {
 
 /// One test, since the connection that reads the pool's keys belongs to the runtime that opened it.
 #[tokio::test]
-async fn operators_questions_are_answered() {
+async fn requests_of_operators_are_answered() {
     let fixture = fixture().await;
     the_fleet_shows_each_region_as_of_now(&fixture).await;
     a_tenant_is_shown_with_its_policy(&fixture).await;
     a_suspension_is_published_once_and_lifted_once(&fixture).await;
-    a_suspension_is_lifted_by_who_wanted_it(&fixture).await;
+    a_suspension_is_lifted_by_its_own_reason(&fixture).await;
     every_case_is_answered_or_refused_with_a_problem(&fixture).await;
     an_object_is_not_taken_by_position(&fixture).await;
-    every_odd_event_has_an_answer(&fixture).await;
+    every_odd_event_gets_a_response(&fixture).await;
 }
 
 async fn an_object_is_not_taken_by_position(fixture: &Fixture) {
@@ -216,7 +216,7 @@ async fn an_object_is_not_taken_by_position(fixture: &Fixture) {
     }
 }
 
-async fn every_odd_event_has_an_answer(fixture: &Fixture) {
+async fn every_odd_event_gets_a_response(fixture: &Fixture) {
     let usual = testkit::cases("fleet-api")
         .into_iter()
         .map(|case| case.payload)
@@ -336,7 +336,7 @@ async fn the_fleet_shows_each_region_as_of_now(fixture: &Fixture) {
         json!({ "waiting": 1, "stuck": 0 })
     );
 
-    // Nobody looked in between, and yet a region that fell silent is not shown as healthy.
+    // No monitor ran in between, and yet a region that fell silent is not shown as healthy.
     let mut later = case("valid-fleet");
     later["requestContext"]["timeEpoch"] = json!(1_793_700_300_000_i64);
     let (_, _, body) = fixture.send(&later).await;
@@ -391,7 +391,7 @@ async fn a_suspension_is_published_once_and_lifted_once(fixture: &Fixture) {
                 (status, &desired["suspension"], &desired["version"]),
                 (202, &suspension, &json!(version))
             );
-            // The region has not said that it applied it.
+            // The region has not acknowledged the policy yet.
             assert_eq!(
                 (&body["status"], &body["policy"]["applied_version"]),
                 (&json!("active"), &json!(0))
@@ -401,7 +401,7 @@ async fn a_suspension_is_published_once_and_lifted_once(fixture: &Fixture) {
     assert_eq!(sent().await, before + 2);
 }
 
-async fn a_suspension_is_lifted_by_who_wanted_it(fixture: &Fixture) {
+async fn a_suspension_is_lifted_by_its_own_reason(fixture: &Fixture) {
     let mut dunning = case("valid-suspension");
     dunning["body"] = json!(r#"{"reason": "dunning"}"#);
     let mut paid = case("valid-suspension-lifted");

@@ -1,4 +1,4 @@
-//! What a region says of its tenants, message by message.
+//! Processing of tenants' events, message by message.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
@@ -8,7 +8,7 @@ use contract::{
     TenantErased, TenantPolicyApplied, TenantStatusChanged,
 };
 use fleet::{
-    LastWord, Publication, Refusal, SubdomainReservation, Tenant, decide_acknowledgement,
+    LastReport, Publication, Refusal, SubdomainReservation, Tenant, decide_acknowledgement,
     decide_erasure, decide_plan_change, decide_published_status, decide_reservation,
 };
 use kernel::{EventId, TenantId};
@@ -16,8 +16,8 @@ use outbox::Outbox;
 use runtime::queue::{self, BusMessage, MessageError};
 use std::convert::Infallible;
 
-/// Takes each message on its own: one that is refused comes again, and ends in the dead-letter
-/// queue.
+/// Processes each message on its own. A refused message is delivered again, and ends in the
+/// dead-letter queue.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
@@ -28,27 +28,27 @@ pub(crate) async fn handle(
     .await)
 }
 
-/// What the function works with.
+/// The stores and the catalogue of the function.
 pub(crate) struct Adapters {
     pub(crate) store: CentralStore,
     pub(crate) outbox: Outbox,
     pub(crate) catalogue: Catalogue,
 }
 
-/// Why a message was not taken.
+/// The reason for which a message was not processed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectoryError {
-    /// It is no event, or not of the shape that its type promises.
+    /// It is not an event, or its content does not match its type.
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    /// A rule sends what this function does not know.
-    #[error("the message is of a type that the directory does not take")]
+    /// A rule delivers a type that this function does not know.
+    #[error("the directory does not process messages of this type")]
     UnknownType,
     /// The change is refused, or was not stored.
     #[error("the directory was not changed")]
     Unchanged(#[source] UpdateError),
-    /// How far an onboarding is was not stored.
-    #[error("the onboarding was not changed")]
+    /// The progress of an onboarding was not stored.
+    #[error("the progress of the onboarding was not stored")]
     Progress(#[source] StoreError),
 }
 
@@ -79,10 +79,10 @@ impl Adapters {
 
     async fn take_acknowledgement(
         &self,
-        word: &Envelope<TenantPolicyApplied>,
+        acknowledged: &Envelope<TenantPolicyApplied>,
     ) -> Result<(), DirectoryError> {
-        self.update(word.data.tenant, |tenant| {
-            decide_acknowledgement(tenant, word)
+        self.update(acknowledged.data.tenant, |tenant| {
+            decide_acknowledgement(tenant, acknowledged)
         })
         .await
     }
@@ -103,18 +103,18 @@ impl Adapters {
             .await
     }
 
-    /// Anybody can name an onboarding to a region's own API: one that home did not hand over is no
-    /// news, and no failure.
+    /// Records the progress of an onboarding. Anybody can name an onboarding to a region's own API,
+    /// so one that home did not hand over is ignored and not an error.
     async fn take_progress(
         &self,
         progressed: &Envelope<OnboardingProgressed>,
     ) -> Result<(), DirectoryError> {
-        let is_kept = self
+        let is_recorded = self
             .store
             .record_progress(&progressed.region, &progressed.data)
             .await;
-        let is_kept = is_kept.map_err(DirectoryError::Progress)?;
-        tracing::debug!(region = %progressed.region, is_kept, "an onboarding progressed");
+        let is_recorded = is_recorded.map_err(DirectoryError::Progress)?;
+        tracing::debug!(region = %progressed.region, is_recorded, "an onboarding progressed");
         Ok(())
     }
 
@@ -125,7 +125,7 @@ impl Adapters {
         let publication = publication();
         let decide = |tenant: Option<&Tenant>,
                       current: Option<&SubdomainReservation>,
-                      last: Option<&LastWord>| {
+                      last: Option<&LastReport>| {
             decide_reservation(tenant, current, last, reserved, publication)
         };
         let SubdomainReservationUpdated { tenant, digest, .. } = &reserved.data;

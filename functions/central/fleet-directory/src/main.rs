@@ -1,10 +1,10 @@
-//! Keeps the directory of tenants, and publishes the policy that follows from it. Keeps how far
-//! regions are with the onboardings that home handed over, and which tenant has which subdomain, by the
+//! Maintains the directory of tenants and publishes the policies derived from it. Records the
+//! progress of onboardings that home handed over, and the tenant of each custom subdomain, by the
 //! subdomain's digest.
 //!
-//! Trigger: DirectoryQueue. Reads: TenantStatusChanged.v1 and .v2, TenantPolicyApplied.v1,
-//! PlanChangeRequested.v1, TenantErased.v1, OnboardingProgressed.v1, SubdomainReservationUpdated.v1. Emits:
-//! TenantPolicyPublished.v1, SubdomainReservationDecided.v1.
+//! Trigger: DirectoryQueue. Reads: TenantStatusChanged.v1, TenantPolicyApplied.v1,
+//! PlanChangeRequested.v1, TenantErased.v1, OnboardingProgressed.v1,
+//! SubdomainReservationUpdated.v1. Emits: TenantPolicyPublished.v1, SubdomainReservationDecided.v1.
 
 mod handler;
 

@@ -31,7 +31,8 @@ fn case(name: &str) -> Value {
         .payload
 }
 
-/// Runs a payload as Lambda would, and returns the ids of the messages that come again.
+/// Runs a payload as Lambda would, and returns the ids of the messages that are to be delivered
+/// again.
 async fn run(adapters: &Adapters, payload: Value) -> Vec<String> {
     let event: SqsEvent = serde_json::from_value(payload).unwrap();
     let response = handle(adapters, event).await.unwrap();
@@ -55,7 +56,7 @@ async fn published(adapters: &Adapters) -> Vec<Envelope<TenantPolicyPublished>> 
     published_events(adapters).await
 }
 
-/// What home states of one type.
+/// The events of one type that home published.
 async fn published_events<T: BusEvent>(adapters: &Adapters) -> Vec<Envelope<T>> {
     let rows = adapters
         .outbox
@@ -69,7 +70,7 @@ async fn published_events<T: BusEvent>(adapters: &Adapters) -> Vec<Envelope<T>> 
 }
 
 #[tokio::test]
-async fn every_case_is_taken_or_refused_and_the_rest_of_a_batch_is_done() {
+async fn every_case_is_processed_or_refused_without_affecting_the_batch() {
     for case in testkit::cases("fleet-directory") {
         let adapters = adapters().await;
         let last = case.payload["Records"].as_array().unwrap().last().unwrap()["messageId"].clone();
@@ -87,14 +88,14 @@ async fn every_case_is_taken_or_refused_and_the_rest_of_a_batch_is_done() {
             "{}",
             case.name
         );
-        let is_published = if case.name == "valid-plan-changes" {
+        let published_count = if case.name == "valid-plan-changes" {
             2
         } else {
             1
         };
         assert_eq!(
             published(&adapters).await.len(),
-            is_published,
+            published_count,
             "{}",
             case.name
         );
@@ -130,7 +131,7 @@ async fn a_batch_delivered_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_published_policy_is_addressed_to_the_region_and_holds_the_plans_entitlements() {
+async fn a_published_policy_names_its_region_and_the_plans_entitlements() {
     let adapters = adapters().await;
     run(&adapters, case("valid-signed-up-and-confirmed")).await;
     let [policy]: [_; 1] = published(&adapters).await.try_into().unwrap();
@@ -174,7 +175,7 @@ async fn the_latest_plan_of_the_catalogue_is_granted_once() {
 }
 
 #[tokio::test]
-async fn a_plan_of_another_currency_is_noted_as_refused() {
+async fn a_plan_in_another_currency_is_recorded_as_refused() {
     let adapters = adapters().await;
     assert!(
         run(&adapters, case("valid-plan-of-another-currency"))
@@ -196,7 +197,7 @@ async fn a_plan_of_another_currency_is_noted_as_refused() {
 }
 
 #[tokio::test]
-async fn a_request_before_the_first_statement_comes_again() {
+async fn a_request_before_the_first_status_event_is_delivered_again() {
     let adapters = adapters().await;
     let mut payload = case("valid-plan-changes");
     payload["Records"].as_array_mut().unwrap().rotate_left(1);
@@ -209,7 +210,7 @@ async fn a_request_before_the_first_statement_comes_again() {
 }
 
 #[tokio::test]
-async fn an_erasure_is_noted_whatever_the_order() {
+async fn an_erasure_is_recorded_in_any_order() {
     let adapters = adapters().await;
     for _ in 0..2 {
         assert!(
@@ -227,7 +228,7 @@ async fn an_erasure_is_noted_whatever_the_order() {
 }
 
 #[tokio::test]
-async fn an_onboarding_is_as_far_as_its_region_said_last() {
+async fn an_onboarding_follows_its_regions_last_report() {
     let adapters = adapters().await;
     let id: OnboardingId = ONBOARDING.parse().unwrap();
     let onboarding = Onboarding::new(
@@ -235,7 +236,7 @@ async fn an_onboarding_is_as_far_as_its_region_said_last() {
         "eu-central-1".parse().unwrap(),
         "2026-11-03T09:00:00Z".parse().unwrap(),
     );
-    // The region's word on what home did not hand over is no news.
+    // A region's report on an onboarding that home did not hand over is ignored.
     assert!(
         run(&adapters, case("valid-onboarding-progressed"))
             .await
@@ -260,7 +261,7 @@ async fn an_onboarding_is_as_far_as_its_region_said_last() {
 }
 
 #[tokio::test]
-async fn a_message_that_could_not_be_stored_is_taken_when_it_comes_again() {
+async fn a_message_that_could_not_be_stored_is_processed_when_delivered_again() {
     let adapters = adapters().await;
     let aws = testkit::aws().await;
     let broken = Adapters {
@@ -283,14 +284,14 @@ async fn a_message_that_could_not_be_stored_is_taken_when_it_comes_again() {
     assert_eq!(published(&adapters).await.len(), 1);
 }
 
-/// The subdomain's digest is all that home is told, and the region is told what becomes of it.
+/// Home receives only the digest of the subdomain, and the region receives the decision.
 #[tokio::test]
-async fn a_claim_to_a_subdomain_is_answered_whatever_the_order() {
+async fn a_reservation_is_answered_in_any_order() {
     let adapters = adapters().await;
     let mut payload = case("valid-reservation-of-a-subdomain");
-    let claims = payload["Records"].as_array_mut().unwrap().split_off(2);
+    let reservations = payload["Records"].as_array_mut().unwrap().split_off(2);
     let mut first = case("valid-reservation-of-a-subdomain");
-    first["Records"] = json!(claims);
+    first["Records"] = json!(reservations);
     assert_eq!(
         run(&adapters, first).await.len(),
         3,
@@ -322,12 +323,12 @@ async fn a_claim_to_a_subdomain_is_answered_whatever_the_order() {
             .iter()
             .all(|answer| answer.region.as_str() == "eu-central-1")
     );
-    let claim = adapters
+    let reservation = adapters
         .store
         .load_reservation(&answers[0].data.digest)
         .await
         .unwrap()
         .unwrap();
-    assert!(matches!(claim.state, ReservationState::Held { .. }));
-    assert_eq!(claim.tenant.to_string(), TENANT);
+    assert!(matches!(reservation.state, ReservationState::Held { .. }));
+    assert_eq!(reservation.tenant.to_string(), TENANT);
 }

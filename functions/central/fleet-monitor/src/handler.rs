@@ -1,4 +1,4 @@
-//! What regions report, and what they fail to report.
+//! Regions' reports, and checks of regions that do not report.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use central_store::{BillingTotal, CentralStore, Description, StoreError, UpdateError};
@@ -9,11 +9,11 @@ use outbox::Outbox;
 use runtime::queue::{self, BusMessage, MessageError};
 use runtime::{Failure, Trigger};
 
-/// How many policies of a region are sent again in one run: a region that comes back after an
-/// outage is not flooded, and a run stays short.
+/// The most policies of a region that are sent again in one run, so that a region is not flooded
+/// after an outage and the run stays short.
 const RESENDS_MAX: u16 = 50;
 
-/// Takes each message on its own, or looks after every region at the schedule's time.
+/// Processes each message on its own, or checks every region when the schedule fires.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: Trigger<SqsEvent>,
@@ -24,38 +24,38 @@ pub(crate) async fn handle(
         })
         .await),
         Trigger::Schedule(schedule) => {
-            let looked = adapters.look_after_fleet(schedule.time).await;
-            looked
+            let checked = adapters.check_fleet(schedule.time).await;
+            checked
                 .map(|()| SqsBatchResponse::default())
-                .map_err(|error| Failure::of("FleetNotLookedAfter", &error))
+                .map_err(|error| Failure::of("FleetNotChecked", &error))
         }
     }
 }
 
-/// What the function works with.
+/// The stores of the function.
 pub(crate) struct Adapters {
     pub(crate) store: CentralStore,
     pub(crate) outbox: Outbox,
 }
 
-/// Why a report was not taken, or a region not looked after.
+/// The reason for which a report was not processed or a region not checked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MonitorError {
-    /// It is no event, or not of the shape that its type promises.
+    /// It is not an event, or its content does not match its type.
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    /// A rule sends what this function does not know.
-    #[error("the message is of a type that the monitor does not take")]
+    /// A rule delivers a type that this function does not know.
+    #[error("the monitor does not process messages of this type")]
     UnknownType,
-    /// The table failed.
-    #[error("the fleet's state is not available")]
+    /// The table could not be read or written.
+    #[error("the state of the fleet is not available")]
     Store(#[source] StoreError),
-    /// A policy could not be sent again; it stays due.
+    /// A policy could not be sent again. It stays due.
     #[error("a policy of {region} was not sent again")]
     NotSent {
         /// The region that has not applied it.
         region: RegionCode,
-        /// Why.
+        /// The cause.
         #[source]
         source: UpdateError,
     },
@@ -134,24 +134,28 @@ impl Adapters {
             .map_err(MonitorError::Store)
     }
 
-    /// Looks after every region, whatever happens to one of them. The first failure is the run's.
-    async fn look_after_fleet(&self, now: Timestamp) -> Result<(), MonitorError> {
+    /// Checks every region, even if another one fails. Returns the first error.
+    async fn check_fleet(&self, now: Timestamp) -> Result<(), MonitorError> {
         let regions = self
             .store
             .load_regions()
             .await
             .map_err(MonitorError::Store)?;
-        let mut outcome = Ok(());
+        let mut result = Ok(());
         for region in regions {
-            let judged = self.judge(&region, now).await;
-            let sent = self.send_again(&region, now).await;
-            outcome = outcome.and(judged).and(sent);
+            let incidents = self.update_incidents(&region, now).await;
+            let sent = self.resend_policies(&region, now).await;
+            result = result.and(incidents).and(sent);
         }
-        outcome
+        result
     }
 
-    /// Opens and clears incidents.
-    async fn judge(&self, region: &RegionCode, now: Timestamp) -> Result<(), MonitorError> {
+    /// Opens and clears incidents of a region.
+    async fn update_incidents(
+        &self,
+        region: &RegionCode,
+        now: Timestamp,
+    ) -> Result<(), MonitorError> {
         let record = self
             .store
             .load_region(region.clone())
@@ -166,30 +170,35 @@ impl Adapters {
             .record_incidents(region, &change.after)
             .await
             .map_err(MonitorError::Store)?;
+        // A concurrent run that recorded the change first has logged it too.
         if is_first {
             tracing::warn!(%region, opened = ?change.opened, cleared = ?change.cleared, "incidents changed");
         }
         Ok(())
     }
 
-    /// Sends the policies that the region should have applied by now. One that fails stays due.
-    async fn send_again(&self, region: &RegionCode, now: Timestamp) -> Result<(), MonitorError> {
+    /// Sends the policies again whose acknowledgement is overdue. A policy that fails stays due.
+    async fn resend_policies(
+        &self,
+        region: &RegionCode,
+        now: Timestamp,
+    ) -> Result<(), MonitorError> {
         let due = self
             .store
             .load_due_tasks(region, now, RESENDS_MAX)
             .await
             .map_err(MonitorError::Store)?;
-        let mut outcome = Ok(());
+        let mut result = Ok(());
         for tenant in due {
             let resend = |current: Option<&fleet::Tenant>| {
                 Ok(current.and_then(|tenant| decide_resend(tenant, now)))
             };
             let sent = self.store.update_tenant(&self.outbox, tenant, resend).await;
-            outcome = outcome.and(sent.map(|_| ()).map_err(|source| MonitorError::NotSent {
+            result = result.and(sent.map(|_| ()).map_err(|source| MonitorError::NotSent {
                 region: region.clone(),
                 source,
             }));
         }
-        outcome
+        result
     }
 }

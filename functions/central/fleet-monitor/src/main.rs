@@ -1,8 +1,8 @@
-//! Keeps what each region says of itself, its health and its billing totals, notices silence, and
-//! sends unapplied policy again.
+//! Records regions' descriptions, health and billing totals, detects silent regions, and sends
+//! unapplied policies again.
 //!
-//! Trigger: MonitorQueue, and a schedule. Reads: RegionDescribed.v1, HeartbeatReported.v1,
-//! RegionBillingTotaled.v1. Emits: TenantPolicyPublished.v1 once more.
+//! Trigger: MonitorQueue and a schedule. Reads: RegionDescribed.v1, HeartbeatReported.v1,
+//! RegionBillingTotaled.v1. Emits: TenantPolicyPublished.v1, repeated.
 
 mod handler;
 

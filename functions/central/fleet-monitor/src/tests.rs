@@ -29,7 +29,7 @@ fn case(name: &str) -> Value {
         .payload
 }
 
-/// Runs a payload as Lambda would, and returns how many messages come again.
+/// Runs a payload as Lambda would, and returns how many messages are to be delivered again.
 async fn run(adapters: &Adapters, payload: Value) -> usize {
     let event: Trigger<SqsEvent> = serde_json::from_value(payload).unwrap();
     handle(adapters, event)
@@ -62,7 +62,7 @@ async fn open(adapters: &Adapters) -> Vec<(Condition, String)> {
         .collect()
 }
 
-/// A tenant whose policy was decided at a moment and is not applied.
+/// A tenant whose policy was decided at a given time and is not applied.
 async fn seed_tenant(adapters: &Adapters, now: Timestamp) {
     let tenant: TenantId = TENANT.parse().unwrap();
     let published = Envelope {
@@ -99,7 +99,7 @@ async fn seed_tenant(adapters: &Adapters, now: Timestamp) {
 
 async fn acknowledge(adapters: &Adapters) {
     let tenant: TenantId = TENANT.parse().unwrap();
-    let word = Envelope {
+    let acknowledged = Envelope {
         id: EVENT.parse().unwrap(),
         region: eu(),
         stream: Stream::Tenant(tenant),
@@ -107,7 +107,7 @@ async fn acknowledge(adapters: &Adapters) {
         occurred_at: Timestamp::UNIX_EPOCH,
         data: TenantPolicyApplied { tenant, version: 1 },
     };
-    let decide = |current: Option<&fleet::Tenant>| decide_acknowledgement(current, &word);
+    let decide = |current: Option<&fleet::Tenant>| decide_acknowledgement(current, &acknowledged);
     assert!(
         adapters
             .store
@@ -127,7 +127,7 @@ async fn sendings(adapters: &Adapters) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_case_is_taken_or_refused_and_the_rest_of_a_batch_is_done() {
+async fn every_case_is_processed_or_refused_without_affecting_the_batch() {
     for case in testkit::cases("fleet-monitor") {
         let adapters = adapters().await;
         let Ok(event) = serde_json::from_value::<Trigger<SqsEvent>>(case.payload.clone()) else {
@@ -160,7 +160,7 @@ async fn every_case_is_taken_or_refused_and_the_rest_of_a_batch_is_done() {
 }
 
 #[tokio::test]
-async fn the_latest_heartbeat_and_total_are_kept_whatever_the_order() {
+async fn the_latest_heartbeat_and_total_win_in_any_order() {
     let adapters = adapters().await;
     for name in [
         "valid-duplicate-and-reordered",
@@ -179,13 +179,13 @@ async fn the_latest_heartbeat_and_total_are_kept_whatever_the_order() {
 }
 
 #[tokio::test]
-async fn the_latest_that_a_region_says_of_itself_is_kept() {
+async fn the_latest_description_of_a_region_wins() {
     let adapters = adapters().await;
     for _ in 0..2 {
         assert_eq!(run(&adapters, case("valid-described")).await, 0);
     }
     let fleet = adapters.store.load_fleet().await.unwrap();
-    let said = |record: &RegionRecord| {
+    let content = |record: &RegionRecord| {
         let description = record.description.clone().unwrap();
         (
             description.sequence,
@@ -194,7 +194,7 @@ async fn the_latest_that_a_region_says_of_itself_is_kept() {
         )
     };
     assert_eq!(
-        fleet.iter().map(said).collect::<Vec<_>>(),
+        fleet.iter().map(content).collect::<Vec<_>>(),
         [(41, true, Some(1000)), (8, false, None)]
     );
 }
@@ -212,7 +212,7 @@ async fn silence_opens_an_incident_and_the_next_heartbeat_clears_it() {
         open(&adapters).await,
         [(Condition::Silent, "2026-11-03T10:04:00Z".to_owned())]
     );
-    // A schedule event that was held up does not undo what a later one found.
+    // A delayed schedule event does not undo what a later one found.
     tick(&adapters, "2026-11-03T10:02:00Z").await;
     assert_eq!(open(&adapters).await.len(), 1);
     let late = case("valid-heartbeats").to_string();
@@ -277,7 +277,7 @@ async fn a_run_that_could_not_send_leaves_the_policy_due() {
     let failure = handle(&broken, serde_json::from_value(schedule.clone()).unwrap())
         .await
         .unwrap_err();
-    assert_eq!(failure.kind(), "FleetNotLookedAfter");
+    assert_eq!(failure.kind(), "FleetNotChecked");
     assert_eq!(sendings(&adapters).await.len(), 1);
     run(&adapters, schedule).await;
     assert_eq!(sendings(&adapters).await.len(), 2);

@@ -1,4 +1,4 @@
-//! What callers see.
+//! Responses for callers.
 
 use contract::{RegionDescribed, Step};
 use fleet::{Onboarding, OnboardingAction, OnboardingState, Outlook};
@@ -6,14 +6,14 @@ use kernel::{Jurisdiction, Location, Mode, OnboardingId, PublicUrl, RegionCode, 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Answer of `GET /regions`.
+/// The response of `GET /regions`.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Regions))]
 pub(crate) struct RegionsAnswer<'a> {
     regions: Vec<RegionAnswer<'a>>,
 }
 
-/// What a region says of itself, for everybody.
+/// A region's public description.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Region))]
 struct RegionAnswer<'a> {
@@ -21,10 +21,10 @@ struct RegionAnswer<'a> {
     name: &'a RegionName,
     jurisdiction: &'a Jurisdiction,
     mode: Mode,
-    /// Where its API is: sign-ups are posted there, to `/signups`.
+    /// The address of its API. Sign-ups are posted to `/signups` there.
     signup_url: &'a PublicUrl,
     accepts_new_tenants: bool,
-    /// Where it is, if it says so.
+    /// Its location, if it published one.
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<PlaceAnswer>,
 }
@@ -38,18 +38,18 @@ struct PlaceAnswer {
     longitude: f64,
 }
 
-/// Answer of `POST /onboardings` and `GET /onboardings/{id}`.
+/// The response of `POST /onboardings` and `GET /onboardings/{id}`.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Onboarding))]
 pub(crate) struct OnboardingAnswer<'a> {
     id: OnboardingId,
-    /// The region that was chosen, once and for all.
+    /// The chosen region, which never changes.
     region: &'a RegionCode,
     state: OnboardingState,
     next: OnboardingAction,
-    /// As the region last published them; none before it did.
+    /// The steps as the region published them last; empty before the first time.
     steps: &'a [Step],
-    /// Only for who asked for the onboarding: home does not keep it.
+    /// Only in the response of `POST`: home does not store it.
     #[serde(skip_serializing_if = "Option::is_none")]
     signup: Option<&'a SignupAnswer>,
 }
@@ -58,9 +58,9 @@ pub(crate) struct OnboardingAnswer<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = OnboardedSignUp))]
 pub(crate) struct SignupAnswer {
-    /// Where the region shows it.
+    /// The address of the sign-up at the region.
     pub(crate) url: String,
-    /// What the region answered: the operation that its own `POST /signups` describes.
+    /// The region's response: the operation as described by its own `POST /signups`.
     #[cfg_attr(test, schema(value_type = Object))]
     pub(crate) operation: Box<RawValue>,
 }

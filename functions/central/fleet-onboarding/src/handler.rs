@@ -1,5 +1,5 @@
-//! One handler per route. Personal data passes through in memory: what is stored of an onboarding
-//! is which region it went to, and what that region states of it.
+//! One handler per route. Personal data only passes through memory. The stored record of an
+//! onboarding has its region and what that region published about it.
 
 use crate::adapters::Adapters;
 use crate::answer::{OnboardingAnswer, RegionsAnswer};
@@ -150,9 +150,9 @@ async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/home.json"))
 }
 
-/// The onboarding that the key stands for where it is for the same placement, or a new one in the
-/// region that is chosen now. It is stored before anything is sent, so that a repetition goes to
-/// the same region.
+/// Loads the onboarding of the key, or stores a new one in a region chosen now. It is stored before
+/// anything is sent, so that a repetition goes to the same region. A key of another placement is
+/// refused.
 async fn find_or_place(
     adapters: &Adapters,
     key: &OnboardingKey,
@@ -160,7 +160,7 @@ async fn find_or_place(
     now: Timestamp,
 ) -> Result<Onboarding, Problem> {
     let (digest, fingerprint) = (key.digest(), key.fingerprint(placement));
-    // Others with the same key may be in the way.
+    // Concurrent requests with the same key may win the conditional write.
     let mut attempts = Attempts::of(CONTENTION);
     loop {
         let found = adapters.store.load_onboarding_by_key(&digest, now).await;
@@ -177,8 +177,8 @@ async fn find_or_place(
             placement: fingerprint.clone(),
             ..placed
         };
-        let is_kept = adapters.store.record_onboarding(&digest, &onboarding).await;
-        if is_kept.map_err(|error| Problem::internal(&error))? {
+        let is_stored = adapters.store.record_onboarding(&digest, &onboarding).await;
+        if is_stored.map_err(|error| Problem::internal(&error))? {
             return Ok(onboarding);
         }
         if !attempts.wait().await {
@@ -208,7 +208,7 @@ async fn place(
     Ok(Onboarding::new(id, chosen.region.clone(), now))
 }
 
-/// A region as it can be chosen; nothing as long as it has not described itself.
+/// A region as a candidate; `None` until it has described itself.
 fn candidate(record: RegionRecord, now: Timestamp) -> Option<Candidate> {
     let found = find_conditions(record.heartbeat.as_ref(), record.counts.stuck, now);
     let tenants = record.counts.pending + record.counts.active + record.counts.other;
@@ -216,12 +216,12 @@ fn candidate(record: RegionRecord, now: Timestamp) -> Option<Candidate> {
         region: record.region,
         described: record.description?.described,
         tenants: u64::try_from(tenants).unwrap_or_default(),
-        is_heard: !found.contains(&Condition::Silent),
+        is_reporting: !found.contains(&Condition::Silent),
     })
 }
 
-/// The region as it describes itself now: where it is reached, and that it still lets home take
-/// sign-ups.
+/// Loads the region's present description, for its address. Refuses if the region no longer permits
+/// central onboarding.
 async fn allowed_region(
     adapters: &Adapters,
     onboarding: &Onboarding,
@@ -246,8 +246,8 @@ async fn allowed_region(
     }
 }
 
-/// Notes the tenant, and answers. Where the note is lost, the region's first statement makes up for
-/// it.
+/// Records the tenant and responds. A failed write is only logged, since the region's first event
+/// records the tenant too.
 async fn accept(
     adapters: &Adapters,
     mut onboarding: Onboarding,
@@ -263,7 +263,7 @@ async fn accept(
         .record_handover(onboarding.id, tenant, &alias)
         .await
     {
-        tracing::warn!(%tenant, error = %error, "the tenant of an onboarding is not noted");
+        tracing::warn!(%tenant, error = %error, "the tenant of an onboarding was not recorded");
     }
     onboarding.tenant.get_or_insert(tenant);
     let outlook = look_up(adapters, &onboarding).await?;

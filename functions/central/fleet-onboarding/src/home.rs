@@ -1,5 +1,5 @@
-//! The home page: it knows nobody and is sent nothing. What a person types into it goes to the
-//! region of choice.
+//! The home page. It holds no personal data and sends nothing home: a person's input goes to the
+//! region of their choice.
 
 use crate::adapters::Adapters;
 use axum::extract::State;
@@ -62,7 +62,7 @@ pub(crate) async fn style() -> Response {
     file(FileKind::Style, include_str!("../assets/home.css"))
 }
 
-/// A file that connects to nothing by itself.
+/// A file that may not connect to anything by itself.
 fn file(kind: FileKind, text: &'static str) -> Response {
     let policy = PagePolicy::connecting_to([]);
     PageFile {

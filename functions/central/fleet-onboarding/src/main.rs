@@ -1,5 +1,5 @@
-//! Serves the home page, lists the regions, and hands onboardings over to the region that is chosen
-//! for them.
+//! Serves the home page, lists the regions, and hands onboardings over to the regions chosen for
+//! them.
 //!
 //! Trigger: HomeApi, `GET /`, `GET /home.js`, `GET /home.css`, `GET /regions`, `POST /onboardings`,
 //! `GET /onboardings/{id}`, `GET /openapi.json`. Reads: the central table. Writes: the central

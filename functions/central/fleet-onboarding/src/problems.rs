@@ -1,4 +1,4 @@
-//! The refusals of this API. None of them holds anything of a sign-up.
+//! The problems of this API. None of them contains data of a sign-up.
 
 use fleet::PlacementRefusal;
 use kernel::{Mode, PublicUrl, RegionCode};

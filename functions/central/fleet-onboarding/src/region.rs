@@ -1,4 +1,4 @@
-//! The region's own sign-up API, as home calls it.
+//! A client of the region's own sign-up API.
 
 use crate::adapters::Adapters;
 use crate::answer::SignupAnswer;
@@ -15,25 +15,25 @@ use runtime::http::{Problem, Verbatim};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What of a region's refusal is passed on.
+/// The members of a region's problem document that are passed on.
 const MEMBERS: [&str; 4] = ["type", "title", "detail", "fields"];
 
-/// What became of a sign-up that was handed over.
+/// The result of handing over a sign-up.
 pub(crate) enum Handover {
-    /// The region has it.
+    /// The region accepted it.
     Taken(Taken),
-    /// The region refused it, for the reason that goes to the caller.
+    /// The region refused it. The response is for the caller.
     Refused(Response),
 }
 
-/// A sign-up that the region took.
+/// A sign-up that the region accepted.
 pub(crate) struct Taken {
     pub(crate) tenant: TenantId,
     pub(crate) alias: Alias,
     pub(crate) signup: SignupAnswer,
 }
 
-/// What is read of the region's operation.
+/// The part of the region's operation that home reads.
 #[derive(Deserialize)]
 struct Operation {
     id: SignupId,
@@ -41,9 +41,9 @@ struct Operation {
     alias: Alias,
 }
 
-/// Posts the sign-up to the region. The key that the region sees follows from the onboarding and
-/// the caller's key, so that every repetition is one there too. The seal proves that it comes from
-/// home.
+/// Posts the sign-up to the region. The idempotency key for the region is derived from the
+/// onboarding and the caller's key, so that a repetition is one for the region too. The seal proves
+/// that the request comes from home.
 pub(crate) async fn hand_over(
     adapters: &Adapters,
     described: &RegionDescribed,
@@ -65,13 +65,15 @@ pub(crate) async fn hand_over(
         .post_json(&url, &headers, signup.get().as_bytes())
         .await;
     let answered = answered.map_err(|error| {
-        tracing::warn!(%region, error = %error, "no answer to an onboarding");
+        tracing::warn!(%region, error = %error, "the region did not answer to an onboarding");
         problems::region_unavailable(region)
     })?;
     tracing::info!(%region, status = answered.status, "onboarding handed over");
     let handover = match answered.status {
         202 => taken(&answered, described).map(Handover::Taken),
         400..=499 => refused(&answered).map(Handover::Refused),
+        // Other responses do not show whether the region has the sign-up, so the caller has to
+        // repeat the request.
         _ => None,
     };
     handover.ok_or_else(|| problems::region_unavailable(region))
@@ -88,7 +90,8 @@ fn taken(answered: &Forwarded, described: &RegionDescribed) -> Option<Taken> {
     })
 }
 
-/// The region's problem document with the members that every problem has; nothing when it is none.
+/// The region's problem document, reduced to the members that every problem has. `None` if the body
+/// is not one.
 fn refused(answered: &Forwarded) -> Option<Response> {
     let status = StatusCode::from_u16(answered.status).ok()?;
     let document: Map<String, Value> = serde_json::from_slice(&answered.body).ok()?;

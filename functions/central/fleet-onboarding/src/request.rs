@@ -1,5 +1,5 @@
-//! What the caller of an onboarding asks for. The sign-up in it is the region's business: it is not
-//! read here, and no type of this function can show it.
+//! The request of an onboarding. Home does not read the sign-up in it, and no type of this function
+//! can show it.
 
 use crate::problems::ProblemKind;
 use fleet::Placement;
@@ -12,24 +12,24 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct OnboardingRequest {
-    /// Where the tenant is to go.
+    /// The placement of the tenant.
     placement: PlacementRequest,
-    /// What the region's own `POST /signups` takes. It is handed over byte for byte and kept
-    /// nowhere.
+    /// The sign-up, as the region's own `POST /signups` accepts it. It is handed over byte for byte
+    /// and not stored.
     #[cfg_attr(test, schema(value_type = Object, write_only))]
     signup: Verbatim,
 }
 
-/// Exactly one of them.
+/// The placement: exactly one of these members.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Placement))]
 struct PlacementRequest {
     /// This region.
     region: Option<RegionCode>,
-    /// Any region under this law: the one with the most room.
+    /// The region in this jurisdiction with the most room.
     jurisdiction: Option<Jurisdiction>,
-    /// The nearest region that takes tenants.
+    /// The nearest region that accepts tenants.
     nearest_to: Option<Degrees>,
 }
 
@@ -46,7 +46,7 @@ struct Degrees {
 }
 
 impl OnboardingRequest {
-    /// Where the tenant is to go, and the sign-up to hand over.
+    /// Validates the placement. Returns it with the sign-up to hand over.
     pub(crate) fn validate(self) -> Result<(Placement, Verbatim), Problem> {
         let placement = self.placement.validate()?;
         if self.signup.get().starts_with('{') {

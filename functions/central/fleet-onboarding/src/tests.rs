@@ -51,7 +51,7 @@ async fn fixture_with(secret: &str) -> Fixture {
     let store = CentralStore::new(&aws.config, table.clone());
     let west = FakeRegion::serve().await;
     let pool = testkit::user_pool(&aws, &SCOPES).await;
-    // The token is of the second client that is trusted.
+    // The token belongs to the second trusted client.
     let tokens = Tokens::new(&aws.config, &pool.id, "another-client".to_owned()).unwrap();
     let tokens = tokens.and(pool.machine_client_id.clone());
     let adapters = Adapters {
@@ -101,7 +101,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// An answer: status, headers that matter, body.
+/// A response: status, relevant headers and body.
 struct Answer {
     status: u16,
     kind: String,
@@ -123,7 +123,7 @@ impl Answer {
 }
 
 impl Fixture {
-    /// Lets a region say something of itself, and report.
+    /// Publishes a description and a heartbeat of a region.
     async fn describe(&self, code: &str, sequence: u64, change: impl FnOnce(&mut RegionDescribed)) {
         let region: RegionCode = code.parse().unwrap();
         let mut described = RegionDescribed {
@@ -204,7 +204,7 @@ impl Fixture {
         self.send(&payload).await
     }
 
-    /// What the central table holds, as text.
+    /// The content of the central table, as text.
     async fn stored(&self) -> String {
         let aws = testkit::aws().await;
         let client = aws_sdk_dynamodb::Client::new(&aws.config);
@@ -212,8 +212,8 @@ impl Fixture {
         format!("{:?}", found.items())
     }
 
-    /// Lets the tenant's region state its status.
-    async fn state(&self, tenant: &str, revision: u64, status: TenantStatus) {
+    /// Publishes a status of a tenant by its region.
+    async fn publish_status(&self, tenant: &str, revision: u64, status: TenantStatus) {
         let tenant: TenantId = tenant.parse().unwrap();
         let published = Envelope {
             id: SEEDED.parse().unwrap(),
@@ -244,7 +244,7 @@ impl Fixture {
             .unwrap();
     }
 
-    /// Lets the region state how far it is: so many steps are done.
+    /// Publishes the progress of an onboarding by its region, with this number of steps done.
     async fn progress(&self, onboarding: &str, tenant: &str, revision: u64, done: usize) {
         let names = [
             StepName::Registration,
@@ -298,7 +298,7 @@ async fn an_object_is_not_taken_by_position() {
     let fixture = fixture().await;
     for case in testkit::by_position("fleet-onboarding") {
         let answer = fixture.send(&case.payload).await;
-        // The sign-up is the region's business, but for that it is an object.
+        // Home does not read the sign-up, but it has to be an object.
         let slug = if case.name.contains("/signup") {
             "invalid-signup"
         } else {
@@ -316,7 +316,7 @@ async fn an_object_is_not_taken_by_position() {
 }
 
 #[tokio::test]
-async fn every_odd_event_has_an_answer() {
+async fn every_odd_event_gets_a_response() {
     let fixture = fixture().await;
     let usual = testkit::cases("fleet-onboarding")
         .into_iter()
@@ -400,7 +400,7 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
 }
 
 #[tokio::test]
-async fn regions_are_listed_as_they_describe_themselves_and_nothing_else_is() {
+async fn regions_are_listed_with_their_descriptions_only() {
     let fixture = fixture().await;
     fixture
         .describe("us-east-1", 2, |described| {
@@ -451,12 +451,12 @@ async fn the_list_of_regions_is_read_again_after_half_a_minute() {
     assert!(is_open(29_999).await);
     assert!(!is_open(30_000).await);
     fixture.describe("us-west-2", 3, |_| {}).await;
-    // An earlier request is answered by nothing that was read after it.
+    // A response to an earlier request never contains later data.
     assert!(is_open(29_999).await);
 }
 
 #[tokio::test]
-async fn an_onboarding_is_followed_by_what_its_region_states() {
+async fn an_onboarding_follows_its_regions_events() {
     let fixture = fixture().await;
     fixture.seed("digest", SEEDED).await;
     let seeded = fixture.send(&case("valid-read")).await;
@@ -486,6 +486,8 @@ async fn an_onboarding_is_followed_by_what_its_region_states() {
     assert_eq!(shown().await, expect("waiting", "confirm", 4));
     fixture.progress(id, tenant, 2, 4).await;
     assert_eq!(shown().await, expect("done", "sign-in", 4));
-    fixture.state(tenant, 5, TenantStatus::Closed).await;
+    fixture
+        .publish_status(tenant, 5, TenantStatus::Closed)
+        .await;
     assert_eq!(shown().await, expect("ended", "none", 4));
 }

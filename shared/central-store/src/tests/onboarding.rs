@@ -51,7 +51,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn a_key_stands_for_one_onboarding_until_it_is_forgotten() {
+async fn a_key_stands_for_one_onboarding_until_it_expires() {
     let fleet = fixture().await;
     let first = onboarding(1, at(0));
     assert_eq!(fleet.by_key("k", at(0)).await, None);
@@ -67,8 +67,8 @@ async fn a_key_stands_for_one_onboarding_until_it_is_forgotten() {
     assert_eq!(fleet.by_key("k", at(1)).await, Some(first.clone()));
     assert_eq!(fleet.by_key("other", at(1)).await, None);
 
-    // Removal comes some time after the end, and neither waits for the other. The onboarding itself
-    // is kept.
+    // The two items are removed some time after they expire, independently of each other. The
+    // onboarding itself is still stored.
     let end = first.key_expires_at();
     let before = Timestamp::from_second(end.as_second() - 1).unwrap();
     assert_eq!(fleet.by_key("k", before).await, Some(first.clone()));
@@ -92,21 +92,24 @@ async fn a_key_stands_for_one_onboarding_until_it_is_forgotten() {
 }
 
 #[tokio::test]
-async fn twenty_at_once_with_one_key_are_one_onboarding() {
+async fn twenty_concurrent_requests_with_one_key_make_one_onboarding() {
     let fleet = fixture().await;
     let all: Vec<Onboarding> = (0..20).map(|number| onboarding(number, at(0))).collect();
-    let kept = join_all(
+    let stored = join_all(
         all.iter()
             .map(|onboarding| fleet.store.record_onboarding("k", onboarding)),
     )
     .await;
-    let kept: Vec<bool> = kept.into_iter().map(Result::unwrap).collect();
-    assert!(kept.iter().filter(|is_kept| **is_kept).count() <= 1);
+    let stored: Vec<bool> = stored.into_iter().map(Result::unwrap).collect();
+    assert!(stored.iter().filter(|is_stored| **is_stored).count() <= 1);
     let mut found = Vec::new();
     for number in 0..20 {
         found.extend(fleet.onboarding(number).await);
     }
-    assert_eq!(found.len(), kept.iter().filter(|is_kept| **is_kept).count());
+    assert_eq!(
+        found.len(),
+        stored.iter().filter(|is_stored| **is_stored).count()
+    );
     assert_eq!(fleet.by_key("k", at(1)).await, found.pop());
 }
 
@@ -131,7 +134,7 @@ async fn the_highest_revision_of_the_chosen_region_wins() {
     );
     let mut foreign = progressed(1, 9, StepState::Done);
     assert!(!fleet.store.record_progress(&other, &foreign).await.unwrap());
-    for (revision, state, is_kept) in [
+    for (revision, state, is_stored) in [
         (2, StepState::Failed, true),
         (1, StepState::Waiting, false),
         (2, StepState::Failed, false),
@@ -144,7 +147,7 @@ async fn the_highest_revision_of_the_chosen_region_wins() {
                 .record_progress(&chosen, &published)
                 .await
                 .unwrap(),
-            is_kept
+            is_stored
         );
     }
     foreign.tenant = tenant(2);
@@ -168,7 +171,7 @@ async fn the_highest_revision_of_the_chosen_region_wins() {
 }
 
 #[tokio::test]
-async fn the_tenant_is_noted_once() {
+async fn the_tenant_is_recorded_once() {
     let fleet = fixture().await;
     let alias = "a2b3c4d5e6f7".parse().unwrap();
     assert!(

@@ -52,7 +52,7 @@ fn total(sequence: u64, period: &str) -> BillingTotal {
 async fn the_highest_sequence_of_a_region_wins() {
     let fleet = fixture().await;
     let place = region("ap-south-1");
-    for (sequence, is_kept) in [(2, true), (1, false), (2, false), (9, true), (3, false)] {
+    for (sequence, is_stored) in [(2, true), (1, false), (2, false), (9, true), (3, false)] {
         let (heartbeat, description) = (heartbeat(sequence), description(sequence));
         assert_eq!(
             fleet
@@ -60,7 +60,7 @@ async fn the_highest_sequence_of_a_region_wins() {
                 .record_heartbeat(&place, &heartbeat)
                 .await
                 .unwrap(),
-            is_kept
+            is_stored
         );
         assert_eq!(
             fleet
@@ -68,7 +68,7 @@ async fn the_highest_sequence_of_a_region_wins() {
                 .record_description(&place, &description)
                 .await
                 .unwrap(),
-            is_kept
+            is_stored
         );
     }
     let record = &fleet.store.load_fleet().await.unwrap()[0];
@@ -80,7 +80,7 @@ async fn the_highest_sequence_of_a_region_wins() {
 async fn the_highest_sequence_of_a_billing_period_wins() {
     let fleet = fixture().await;
     let place = region("ap-south-1");
-    for (published, is_kept) in [
+    for (published, is_stored) in [
         (total(2, "2026-10"), true),
         (total(1, "2026-10"), false),
         (total(1, "2026-09"), true),
@@ -91,7 +91,7 @@ async fn the_highest_sequence_of_a_billing_period_wins() {
                 .record_billing_total(&place, &published)
                 .await
                 .unwrap(),
-            is_kept
+            is_stored
         );
     }
     let record = &fleet.store.load_fleet().await.unwrap()[0];

@@ -14,7 +14,7 @@ fn digest() -> SubdomainDigest {
 }
 
 impl Fixture {
-    async fn hear(
+    async fn receive(
         &self,
         place: &str,
         number: u16,
@@ -22,7 +22,7 @@ impl Fixture {
         revision: u64,
         second: i64,
     ) -> Result<bool, UpdateError> {
-        let said = Envelope {
+        let report = Envelope {
             id: event(number),
             region: region(place),
             stream: Stream::Tenant(tenant(number)),
@@ -43,14 +43,14 @@ impl Fixture {
         let decide = |tenant: Option<&fleet::Tenant>,
                       reservation: Option<&fleet::SubdomainReservation>,
                       last: Option<&_>| {
-            decide_reservation(tenant, reservation, last, &said, publication)
+            decide_reservation(tenant, reservation, last, &report, publication)
         };
         self.store
             .update_reservation(&self.outbox, &digest(), tenant(number), decide)
             .await
     }
 
-    /// What the regions are told, by tenant and revision.
+    /// Home's decisions, by tenant and revision.
     async fn decisions(&self) -> Vec<SubdomainReservationDecided> {
         let rows = self.rows().await;
         let of_type = rows
@@ -77,12 +77,12 @@ impl Fixture {
     }
 }
 
-/// Two tenants of two regions that the directory knows.
+/// Two tenants of two regions, both in the directory.
 async fn fleet() -> Fixture {
     let fleet = fixture().await;
     for (place, number) in [("eu-central-1", 1), ("us-west-2", 2)] {
         fleet
-            .state(&published(place, number, 1, TenantStatus::Active))
+            .publish_status(&published(place, number, 1, TenantStatus::Active))
             .await
             .unwrap();
     }
@@ -90,46 +90,46 @@ async fn fleet() -> Fixture {
 }
 
 #[tokio::test]
-async fn a_claim_and_its_answer_are_written_together() {
+async fn a_reservation_and_its_answer_are_written_together() {
     let fleet = fleet().await;
     assert!(
         fleet
-            .hear("eu-central-1", 1, ReservationPhase::Requested, 1, 0)
+            .receive("eu-central-1", 1, ReservationPhase::Requested, 1, 0)
             .await
             .unwrap()
     );
     assert_eq!(fleet.holder().await, Some((1, false)));
     assert!(
         fleet
-            .hear("eu-central-1", 1, ReservationPhase::Confirmed, 2, 1)
+            .receive("eu-central-1", 1, ReservationPhase::Confirmed, 2, 1)
             .await
             .unwrap()
     );
     assert_eq!(fleet.holder().await, Some((1, true)));
     assert!(
         !fleet
-            .hear("eu-central-1", 1, ReservationPhase::Requested, 1, 2)
+            .receive("eu-central-1", 1, ReservationPhase::Requested, 1, 2)
             .await
             .unwrap(),
-        "it is late"
+        "the report is outdated"
     );
     assert!(
         fleet
-            .hear("us-west-2", 2, ReservationPhase::Requested, 1, 3)
+            .receive("us-west-2", 2, ReservationPhase::Requested, 1, 3)
             .await
             .unwrap()
     );
     assert_eq!(fleet.holder().await, Some((1, true)));
-    let told: Vec<_> = fleet
+    let decisions: Vec<_> = fleet
         .decisions()
         .await
         .into_iter()
         .map(|event| format!("{:?}", event.decision))
         .collect();
-    assert_eq!(told, ["Leased", "Confirmed", "Refused"]);
+    assert_eq!(decisions, ["Leased", "Confirmed", "Refused"]);
     assert!(
         fleet
-            .hear("eu-central-1", 1, ReservationPhase::Released, 3, 4)
+            .receive("eu-central-1", 1, ReservationPhase::Released, 3, 4)
             .await
             .unwrap()
     );
@@ -137,45 +137,43 @@ async fn a_claim_and_its_answer_are_written_together() {
 }
 
 #[tokio::test]
-async fn of_many_at_once_one_has_the_lease() {
+async fn one_of_many_concurrent_requests_gets_the_lease() {
     let fleet = fleet().await;
     let both = [("eu-central-1", 1), ("us-west-2", 2)];
     let asked =
-        both.map(|(place, number)| fleet.hear(place, number, ReservationPhase::Requested, 1, 0));
+        both.map(|(place, number)| fleet.receive(place, number, ReservationPhase::Requested, 1, 0));
     assert!(
         join_all(asked)
             .await
             .into_iter()
             .all(|answered| answered.unwrap())
     );
-    let mut told: Vec<_> = fleet
+    let mut decisions: Vec<_> = fleet
         .decisions()
         .await
         .into_iter()
         .map(|event| format!("{:?}", event.decision))
         .collect();
-    told.sort();
-    assert_eq!(told, ["Leased", "Refused"]);
+    decisions.sort();
+    assert_eq!(decisions, ["Leased", "Refused"]);
 }
 
 #[tokio::test]
-async fn who_is_not_in_the_directory_writes_nothing() {
+async fn a_report_about_an_unknown_tenant_writes_nothing() {
     let fleet = fleet().await;
     let refused = fleet
-        .hear("eu-central-1", 3, ReservationPhase::Requested, 1, 0)
+        .receive("eu-central-1", 3, ReservationPhase::Requested, 1, 0)
         .await;
     assert!(matches!(
         refused,
         Err(UpdateError::Refused(Refusal::UnknownTenant))
     ));
     let refused = fleet
-        .hear("us-west-2", 1, ReservationPhase::Requested, 1, 0)
+        .receive("us-west-2", 1, ReservationPhase::Requested, 1, 0)
         .await;
     assert!(matches!(
         refused,
-        Err(UpdateError::Refused(
-            Refusal::ReservedByAnotherRegion { .. }
-        ))
+        Err(UpdateError::Refused(Refusal::OwnedByAnotherRegion { .. }))
     ));
     assert_eq!(
         (fleet.holder().await, fleet.decisions().await),

@@ -8,12 +8,12 @@ use kernel::{Suspension, TenantStatus, Timestamp};
 use outbox::{Outbox, Target};
 
 #[tokio::test]
-async fn a_statement_makes_entry_policy_index_counts_and_event() {
+async fn a_status_event_writes_entry_policy_index_counts_and_event() {
     let fleet = fixture().await;
     assert_eq!(fleet.store.load_tenant(tenant(1)).await.unwrap(), None);
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -46,10 +46,10 @@ async fn a_statement_makes_entry_policy_index_counts_and_event() {
     let sent: Envelope<TenantPolicyPublished> = serde_json::from_str(&rows[0].detail).unwrap();
     assert_eq!(sent, stored.policy.published());
 
-    // A replay changes nothing and sends nothing; an acknowledgement empties the index.
+    // A replay changes and sends nothing; an acknowledgement empties the index.
     assert!(
         !fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -71,14 +71,14 @@ async fn a_status_that_leaves_the_policy_alone_sends_nothing() {
     let fleet = fixture().await;
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Pending))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Pending))
             .await
             .unwrap()
     );
     assert!(fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 2, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 2, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -103,7 +103,7 @@ async fn a_status_that_leaves_the_policy_alone_sends_nothing() {
 }
 
 #[tokio::test]
-async fn what_home_wants_is_sent() {
+async fn a_desired_policy_is_sent() {
     let fleet = fixture().await;
     assert!(matches!(
         fleet.request(1, 1, "starter").await,
@@ -111,7 +111,7 @@ async fn what_home_wants_is_sent() {
     ));
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -126,7 +126,7 @@ async fn what_home_wants_is_sent() {
         .iter()
         .map(|row| serde_json::from_str(&row.detail).unwrap())
         .collect();
-    let said = |sent: &Envelope<TenantPolicyPublished>| {
+    let content = |sent: &Envelope<TenantPolicyPublished>| {
         let policy = &sent.data.policy;
         (policy.version, policy.plan.to_string(), policy.suspension)
     };
@@ -135,7 +135,7 @@ async fn what_home_wants_is_sent() {
         (3, "starter".to_owned(), Some(Suspension::Dunning)),
     ];
     assert_eq!(
-        sent.iter().map(said).collect::<Vec<_>>(),
+        sent.iter().map(content).collect::<Vec<_>>(),
         [(1, "pro".to_owned(), None), starter, dunning]
     );
     let stored = fleet.store.load_tenant(tenant(1)).await.unwrap().unwrap();
@@ -145,13 +145,13 @@ async fn what_home_wants_is_sent() {
     );
 }
 
-/// What becomes of the other reason then is nothing to be sent.
+/// Changes of the other reason then send nothing.
 #[tokio::test]
-async fn an_operators_reason_comes_before_dunnings() {
+async fn an_operators_reason_takes_precedence_over_dunnings() {
     let fleet = fixture().await;
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -193,17 +193,17 @@ async fn an_operators_reason_comes_before_dunnings() {
 }
 
 #[tokio::test]
-async fn a_closed_tenant_waits_for_nothing() {
+async fn a_closed_tenant_has_no_pending_policy() {
     let fleet = fixture().await;
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 2, TenantStatus::Closed))
+            .publish_status(&published("eu-central-1", 1, 2, TenantStatus::Closed))
             .await
             .unwrap()
     );
@@ -220,17 +220,17 @@ async fn a_closed_tenant_waits_for_nothing() {
 }
 
 #[tokio::test]
-async fn an_erasure_and_a_statement_at_once_are_both_kept() {
+async fn a_concurrent_erasure_and_status_event_are_both_stored() {
     let fleet = fixture().await;
     for number in 0..12 {
         assert!(
             fleet
-                .state(&published("eu-central-1", number, 1, TenantStatus::Active))
+                .publish_status(&published("eu-central-1", number, 1, TenantStatus::Active))
                 .await
                 .unwrap()
         );
         let closed = published("eu-central-1", number, 2, TenantStatus::Closed);
-        let (erased, closed) = tokio::join!(fleet.erase(number), fleet.state(&closed));
+        let (erased, closed) = tokio::join!(fleet.erase(number), fleet.publish_status(&closed));
         erased.and(closed).unwrap();
         let entry = fleet
             .store
@@ -245,7 +245,7 @@ async fn an_erasure_and_a_statement_at_once_are_both_kept() {
 }
 
 #[tokio::test]
-async fn what_cannot_all_be_written_is_not_written_at_all() {
+async fn a_failing_write_leaves_nothing_behind() {
     let fleet = fixture().await;
     let aws = testkit::aws().await;
     let missing = Fixture {
@@ -254,7 +254,7 @@ async fn what_cannot_all_be_written_is_not_written_at_all() {
         catalogue: Catalogue::bundled().unwrap(),
     };
     let refused = missing
-        .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+        .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
         .await;
     assert!(
         matches!(refused, Err(UpdateError::Store(StoreError::Write { .. }))),
@@ -263,10 +263,10 @@ async fn what_cannot_all_be_written_is_not_written_at_all() {
     assert_eq!(fleet.store.load_tenant(tenant(1)).await.unwrap(), None);
     assert_eq!(fleet.counts("eu-central-1").await, Counts::default());
     assert_eq!(fleet.due("eu-central-1", Timestamp::MAX).await, []);
-    // The retry, with the outbox back, does all of it.
+    // The retry, with the outbox available again, does all of it.
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -274,7 +274,7 @@ async fn what_cannot_all_be_written_is_not_written_at_all() {
 }
 
 #[tokio::test]
-async fn counts_are_exact_whatever_happens_at_once() {
+async fn counts_stay_exact_under_concurrency() {
     let fleet = fixture().await;
     let statuses = [
         (1, TenantStatus::Pending),
@@ -285,19 +285,19 @@ async fn counts_are_exact_whatever_happens_at_once() {
         .flat_map(|number| {
             statuses.map(|(revision, status)| published("eu-central-1", number, revision, status))
         })
-        .flat_map(|statement| [statement.clone(), statement])
+        .flat_map(|event| [event.clone(), event])
         .collect();
     let results = join_all(
         deliveries
             .iter()
             .rev()
-            .map(|statement| fleet.state(statement)),
+            .map(|event| fleet.publish_status(event)),
     )
     .await;
-    // A delivery that collided too often comes again, as a queue would deliver it.
-    for (statement, result) in deliveries.iter().rev().zip(results) {
+    // A delivery that failed by contention is repeated, as a queue would.
+    for (event, result) in deliveries.iter().rev().zip(results) {
         if result.is_err() {
-            fleet.state(statement).await.unwrap();
+            fleet.publish_status(event).await.unwrap();
         }
     }
     assert_eq!(
@@ -316,23 +316,23 @@ async fn a_tenant_that_moves_is_counted_where_it_is() {
     let fleet = fixture().await;
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
     assert!(fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
-    let claim = fleet
-        .state(&published("us-east-1", 1, 1, TenantStatus::Active))
+    let refused = fleet
+        .publish_status(&published("us-east-1", 1, 1, TenantStatus::Active))
         .await;
     assert!(matches!(
-        claim,
+        refused,
         Err(UpdateError::Refused(
-            fleet::Refusal::ReservedByAnotherRegion { .. }
+            fleet::Refusal::OwnedByAnotherRegion { .. }
         ))
     ));
     assert!(
         fleet
-            .state(&published("us-east-1", 1, 2, TenantStatus::Active))
+            .publish_status(&published("us-east-1", 1, 2, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -354,7 +354,7 @@ async fn an_unapplied_policy_moves_back_in_the_index_each_time() {
     let fleet = fixture().await;
     assert!(
         fleet
-            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
+            .publish_status(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );

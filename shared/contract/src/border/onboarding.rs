@@ -1,4 +1,4 @@
-//! Onboardings that home hands over: how far a region is.
+//! The progress of onboardings that home handed over to a region.
 
 use super::bus_event;
 use crate::envelope::Moment;
@@ -26,36 +26,36 @@ use utoipa::ToSchema;
 pub enum StepName {
     /// The registration is stored in the region.
     Registration,
-    /// The identity provider has the administrator's account, and mailed the code.
+    /// The identity provider has the administrator's account and mailed the code.
     Identity,
     /// The administrator confirmed the address.
     Confirmation,
     /// The application made the tenant's resources.
     Provisioning,
-    /// The tenant's alias leads to the region.
+    /// The tenant's address resolves to the region.
     Routing,
-    /// The tenant can be used.
+    /// The tenant is ready for use.
     Activation,
 }
 
-/// How far a step is.
+/// The state of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StepState {
-    /// Not yet.
+    /// Not done yet.
     Waiting,
     /// Done.
     Done,
-    /// Failed. The operation says whether it can be repeated.
+    /// Failed. The operation shows whether it can be retried.
     Failed,
 }
 
 /// One step of a sign-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Step {
-    /// Which.
+    /// The name of the step.
     pub name: StepName,
-    /// How far it is.
+    /// Its state.
     pub state: StepState,
     /// When it was done or failed, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,19 +66,19 @@ pub struct Step {
     pub reason: Option<ReasonCode>,
 }
 
-/// How far a region is with an onboarding that home handed over. Stream: the tenant's; the sequence
-/// is the revision.
+/// The progress of an onboarding that home handed over. Stream: the tenant's; the sequence is the
+/// revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OnboardingProgressed {
     /// Home's operation.
     pub onboarding: OnboardingId,
-    /// The tenant that it makes.
+    /// The tenant that it creates.
     pub tenant: TenantId,
-    /// The tenant's public subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
     /// Every step, in order.
     pub steps: Vec<Step>,
-    /// Grows with every change of the sign-up: the highest wins.
+    /// Grows with every change of the sign-up: the highest one is current.
     pub revision: u64,
 }
 bus_event!(OnboardingProgressed, 1, "meridian.tenancy");

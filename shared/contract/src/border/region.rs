@@ -1,4 +1,4 @@
-//! Regions: their health, their counts and what they say of themselves.
+//! Regions: health, counts and descriptions.
 
 use super::bus_event;
 use kernel::{BillingPeriod, Jurisdiction, Location, Mode, Money, PublicUrl, RegionName};
@@ -6,38 +6,38 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Usage events of a region, since it was set up.
+/// Counts of usage events of a region since it was set up.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema,
 )]
 pub struct EventCounts {
-    /// Counted once in a window.
+    /// Counted in a window.
     pub accepted: u64,
-    /// Seen before with the same content.
+    /// Received before with the same content.
     pub duplicates: u64,
-    /// Seen before with other content.
+    /// Received before with other content.
     pub conflicts: u64,
-    /// Refused at the edge, by sender: what tenants send wrongly hides nothing of what the
-    /// provider's services do.
+    /// Refused by usage-ingest, by sender, so that a tenant's invalid events cannot hide those of
+    /// the provider's services.
     pub rejected: RejectedCounts,
-    /// In requests that the region could not take, since it was too busy or failed. Each attempt
-    /// counts, and an event that is sent again is stored all the same.
+    /// In requests that the region could not store, since it was overloaded or failed. Each attempt
+    /// counts, even if the event is stored by a later one.
     pub not_stored: u64,
 }
 
-/// Usage events that a region refused, by who sent them.
+/// Counts of refused usage events, by sender.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema,
 )]
 pub struct RejectedCounts {
-    /// Of tenants' own clients.
+    /// From tenants' own clients.
     pub tenants: ReasonCounts,
-    /// Of the provider's services.
+    /// From the provider's services.
     pub provider: ReasonCounts,
 }
 
 impl RejectedCounts {
-    /// All of them.
+    /// The sum of all counts.
     #[must_use]
     pub fn total(&self) -> u64 {
         [self.tenants, self.provider]
@@ -47,22 +47,22 @@ impl RejectedCounts {
     }
 }
 
-/// The kinds of reasons that usage events are refused for. A closed list: what was refused for one
-/// never counts as another.
+/// The kinds of reasons for which usage events are refused. The list is closed, and each refusal
+/// counts for exactly one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum RejectionKind {
-    /// It is not shaped as an event has to be.
+    /// It does not have the form of an event.
     Malformed,
-    /// Its type belongs to no meter.
+    /// No meter has its type.
     UnknownMeter,
-    /// Its tenant is not in use in the region, or not the sender's.
+    /// Its tenant is not in use in the region, or does not belong to the sender.
     UnknownTenant,
     /// Its time is too late, too early, or before the tenant's first billing period.
     OutOfTime,
-    /// What it says of its meter is not what the meter reads.
+    /// Its data is not valid for its meter.
     InvalidValue,
-    /// It contradicts an event before it in the request.
+    /// It contradicts an earlier event of the same request.
     Conflict,
     /// It is a correction that cannot be made.
     Correction,
@@ -80,29 +80,29 @@ impl RejectionKind {
         Self::Correction,
     ];
 
-    /// The kind's name, which is that of its count.
+    /// The name of the kind, which is the name of its count too.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// Usage events that were refused, by kind of reason.
+/// Counts of refused usage events, by kind of reason.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema,
 )]
 pub struct ReasonCounts {
-    /// Not shaped as an event has to be.
+    /// Not in the form of an event.
     pub malformed: u64,
-    /// Of a type that belongs to no meter.
+    /// Of a type that no meter has.
     pub unknown_meter: u64,
-    /// Of a tenant that is not in use in the region, or not the sender's.
+    /// Of a tenant that is not in use in the region, or does not belong to the sender.
     pub unknown_tenant: u64,
     /// Of a time that is too late, too early, or before the tenant's first billing period.
     pub out_of_time: u64,
-    /// With data that is not what the meter reads.
+    /// With data that is not valid for the meter.
     pub invalid_value: u64,
-    /// Contradicting an event before it in the request.
+    /// Contradicting an earlier event of the same request.
     pub conflict: u64,
     /// Corrections that cannot be made.
     pub correction: u64,
@@ -122,7 +122,7 @@ impl ReasonCounts {
         }
     }
 
-    /// All of them.
+    /// The sum of all counts.
     #[must_use]
     pub fn total(&self) -> u64 {
         let mut counts = *self;
@@ -133,18 +133,18 @@ impl ReasonCounts {
     }
 }
 
-/// Tenants of a region by status.
+/// Counts of a region's tenants by status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantCounts {
-    /// Signed up and not yet confirmed.
+    /// Signed up and not confirmed yet.
     pub pending: u64,
     /// In use.
     pub active: u64,
-    /// Everything else that is not closed.
+    /// All others that are not closed.
     pub other: u64,
 }
 
-/// What a region depends on.
+/// The dependencies of a region.
 #[derive(
     Debug,
     Clone,
@@ -169,24 +169,24 @@ pub enum Dependency {
     OutboxTable,
 }
 
-/// How a dependency answered.
+/// The result of a check of a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DependencyState {
     /// It answered.
     Up,
-    /// It did not.
+    /// It did not answer.
     Down,
 }
 
-/// A dependency's state when the region looked.
+/// The state of a dependency when the region checked it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct DependencyHealth {
-    /// Which dependency.
+    /// The dependency.
     pub dependency: Dependency,
-    /// How it answered.
+    /// The result of the check.
     pub state: DependencyState,
-    /// How long it took.
+    /// The duration of the check.
     pub latency_ms: u64,
 }
 
@@ -195,56 +195,55 @@ pub struct DependencyHealth {
 pub struct HeartbeatReported {
     /// The region's mode.
     pub mode: Mode,
-    /// Tenants by status. Absent where there are too few to be named in total.
+    /// Tenants by status. Absent if there are too few to publish a total.
     pub tenants: Option<TenantCounts>,
-    /// Usage events. Absent in a sovereign region with too few tenants to hide one.
+    /// Usage events. Absent in a sovereign region with too few tenants to hide a single one.
     pub events: Option<EventCounts>,
-    /// Events waiting to be published.
+    /// The number of events waiting to be published.
     pub outbox_waiting: u64,
-    /// How long the oldest of them has been waiting.
+    /// The age of the oldest of them.
     pub outbox_lag_ms: u64,
-    /// Usage segments waiting to be settled.
+    /// The number of usage segments waiting to be rolled up.
     pub usage_waiting: u64,
-    /// How long the oldest of them has been waiting.
+    /// The age of the oldest of them.
     pub usage_lag_ms: u64,
-    /// What the region depends on.
+    /// The state of each dependency.
     pub dependencies: Vec<DependencyHealth>,
 }
 bus_event!(HeartbeatReported, 1, "meridian.fleet");
 
-/// A sovereign region billed a period. Stated once per run, and only over a minimum number of
-/// tenants, so that no tenant's total can be told from two statements. Stream: the region's
-/// billing.
+/// A sovereign region billed a period. Published once per run, and only over a minimum number of
+/// tenants, so that no tenant's total can be derived from two events. Stream: the region's billing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct RegionBillingTotaled {
-    /// The period that was billed.
+    /// The billed period.
     pub period: BillingPeriod,
-    /// How many invoices.
+    /// The number of invoices.
     pub invoices: u64,
-    /// Their sum, one per currency.
+    /// The sum of the invoices, by currency.
     pub totals: Vec<Money>,
-    /// How many usage events they bill.
+    /// The number of usage events that they bill.
     pub events: u64,
 }
 bus_event!(RegionBillingTotaled, 1, "meridian.billing");
 
-/// What a region says of itself to who looks for one. Stream: the region's; the sequence is that of
-/// the heartbeat it was published with.
+/// A region's description of itself, for the directory. Stream: the region's; the sequence is that
+/// of the heartbeat published with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RegionDescribed {
-    /// What it is called.
+    /// The display name.
     pub name: RegionName,
-    /// Whose law applies there.
+    /// The jurisdiction.
     pub jurisdiction: Jurisdiction,
     /// Its residency mode.
     pub mode: Mode,
-    /// Where its sign-ups are posted.
+    /// The address of its sign-up API.
     pub signup_url: PublicUrl,
-    /// Whether it takes new tenants.
+    /// Whether it accepts new tenants.
     pub accepts_new_tenants: bool,
-    /// How many tenants it has room for; absent for any number.
+    /// The most tenants that it has room for; absent for no limit.
     pub capacity_tenants: Option<u64>,
-    /// Where it is.
+    /// The location of the region.
     pub location: Option<Location>,
 }
 bus_event!(RegionDescribed, 1, "meridian.fleet");

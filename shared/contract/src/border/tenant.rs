@@ -1,4 +1,4 @@
-//! Tenants: their status, their policies and the subdomains that they choose.
+//! Tenants: their status, policies and custom subdomains.
 
 use super::bus_event;
 use kernel::{
@@ -14,39 +14,39 @@ use utoipa::ToSchema;
 pub struct TenantStatusChanged {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its public subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
     /// Its plan.
     pub plan: PlanCode,
-    /// Its status from now on.
+    /// The new status.
     pub status: TenantStatus,
-    /// Why.
+    /// The reason for the change.
     pub reason: StatusReason,
-    /// The tenant's version: the highest wins.
+    /// The tenant's version: the highest one is current.
     pub revision: u64,
 }
 bus_event!(TenantStatusChanged, 1, "meridian.tenancy");
 
-/// What home wants to hold for a tenant.
+/// The policy that home wants for a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct TenantPolicy {
-    /// Grows with every change: the highest wins.
+    /// Grows with every change: the highest one is current.
     pub version: u64,
     /// The plan that the entitlements come from.
     pub plan: PlanCode,
-    /// Who wants the tenant suspended; absent when nobody does.
+    /// The reason for which the tenant is to be suspended; absent if it is not.
     pub suspension: Option<Suspension>,
-    /// What the tenant is entitled to.
+    /// The tenant's entitlements.
     pub entitlements: Vec<EntitlementCode>,
 }
 
-/// Home published a tenant's policy; the envelope's region is the addressee. Stream: the tenant's;
+/// Home published a tenant's policy. The envelope's region is the addressee. Stream: the tenant's;
 /// the sequence is the policy's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantPolicyPublished {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its policy, in full.
+    /// The whole policy.
     pub policy: TenantPolicy,
 }
 bus_event!(TenantPolicyPublished, 1, "meridian.central");
@@ -56,26 +56,26 @@ bus_event!(TenantPolicyPublished, 1, "meridian.central");
 pub struct TenantPolicyApplied {
     /// The tenant.
     pub tenant: TenantId,
-    /// The version that now holds in the region.
+    /// The version that is now in force in the region.
     pub version: u64,
 }
 bus_event!(TenantPolicyApplied, 1, "meridian.policy");
 
-/// A tenant's administrator asks for another plan. Stream: the tenant's; the sequence counts the
-/// tenant's requests.
+/// A tenant's administrator requested another plan. Stream: the tenant's; the sequence is the
+/// number of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanChangeRequested {
     /// The tenant.
     pub tenant: TenantId,
-    /// The plan that it wants.
+    /// The requested plan.
     pub plan: PlanCode,
-    /// How many such requests the tenant has made: the highest wins.
+    /// The number of the request of this tenant: the highest one is current.
     pub revision: u64,
 }
 bus_event!(PlanChangeRequested, 1, "meridian.tenancy");
 
-/// A region erased all that it held of a closed tenant. Stream: the tenant's; the sequence is the
-/// tenant's last version.
+/// A region erased all data of a closed tenant. Stream: the tenant's; the sequence is the tenant's
+/// last version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantErased {
     /// The tenant.
@@ -83,63 +83,63 @@ pub struct TenantErased {
 }
 bus_event!(TenantErased, 1, "meridian.tenancy");
 
-/// What a region says of a tenant's claim to a subdomain.
+/// The phase of a tenant's reservation, as the region reports it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum ReservationPhase {
-    /// The tenant asks for it.
+    /// The tenant requests the subdomain.
     Requested,
-    /// The region keeps the subdomain free for the tenant, and asks for the claim to be made permanent.
+    /// The region has reserved the subdomain and asks home to make the reservation permanent.
     Confirmed,
-    /// The tenant gives it up.
+    /// The tenant releases the subdomain.
     Released,
 }
 
-/// How far a tenant's claim to a subdomain is that the tenant chose. The subdomain itself does not leave
-/// the region. Stream: the tenant's; the sequence is the revision.
+/// The progress of a tenant's reservation of a custom subdomain. The subdomain itself does not
+/// leave the region. Stream: the tenant's; the sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubdomainReservationUpdated {
     /// The tenant.
     pub tenant: TenantId,
-    /// What the subdomain is known by.
+    /// The digest of the subdomain.
     pub digest: SubdomainDigest,
-    /// How far the claim is.
+    /// The phase of the reservation.
     pub phase: ReservationPhase,
-    /// Grows with everything that is said of any claim of the tenant: of one claim the highest
-    /// wins.
+    /// Grows with every event about any reservation of the tenant. For one reservation, the highest
+    /// one is current.
     pub revision: u64,
 }
 bus_event!(SubdomainReservationUpdated, 1, "meridian.tenancy");
 
-/// What home decides of a tenant's claim to a subdomain.
+/// Home's decision on a tenant's reservation.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum ReservationDecision {
-    /// Nobody else gets the subdomain for a quarter of an hour.
+    /// The subdomain is leased to the tenant for a quarter of an hour.
     Leased,
-    /// The subdomain is the tenant's.
+    /// The subdomain belongs to the tenant.
     Confirmed,
-    /// Another tenant has it, or had it a short while ago.
+    /// Another tenant has the subdomain, or had it until recently.
     Refused,
-    /// The subdomain is the tenant's no longer.
+    /// The subdomain no longer belongs to the tenant.
     Released,
 }
 
-/// Home decided on a claim; the envelope's region is the addressee. Stream: the tenant's; the
+/// Home decided on a reservation. The envelope's region is the addressee. Stream: the tenant's; the
 /// sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubdomainReservationDecided {
     /// The tenant.
     pub tenant: TenantId,
-    /// What the subdomain is known by.
+    /// The digest of the subdomain.
     pub digest: SubdomainDigest,
-    /// What is decided.
+    /// The decision.
     pub decision: ReservationDecision,
-    /// The revision of what it answers.
+    /// The revision of the event that it answers.
     pub revision: u64,
 }
 bus_event!(SubdomainReservationDecided, 1, "meridian.central");

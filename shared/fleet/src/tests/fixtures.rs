@@ -1,4 +1,4 @@
-//! Values that the tests are written in: regions by letter, moments by second.
+//! Fixtures of the tests: regions by letter, times by second.
 
 use crate::{
     DesiredPolicy, Publication, Refusal, SuspensionChange, Tenant, decide_acknowledgement,
@@ -29,7 +29,7 @@ pub(super) fn region(letter: &str) -> RegionCode {
     .unwrap()
 }
 
-/// An event of the tenant's that became true at a second.
+/// An event of the tenant that occurred at a second.
 fn event<T>(place: &str, sequence: u64, second: i64, data: T) -> Envelope<T> {
     Envelope {
         id: EVENT.parse().unwrap(),
@@ -82,14 +82,14 @@ pub(super) fn publication(now: Timestamp) -> Publication {
     }
 }
 
-/// Something that happens to a tenant.
+/// A step in a tenant's history.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// Region, revision, status, plan.
     Stated(&'static str, u64, TenantStatus, &'static str),
     /// Region, number of the request, plan.
     Requested(&'static str, u64, &'static str),
-    /// What an operator or the dunning policy wants.
+    /// A change of an operator or of the dunning policy.
     Suspension(SuspensionChange),
     /// Region, version.
     Acknowledged(&'static str, u64),
@@ -131,7 +131,7 @@ pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Ten
     }
 }
 
-/// Takes the steps one after the other; a refused one changes nothing.
+/// Applies the steps in order. A refused step changes nothing.
 pub(super) fn run(steps: &[Step]) -> Option<Tenant> {
     steps
         .iter()
@@ -141,7 +141,7 @@ pub(super) fn run(steps: &[Step]) -> Option<Tenant> {
         })
 }
 
-/// Takes the steps as a queue delivers them: one that is refused comes again after the others.
+/// Delivers the steps as a queue does: a refused step is delivered again after the others.
 pub(super) fn deliver(steps: &[Step]) -> Option<Tenant> {
     let mut waiting: VecDeque<&Step> = steps.iter().collect();
     let mut current = None;
@@ -162,7 +162,7 @@ pub(super) fn deliver(steps: &[Step]) -> Option<Tenant> {
     current
 }
 
-/// What a policy says, without the counters that depend on the way to it.
+/// The content of a policy, without the counters that depend on its history.
 pub(super) fn content(policy: &DesiredPolicy) -> (String, Option<Suspension>, Vec<String>) {
     let entitlements = policy
         .policy

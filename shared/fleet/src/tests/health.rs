@@ -47,7 +47,7 @@ fn check(latest: Option<&Heartbeat>, stuck: i64, second: i64, expected: &str) {
 }
 
 #[test]
-fn health_is_what_the_latest_heartbeat_says_while_it_is_current() {
+fn health_follows_the_latest_heartbeat_while_it_is_current() {
     check(None, 0, 0, "Unknown {Silent}");
     check(Some(&heartbeat(0)), 0, 0, "Healthy {}");
     check(Some(&heartbeat(0)), 0, 180, "Healthy {}");
@@ -82,9 +82,9 @@ fn health_is_what_the_latest_heartbeat_says_while_it_is_current() {
     check(Some(&down(2)), 0, 500, "Unknown {Silent}");
 }
 
-/// Applies findings one after the other, and shows what is open and since when.
-fn check_incidents(looks: &[(i64, &[Condition])], expected: &str) {
-    let incidents = looks
+/// Applies findings in order, and shows the open incidents with their times.
+fn check_incidents(findings: &[(i64, &[Condition])], expected: &str) {
+    let incidents = findings
         .iter()
         .fold(Incidents::default(), |current, (second, found)| {
             let found: BTreeSet<Condition> = found.iter().copied().collect();
@@ -97,7 +97,7 @@ fn check_incidents(looks: &[(i64, &[Condition])], expected: &str) {
             format!("{condition:?}@{}", since.as_second() - at(0).as_second())
         })
         .collect();
-    assert_eq!(open.join(" "), expected, "after {looks:?}");
+    assert_eq!(open.join(" "), expected, "after {findings:?}");
 }
 
 #[test]
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn looking_twice_changes_nothing(lag in any::<u64>(), usage in any::<u64>(), age in 0_i64..400) {
+    fn checking_twice_changes_nothing(lag in any::<u64>(), usage in any::<u64>(), age in 0_i64..400) {
         let latest = with(|report| { report.outbox_lag_ms = lag; report.usage_lag_ms = usage; });
         let found = find_conditions(Some(&latest), 0, at(age));
         if let Some(change) = decide_incidents(&Incidents::default(), &found, at(age)) {

@@ -31,9 +31,9 @@ fn any_suspension() -> impl Strategy<Value = SuspensionChange> {
     prop::sample::select(changes.concat())
 }
 
-/// The life that a tenant's region states, in the order of its revisions; it moves once, and may
-/// end. Then what it asks for, where it then is: some of it the catalogue does not have, or in
-/// another currency.
+/// The events of a tenant's region, in the order of their revisions: the tenant moves once and may
+/// be closed. Then its requests in the last region, some for plans that are unknown or in another
+/// currency.
 fn life() -> impl Strategy<Value = Vec<Step>> {
     let statuses = (prop::collection::vec(any_status(), 1..7), any::<bool>());
     let asked = prop::collection::vec(
@@ -55,8 +55,8 @@ fn life() -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
-/// A life with each event once or more, in any order, and acknowledgements, sweeps and an erasure
-/// between.
+/// A history with each event once or more, in any order, with acknowledgements, polls and an
+/// erasure in between.
 fn delivery() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
     let noise = prop_oneof![
         (prop::sample::select(vec!["eu", "us"]), 1_u64..6)
@@ -69,7 +69,7 @@ fn delivery() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
     })
 }
 
-/// A delivery with home's own decisions between.
+/// A delivery with home's own decisions in between.
 fn history() -> impl Strategy<Value = Vec<Step>> {
     let decisions = prop::collection::vec(any_suspension().prop_map(Step::Suspension), 0..4);
     (
@@ -91,7 +91,7 @@ proptest! {
         prop_assert_eq!(&seen.entry, &in_order.entry);
         prop_assert_eq!(&seen.policy.region, &seen.entry.region);
         prop_assert_eq!(seen.policy.is_retired, in_order.policy.is_retired);
-        // What a closed tenant asked for in its last days is nobody's business any more.
+        // Requests of a closed tenant no longer matter.
         if !seen.policy.is_retired {
             let decided = Step::Suspension(suspension);
             let after = |tenant| decide(Some(&tenant), &decided).unwrap().unwrap_or(tenant);
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_region_states_does_not_change_what_home_wants(
+    fn events_of_a_region_do_not_change_what_home_wants(
         history in history(), status in any_status(), plan in any_plan(), place in prop::sample::select(vec!["eu", "us"]),
     ) {
         let known = deliver(&history).unwrap();
@@ -153,19 +153,19 @@ proptest! {
     }
 
     #[test]
-    fn added_changes_make_the_counts(history in history()) {
-        let mut kept: BTreeMap<RegionCode, Counts> = BTreeMap::new();
+    fn the_sum_of_changes_is_the_counts(history in history()) {
+        let mut sums: BTreeMap<RegionCode, Counts> = BTreeMap::new();
         let mut current = None;
         for step in &history {
             let Ok(Some(after)) = decide(current.as_ref(), step) else { continue };
             for counted in count_change(current.as_ref(), &after) {
-                let counts = kept.entry(counted.region).or_default();
+                let counts = sums.entry(counted.region).or_default();
                 *counts = *counts + counted.change;
             }
             current = Some(after);
         }
         let tenant = current.unwrap();
-        for (region, counts) in kept {
+        for (region, counts) in sums {
             let expected = if region == tenant.entry.region { Counts::of(&tenant) } else { Counts::default() };
             prop_assert_eq!(counts, expected);
         }

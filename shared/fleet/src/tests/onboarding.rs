@@ -46,7 +46,7 @@ fn check(is_taken: bool, steps: &str, status: Option<TenantStatus>, expected: &s
 }
 
 #[test]
-fn the_steps_tell_how_far_it_is() {
+fn the_state_follows_from_the_steps() {
     check(false, "", None, "Forwarding RepeatOnboarding");
     check(true, "", None, "Waiting FollowSignUp");
     check(true, "x-----", None, "Waiting RepeatOnboarding");
@@ -60,7 +60,7 @@ fn the_steps_tell_how_far_it_is() {
 }
 
 #[test]
-fn the_directory_tells_that_the_tenant_is_closed_and_nothing_that_the_steps_do_not() {
+fn the_directory_only_decides_whether_the_tenant_is_closed() {
     check(
         true,
         "xx----",
@@ -89,13 +89,13 @@ fn the_directory_tells_that_the_tenant_is_closed_and_nothing_that_the_steps_do_n
 }
 
 #[test]
-fn the_handle_is_not_in_what_is_shown_for_debugging() {
+fn the_handle_is_not_in_the_debug_output() {
     let onboarding = onboarding(true, "xx----");
     assert!(!format!("{onboarding:?}").contains(&onboarding.id.to_string()));
 }
 
 #[test]
-fn a_key_is_forgotten_before_the_region_forgets_its_own_and_the_onboarding_later() {
+fn a_key_expires_before_the_regions_key_and_before_the_onboarding() {
     let onboarding = onboarding(true, "xx----");
     assert_eq!(onboarding.key_expires_at(), at(6 * 86_400));
     assert_eq!(onboarding.expires_at(), at(90 * 86_400));

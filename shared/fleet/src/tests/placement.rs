@@ -20,7 +20,7 @@ fn candidate(region: &str, jurisdiction: &str, location: Option<&str>) -> Candid
             location: location.map(|location| location.parse().unwrap()),
         },
         tenants: 0,
-        is_heard: true,
+        is_reporting: true,
     }
 }
 
@@ -61,7 +61,7 @@ fn check(placement: &Placement, candidates: &[Candidate], expected: &str) {
 }
 
 #[test]
-fn a_named_region_is_taken_at_its_word() {
+fn a_named_region_is_chosen_even_if_it_is_silent_or_full() {
     check(&in_region("us-west-2"), &fleet(), "us-west-2");
     check(
         &in_region("sa-east-1"),
@@ -71,7 +71,7 @@ fn a_named_region_is_taken_at_its_word() {
     check(
         &in_region("eu-central-1"),
         &fleet(),
-        "region eu-central-1 takes no central onboarding",
+        "region eu-central-1 does not permit central onboarding",
     );
     let refusal = decide_placement(&in_region("eu-central-1"), &fleet()).unwrap_err();
     let signup_url = "https://eu-central-1.example.com".parse().unwrap();
@@ -86,8 +86,8 @@ fn a_named_region_is_taken_at_its_word() {
     );
 
     let [virginia, ..] = fleet();
-    let quiet = with(virginia.clone(), |region| region.is_heard = false);
-    check(&in_region("us-east-1"), &[quiet], "us-east-1");
+    let silent = with(virginia.clone(), |region| region.is_reporting = false);
+    check(&in_region("us-east-1"), &[silent], "us-east-1");
     let full = with(virginia.clone(), |region| {
         region.described.capacity_tenants = Some(0)
     });
@@ -98,13 +98,13 @@ fn a_named_region_is_taken_at_its_word() {
     check(
         &in_region("us-east-1"),
         &[closed],
-        "region us-east-1 takes no new tenants",
+        "region us-east-1 accepts no new tenants",
     );
 }
 
 #[test]
-fn a_jurisdiction_gives_the_region_with_the_most_room() {
-    let none = "no region that fits takes new tenants now";
+fn a_jurisdiction_selects_the_region_with_the_most_room() {
+    let none = "no suitable region accepts new tenants now";
     check(&under("us"), &fleet(), "us-east-1");
     check(&under("eu"), &fleet(), none);
     check(&under("in"), &fleet(), none);
@@ -135,7 +135,7 @@ fn a_jurisdiction_gives_the_region_with_the_most_room() {
     check(&under("us"), &full, none);
     check(
         &under("us"),
-        &us(|virginia, _| virginia.is_heard = false),
+        &us(|virginia, _| virginia.is_reporting = false),
         "us-west-2",
     );
     check(
@@ -151,11 +151,11 @@ fn a_jurisdiction_gives_the_region_with_the_most_room() {
 }
 
 #[test]
-fn a_place_gives_the_nearest_region_that_can_be_chosen() {
+fn a_location_selects_the_nearest_eligible_region() {
     let san_francisco = near("37.77,-122.42");
     check(&san_francisco, &fleet(), "us-west-2");
     check(&near("52.52,13.40"), &fleet(), "us-east-1");
-    // Across the line where the longitudes begin anew.
+    // Across the 180th meridian.
     check(&near("51.9,179.9"), &fleet(), "us-west-2");
     let [virginia, oregon, _] = fleet();
     let nowhere = with(oregon.clone(), |region| region.described.location = None);
@@ -171,7 +171,7 @@ fn a_place_gives_the_nearest_region_that_can_be_chosen() {
     check(
         &san_francisco,
         &[],
-        "no region that fits takes new tenants now",
+        "no suitable region accepts new tenants now",
     );
 }
 
@@ -181,15 +181,15 @@ proptest! {
         regions in prop::collection::vec((0_u64..4, prop::option::of(0_u64..4), any::<bool>(), -90_i32..90), 1..6),
         place in -90_i32..90,
     ) {
-        let mut candidates: Vec<Candidate> = regions.iter().zip(1..).map(|((tenants, capacity, is_heard, north), n)| {
+        let mut candidates: Vec<Candidate> = regions.iter().zip(1..).map(|((tenants, capacity, is_reporting, north), n)| {
             with(candidate(&format!("us-east-{n}"), "us", Some(&format!("{north},10"))), |region| {
-                (region.tenants, region.described.capacity_tenants, region.is_heard) = (*tenants, *capacity, *is_heard);
+                (region.tenants, region.described.capacity_tenants, region.is_reporting) = (*tenants, *capacity, *is_reporting);
             })
         }).collect();
         for placement in [under("us"), Placement::NearestTo(Location::from_degrees(f64::from(place), 10.0).unwrap())] {
             let chosen = decide_placement(&placement, &candidates).cloned();
             if let Ok(chosen) = &chosen {
-                prop_assert!(chosen.is_heard);
+                prop_assert!(chosen.is_reporting);
                 prop_assert!(chosen.described.capacity_tenants.is_none_or(|capacity| chosen.tenants < capacity));
             }
             candidates.reverse();

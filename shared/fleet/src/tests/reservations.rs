@@ -1,8 +1,8 @@
-//! Two tenants of two regions and one subdomain.
+//! Two tenants of two regions that compete for one subdomain.
 
 use super::fixtures::{Step, publication, region, run};
 use crate::{
-    LEASE, LastWord, QUARANTINE, Refusal, ReservationState, SubdomainReservation, Tenant,
+    LEASE, LastReport, QUARANTINE, Refusal, ReservationState, SubdomainReservation, Tenant,
     decide_reservation,
 };
 use contract::{
@@ -25,7 +25,7 @@ fn id(who: usize) -> TenantId {
         .unwrap()
 }
 
-/// What the directory has of either tenant.
+/// A tenant as the directory has it.
 fn tenant(who: usize, status: TenantStatus) -> Tenant {
     let mut tenant = run(&[Step::Stated(PLACES[who], 1, status, "pro")]).unwrap();
     (tenant.entry.tenant, tenant.policy.tenant) = (id(who), id(who));
@@ -56,18 +56,18 @@ fn published(
 #[derive(Default)]
 struct Home {
     reservation: Option<SubdomainReservation>,
-    words: BTreeMap<TenantId, LastWord>,
+    reports: BTreeMap<TenantId, LastReport>,
 }
 
 impl Home {
-    fn hear(
+    fn receive(
         &mut self,
         published: &Envelope<SubdomainReservationUpdated>,
         who: usize,
         now: Timestamp,
     ) -> Option<ReservationDecision> {
         let tenant = tenant(who, TenantStatus::Active);
-        let last = self.words.get(&id(who));
+        let last = self.reports.get(&id(who));
         let decided = decide_reservation(
             Some(&tenant),
             self.reservation.as_ref(),
@@ -92,11 +92,11 @@ impl Home {
             (region(PLACES[who]), published.data.revision)
         );
         self.reservation = decided.reservation.or(self.reservation.take());
-        self.words.insert(id(who), decided.word);
+        self.reports.insert(id(who), decided.report);
         Some(decided.answer.data.decision)
     }
 
-    /// Whose the subdomain is for good.
+    /// The tenant that holds the subdomain.
     fn holder(&self) -> Option<TenantId> {
         let held = self
             .reservation
@@ -106,7 +106,7 @@ impl Home {
     }
 }
 
-/// Who says what, in which minute, and what home answers.
+/// The reporting tenant, the minute and the phase, and home's decision.
 fn check(
     title: &str,
     rows: &[(
@@ -119,10 +119,10 @@ fn check(
 ) -> Home {
     let mut home = Home::default();
     for (minute, who, phase, revision, expected) in rows {
-        let decided = home.hear(&published(*who, *phase, *revision), *who, at(*minute));
+        let decided = home.receive(&published(*who, *phase, *revision), *who, at(*minute));
         assert_eq!(
             decided, *expected,
-            "{title}: {who} said {phase:?} in minute {minute}"
+            "{title}: {who} reports {phase:?} in minute {minute}"
         );
     }
     home
@@ -134,7 +134,7 @@ fn a_subdomain_is_leased_and_then_held() {
     use ReservationPhase as Phase;
     let lease = LEASE.as_mins();
     let home = check(
-        "the first one has it",
+        "the first tenant gets the lease",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (1, 1, Phase::Requested, 1, Some(Refused)),
@@ -146,7 +146,7 @@ fn a_subdomain_is_leased_and_then_held() {
         ],
     );
     assert_eq!(home.holder(), Some(id(0)));
-    assert_eq!(home.reservation.unwrap().is_moot_at(), None);
+    assert_eq!(home.reservation.unwrap().free_at(), None);
     let home = check(
         "a lease runs out",
         &[
@@ -159,14 +159,14 @@ fn a_subdomain_is_leased_and_then_held() {
     );
     assert_eq!(home.holder(), Some(id(1)));
     check(
-        "one that nobody else wanted can be late",
+        "an expired lease can be confirmed if nobody else reserved the subdomain",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (lease + 60, 0, Phase::Confirmed, 2, Some(Confirmed)),
         ],
     );
     check(
-        "one question has one answer",
+        "a repeated report gets the same decision",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (1, 1, Phase::Requested, 1, Some(Refused)),
@@ -175,18 +175,18 @@ fn a_subdomain_is_leased_and_then_held() {
         ],
     );
     check(
-        "nobody confirms what was not leased",
+        "a confirmation needs a lease",
         &[(0, 0, Phase::Confirmed, 2, Some(Refused))],
     );
 }
 
 #[test]
-fn a_subdomain_that_was_in_use_is_kept_from_others_for_a_while() {
+fn a_released_subdomain_is_quarantined() {
     use ReservationDecision::{Confirmed, Leased, Refused, Released};
     use ReservationPhase as Phase;
     let (lease, quarantine) = (LEASE.as_mins(), QUARANTINE.as_mins());
     check(
-        "what was only leased is free at once",
+        "a released lease is free at once",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (1, 0, Phase::Released, 2, Some(Released)),
@@ -194,7 +194,7 @@ fn a_subdomain_that_was_in_use_is_kept_from_others_for_a_while() {
         ],
     );
     check(
-        "what was held is not",
+        "a released subdomain is quarantined",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (0, 0, Phase::Confirmed, 2, Some(Confirmed)),
@@ -205,7 +205,7 @@ fn a_subdomain_that_was_in_use_is_kept_from_others_for_a_while() {
         ],
     );
     check(
-        "but its last holder may come back, and leaves it as it was",
+        "a lease of the last holder does not change the quarantine",
         &[
             (0, 0, Phase::Requested, 1, Some(Leased)),
             (0, 0, Phase::Confirmed, 2, Some(Confirmed)),
@@ -216,7 +216,7 @@ fn a_subdomain_that_was_in_use_is_kept_from_others_for_a_while() {
         ],
     );
     check(
-        "a release overtakes what it ends",
+        "a release arrives before the request",
         &[
             (0, 0, Phase::Released, 3, Some(Released)),
             (1, 0, Phase::Confirmed, 2, None),
@@ -227,7 +227,7 @@ fn a_subdomain_that_was_in_use_is_kept_from_others_for_a_while() {
 }
 
 #[test]
-fn a_claim_is_moot_when_nobody_is_kept_from_the_subdomain_any_more() {
+fn a_record_is_obsolete_once_the_subdomain_is_free() {
     use ReservationPhase as Phase;
     let leased = check(
         "leased",
@@ -235,22 +235,22 @@ fn a_claim_is_moot_when_nobody_is_kept_from_the_subdomain_any_more() {
     )
     .reservation
     .unwrap();
-    let moot = leased.is_moot_at().unwrap();
-    assert!(!leased.is_kept(moot) && leased.is_kept(moot - SignedDuration::from_secs(1)));
+    let free = leased.free_at().unwrap();
+    assert!(!leased.is_taken(free) && leased.is_taken(free - SignedDuration::from_secs(1)));
     let mut home = Home {
         reservation: Some(leased),
         ..Home::default()
     };
-    home.hear(&published(0, Phase::Confirmed, 2), 0, at(1));
-    home.hear(&published(0, Phase::Released, 3), 0, at(2));
+    home.receive(&published(0, Phase::Confirmed, 2), 0, at(1));
+    home.receive(&published(0, Phase::Released, 3), 0, at(2));
     let released = home.reservation.unwrap();
-    let moot = released.is_moot_at().unwrap();
-    assert_eq!(moot, at(2) + QUARANTINE);
-    assert!(!released.is_kept(moot) && released.is_kept(moot - SignedDuration::from_secs(1)));
+    let free = released.free_at().unwrap();
+    assert_eq!(free, at(2) + QUARANTINE);
+    assert!(!released.is_taken(free) && released.is_taken(free - SignedDuration::from_secs(1)));
 }
 
 #[test]
-fn only_a_tenant_that_the_directory_has_there_claims() {
+fn only_a_tenant_in_the_directory_reserves_a_subdomain() {
     let asked = |tenant: Option<&Tenant>| {
         let published = published(0, ReservationPhase::Requested, 1);
         let decided = decide_reservation(tenant, None, None, &published, publication(at(0)))?;
@@ -259,7 +259,7 @@ fn only_a_tenant_that_the_directory_has_there_claims() {
     assert_eq!(asked(None), Err(Refusal::UnknownTenant));
     assert!(matches!(
         asked(Some(&tenant(1, TenantStatus::Active))),
-        Err(Refusal::ReservedByAnotherRegion { .. })
+        Err(Refusal::OwnedByAnotherRegion { .. })
     ));
     assert_eq!(
         asked(Some(&tenant(0, TenantStatus::Active))),
@@ -291,7 +291,7 @@ enum Side {
     Refused,
 }
 
-/// Two regions, home, and what is on its way between them.
+/// Two regions, home, and the messages between them.
 struct Race {
     home: Home,
     now: Timestamp,
@@ -316,8 +316,7 @@ impl Race {
         }
     }
 
-    /// Delivers what is on its way at a place, and leaves it there where it will be delivered once
-    /// more.
+    /// Delivers the message at a place, and leaves it there if it is to be delivered again.
     fn deliver_reservation(&mut self, place: usize, again: bool) {
         if self.reservations.is_empty() {
             return;
@@ -330,7 +329,7 @@ impl Race {
         };
         let decided = self
             .home
-            .hear(&published(who, phase, revision), who, self.now);
+            .receive(&published(who, phase, revision), who, self.now);
         self.answers
             .extend(decided.map(|decision| (who, decision, revision)));
     }
@@ -363,8 +362,8 @@ impl Race {
         };
     }
 
-    /// A region that waits for an answer asks again.
-    fn ask(&mut self, who: usize) {
+    /// A region that waits for an answer repeats its request.
+    fn request_again(&mut self, who: usize) {
         let (side, revision) = self.sides[who];
         let phase = match side {
             Side::Requesting => ReservationPhase::Requested,
@@ -375,7 +374,7 @@ impl Race {
         self.sides[who] = (side, revision + 1);
     }
 
-    /// The subdomain leads to one of them at most, and to nobody whom home does not know for it.
+    /// At most one tenant has the subdomain, and only one that home has as its holder.
     fn assert_safe(&self) {
         for (who, (side, _)) in self.sides.iter().enumerate() {
             if *side == Side::Holding {
@@ -388,7 +387,7 @@ impl Race {
         match what {
             0 | 1 => self.deliver_reservation(place, again),
             2 | 3 => self.deliver_answer(place, again),
-            4 => self.ask(place % 2),
+            4 => self.request_again(place % 2),
             _ => self.now += SignedDuration::from_mins(i64::try_from(place % 12).unwrap()),
         }
         self.assert_safe();
@@ -396,10 +395,10 @@ impl Race {
 }
 
 proptest! {
-    /// However events are delayed, repeated and reordered, and leases run out in between: one of the
-    /// two gets the subdomain, and the other is told that it does not.
+    /// However events are delayed, repeated and reordered, and leases expire in between: one of the
+    /// two gets the subdomain, and the other is refused.
     #[test]
-    fn of_two_who_race_for_a_subdomain_one_gets_it(
+    fn one_of_two_competing_tenants_gets_the_subdomain(
         steps in prop::collection::vec((0..6_u8, 0..16_usize, any::<bool>()), 0..80),
     ) {
         let mut race = Race::new();
@@ -407,7 +406,7 @@ proptest! {
             race.step(step);
         }
         for _ in 0..8 {
-            (0..2).for_each(|who| race.ask(who));
+            (0..2).for_each(|who| race.request_again(who));
             while !race.reservations.is_empty() || !race.answers.is_empty() {
                 race.deliver_reservation(0, false);
                 race.deliver_answer(0, false);

@@ -50,7 +50,7 @@ fn the_directory_follows_the_highest_revision() {
     );
 }
 
-/// Checks the plan that home wants after steps, and the version and the request that it comes from.
+/// Checks the desired plan after steps, with its version and the number of its request.
 fn check_plan(steps: &[Step], expected: (&str, u64, u64)) {
     let policy = run(steps).unwrap().policy;
     let seen = (
@@ -113,7 +113,7 @@ fn a_policy_has_a_new_version_when_home_wants_another_one() {
 }
 
 #[test]
-fn a_suspension_holds_until_home_lifts_it() {
+fn a_suspension_lasts_until_home_lifts_it() {
     let active = Stated("eu", 1, Active, "starter");
     let applied = Stated("eu", 2, TenantStatus::Suspended, "starter");
     let suspended = [
@@ -146,7 +146,7 @@ fn a_suspension_holds_until_home_lifts_it() {
     );
 }
 
-/// Checks the suspension that is published, its version, and how many reasons there are for one.
+/// Checks the published suspension, its version, and the number of reasons for it.
 fn check_suspension(
     changes: &[crate::SuspensionChange],
     expected: (Option<kernel::Suspension>, u64, usize),
@@ -164,7 +164,7 @@ fn check_suspension(
 }
 
 #[test]
-fn one_authority_does_not_lift_what_the_other_wants() {
+fn lifting_one_reason_does_not_lift_the_other() {
     let [operator, dunning] = [Some(Operator), Some(Dunning)];
     check_suspension(&[Suspend(Operator), Suspend(Dunning)], (operator, 2, 2));
     check_suspension(&[Suspend(Dunning), Suspend(Operator)], (operator, 3, 2));
@@ -190,7 +190,7 @@ fn one_authority_does_not_lift_what_the_other_wants() {
 }
 
 #[test]
-fn the_highest_request_that_can_be_granted_is_the_plan() {
+fn the_highest_grantable_request_decides_the_plan() {
     let active = Stated("eu", 1, Active, "starter");
     let after = |steps: &[Step]| [std::slice::from_ref(&active), steps].concat();
     let [pro, back] = [Requested("eu", 1, "pro"), Requested("eu", 2, "starter")];
@@ -204,7 +204,7 @@ fn the_highest_request_that_can_be_granted_is_the_plan() {
         ("pro", 2, 1),
     );
 
-    // One that the catalogue does not have, and one in another currency.
+    // A plan that the catalogue does not have, and one in another currency.
     for plan in ["gold", "pro-in"] {
         let refused = Requested("eu", 2, plan);
         for steps in [[pro.clone(), refused.clone()], [refused, pro.clone()]] {
@@ -224,7 +224,7 @@ fn the_highest_request_that_can_be_granted_is_the_plan() {
 }
 
 #[test]
-fn a_closed_tenant_is_left_alone() {
+fn a_closed_tenants_policy_does_not_change() {
     let closed = [
         Stated("eu", 1, Active, "starter"),
         Suspension(Suspend(Operator)),
@@ -245,13 +245,13 @@ fn a_closed_tenant_is_left_alone() {
         decide(Some(&known), &Suspension(Lift(Operator))),
         Err(Refusal::Closed)
     );
-    // One that is first heard of when it is over has a policy, which nobody is sent.
+    // A tenant whose first event reports it as closed gets a policy, which is not sent.
     let known = run(&closed[2..]).unwrap();
     assert!(!known.policy.is_sent_after(None) && !known.policy.is_waiting());
 }
 
 #[test]
-fn an_erasure_is_noted_once_and_kept() {
+fn an_erasure_is_recorded_once() {
     let [active, closed] = [
         Stated("eu", 1, Active, "starter"),
         Stated("eu", 2, Closed, "starter"),
@@ -301,7 +301,7 @@ fn an_acknowledgement_counts_for_its_region_only() {
 }
 
 #[test]
-fn an_unapplied_policy_is_sent_again_at_growing_distance() {
+fn an_unapplied_policy_is_sent_again_with_growing_intervals() {
     let active = Stated("eu", 1, Active, "starter");
     let sweeps = |seconds: &[i64]| -> Vec<Step> {
         std::iter::once(active.clone())
@@ -329,7 +329,7 @@ fn an_unapplied_policy_is_sent_again_at_growing_distance() {
         &sweeps(&to_stuck),
         "eu-central-1 active r1 | v1 open applied 0 sent again 5 stuck",
     );
-    // The wait is never longer than an hour, and never without end.
+    // The wait is at most an hour, and never infinite.
     let on = [&to_stuck[..], &[7319, 7320, 10_920]].concat();
     check(
         &sweeps(&on),
@@ -359,16 +359,16 @@ fn sending_again_repeats_the_same_event() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn contradictory_events_are_refused() {
     let active = Stated("eu", 3, Active, "starter");
     let rows = [
         (
             Stated("us", 3, Active, "starter"),
-            "the tenant is known in eu-central-1, and us-east-1 claims it",
+            "the tenant is known in eu-central-1, and us-east-1 reports it",
         ),
         (
             Stated("us", 2, Active, "starter"),
-            "the tenant is known in eu-central-1, and us-east-1 claims it",
+            "the tenant is known in eu-central-1, and us-east-1 reports it",
         ),
         (
             Stated("eu", 3, Pending, "starter"),
@@ -380,11 +380,11 @@ fn what_cannot_be_is_refused() {
         ),
         (
             Requested("us", 1, "pro"),
-            "the tenant is known in eu-central-1, and us-east-1 claims it",
+            "the tenant is known in eu-central-1, and us-east-1 reports it",
         ),
         (
             Erased("us", 1),
-            "the tenant is known in eu-central-1, and us-east-1 claims it",
+            "the tenant is known in eu-central-1, and us-east-1 reports it",
         ),
     ];
     let known = run(&[active]).unwrap();

@@ -3,7 +3,7 @@
 use crate::*;
 
 #[test]
-fn a_domain_is_one_that_mail_and_dns_take() {
+fn a_domain_has_to_be_valid_for_mail_and_dns() {
     for valid in [
         "example.com",
         "EXAMPLE.com",

@@ -1,10 +1,10 @@
-//! Moments as RFC 3339 writes them.
+//! Points in time as RFC 3339 writes them.
 
 use crate::*;
 use proptest::prelude::*;
 
 #[test]
-fn moments_are_those_of_rfc_3339() {
+fn only_the_forms_of_rfc_3339_are_parsed() {
     let rows = [
         ("2026-11-15T11:00:00Z", Some("2026-11-15T11:00:00Z")),
         ("2026-11-15t11:00:00z", Some("2026-11-15T11:00:00Z")),
@@ -73,15 +73,14 @@ fn moments_are_those_of_rfc_3339() {
 }
 
 proptest! {
-    /// Fields of every two digits: each is taken exactly where it is in its range.
+    /// All fields of two digits: each is accepted exactly if it is in its range.
     #[test]
-    fn a_field_out_of_its_range_is_no_moment(
+    fn a_field_out_of_its_range_is_refused(
         (month, day, hour, minute, second) in (0_u8..100, 0_u8..100, 0_u8..100, 0_u8..100, 0_u8..100),
         (is_ahead, offset_hours, offset_minutes) in (any::<bool>(), 0_u8..100, 0_u8..100),
         in_range in any::<u8>(),
     ) {
-        // Each field is brought into its range by chance: all of them at random would hardly ever
-        // be.
+        // Some fields are brought into their ranges, since random ones would hardly ever be.
         let field = |at: u8, value: u8, least: u8, end: u8| if in_range >> at & 1 == 1 { least + value % (end - least) } else { value };
         let (month, day, hour) = (field(0, month, 1, 13), field(1, day, 1, 29), field(2, hour, 0, 24));
         let (minute, second) = (field(3, minute, 0, 60), field(4, second, 0, 60));
@@ -94,7 +93,7 @@ proptest! {
         let is_offset = offset_hours < 24 && offset_minutes < 60;
         let found = parse_moment(&text);
         if second == 60 {
-            // A leap second is read as the one before it, or is none.
+            // A leap second is read as the second before it, or refused.
             let before = parse_moment(&text.replacen(":60", ":59", 1));
             prop_assert!(found.is_err() || found == before || minute == 60, "{}", text);
         } else {

@@ -78,7 +78,7 @@ fn quantities_are_bounded() {
     assert_eq!("1.50".parse::<Quantity>().unwrap(), "1.5".parse().unwrap());
 }
 
-/// The bound is on the text, sign and point included, whatever the number is worth.
+/// The bound is on the text, including sign and point, whatever the number is.
 #[test]
 fn a_text_is_no_longer_than_the_longest_number() {
     fn longest<T: std::str::FromStr>(zeros: usize) {
@@ -91,7 +91,7 @@ fn a_text_is_no_longer_than_the_longest_number() {
 }
 
 #[test]
-fn a_totals_digits_are_its_decimal() {
+fn the_digits_of_a_total_make_its_decimal() {
     for (digits, decimals, shown) in [
         (0, 340, "0"),
         (1_250, 3, "1.25"),
@@ -127,7 +127,7 @@ fn money_rounds_half_to_even_once() {
 }
 
 #[test]
-fn money_is_shown_with_all_of_its_decimals() {
+fn money_is_displayed_with_all_decimals() {
     for (amount, currency, shown) in [
         ("0.1", "EUR", "0.10 EUR"),
         ("0.12", "EUR", "0.12 EUR"),
@@ -143,7 +143,7 @@ fn money_is_shown_with_all_of_its_decimals() {
 }
 
 #[test]
-fn a_part_is_reached_exactly() {
+fn a_percentage_is_reached_exactly() {
     let rows = [
         ("49.99", 50, "100", false),
         ("50", 50, "100", true),
@@ -180,14 +180,14 @@ fn a_mean_is_rounded_half_to_even() {
         ("-2", 3, "-0.666666666667"),
         ("5", 0, "0"),
         ("0", 7, "0"),
-        // Half of the last place, of an even and of an odd one.
+        // Half a unit of the last place, after an even and an odd digit.
         ("0.000000000001", 2, "0"),
         ("0.000000000003", 2, "0.000000000002"),
         ("-0.000000000001", 2, "0"),
         ("-0.000000000003", 2, "-0.000000000002"),
         ("0.0000000000005", 1, "0"),
         ("0.0000000000015", 1, "0.000000000002"),
-        // However little more than half it is.
+        // More than half a unit, by however little.
         (&beyond, 1, "0.000000000001"),
         (&below, 1, "0"),
         (&wide, 1, &wide),
@@ -219,9 +219,10 @@ proptest! {
         prop_assert_eq!(forward, sum(&numbers));
     }
 
-    /// The nearest of twelve places, and of two that are as near the even one.
+    /// The mean is the nearest number of twelve decimals, and the even one of two that are equally
+    /// near.
     #[test]
-    fn a_mean_is_the_nearest(digits in any::<i128>(), decimals in 0_u16..340, count in 1_u64..) {
+    fn a_mean_is_rounded_to_the_nearest(digits in any::<i128>(), decimals in 0_u16..340, count in 1_u64..) {
         let sum = Quantity::from_digits(digits.into(), decimals);
         let mean = sum.mean(count);
         prop_assert_eq!(mean.to_string().parse::<Quantity>().unwrap(), mean.clone());

@@ -1,4 +1,4 @@
-//! What a region says of itself in public.
+//! Public descriptions of a region.
 
 use super::check;
 use crate::*;
@@ -112,7 +112,7 @@ fn a_location_is_on_the_globe() {
 /// of its circumference; the others are published great-circle distances, which differ by less than
 /// a percent.
 #[test]
-fn distances_are_those_of_a_globe() {
+fn distances_are_great_circle_distances() {
     let place = |text: &str| text.parse::<Location>().unwrap();
     let quarter_km = std::f64::consts::FRAC_PI_2 * 6371.0;
     let rows = [
@@ -161,9 +161,9 @@ fn a_billing_anchor_is_a_minute_of_the_day() {
     assert_eq!(BillingAnchor::after_midnight(u16::MAX), None);
 }
 
-/// The digits are those of the number in base 31, the lowest first.
+/// The characters are the digits of the number in base 31, the lowest first.
 #[test]
-fn an_alias_spells_its_random_number() {
+fn an_alias_is_its_random_number_in_base_31() {
     let alias = |number: u128| Alias::from_random(number.to_be_bytes()).to_string();
     assert_eq!(alias(0), "222222222222");
     assert_eq!(alias(1), "322222222222");
@@ -175,7 +175,7 @@ fn an_alias_spells_its_random_number() {
 }
 
 #[test]
-fn a_billing_period_is_written_with_all_its_digits() {
+fn a_billing_period_has_six_digits() {
     check::<BillingPeriod>(&[
         ("2000-01", true),
         ("9000-12", true),
@@ -193,8 +193,8 @@ fn a_billing_period_is_written_with_all_its_digits() {
 }
 
 proptest! {
-    /// No two places are further apart than half a circumference, and a place is nowhere but at
-    /// itself.
+    /// No two places are further apart than half a circumference, and the distance is zero only to
+    /// the place itself.
     #[test]
     fn no_distance_is_longer_than_half_the_globe(
         from in (-90_000_i32..=90_000, -180_000_i32..=180_000),

@@ -34,7 +34,7 @@ fn windows_follow_one_another_to_the_end_of_the_calendar() {
     }
 }
 
-/// Anchor, moment, size of the window, its first moment and its end.
+/// Anchor, time, window size, and the window's start and end.
 const WINDOWS: &str = "
 00:00  2026-11-30T23:59:59.9Z  minute  2026-11-30T23:59:00Z  2026-12-01T00:00:00Z
 00:00  2026-11-30T23:59:59.9Z  hour    2026-11-30T23:00:00Z  2026-12-01T00:00:00Z
@@ -78,7 +78,7 @@ fn windows_begin_at_the_anchor() {
 }
 
 #[test]
-fn days_are_of_the_month_of_their_name() {
+fn days_belong_to_the_month_of_their_date() {
     let rows = [
         ("2026-11-01T00:00:00Z", "2026-11"),
         ("2026-11-30T11:59:00Z", "2026-11"),

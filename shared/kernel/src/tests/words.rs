@@ -1,10 +1,10 @@
-//! Values that are one of a few words: the word that is stored, sent and shown is one and the same.
+//! Values that are one of a few words: stored, sent and shown alike.
 
 use crate::*;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
-/// Each value with its word: as serde writes and reads it, and as the value itself says it.
+/// Each value with its word, as serde writes and reads it and as the value itself returns it.
 fn check_words<T: Serialize + DeserializeOwned + PartialEq + Debug + Copy>(
     rows: &[(T, &str)],
     as_str: impl Fn(T) -> &'static str,
@@ -94,10 +94,10 @@ fn statuses_tiers_and_roles_are_one_word() {
     assert_eq!(roles.map(|(role, _)| role.to_string()), ["admin", "member"]);
 }
 
-/// What a group is asked: the value of a dimension, the group of some dimensions alone, and whether
-/// it has what another has.
+/// The queries of a group: the value of a dimension, the group of some dimensions, and whether it
+/// includes another.
 #[test]
-fn a_group_knows_its_values() {
+fn a_group_answers_queries_of_its_values() {
     let code = |text: &str| text.parse::<DimensionCode>().unwrap();
     let group = |text: &str| text.parse::<UsageGroup>().unwrap();
     let (model, kind, other) = (code("model"), code("kind"), code("other"));

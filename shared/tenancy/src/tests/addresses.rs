@@ -2,7 +2,7 @@ use crate::{Addresses, Bearer, Username};
 use serde_json::json;
 
 #[test]
-fn an_address_leads_to_its_subdomain_and_back() {
+fn an_address_and_its_subdomain_map_to_each_other() {
     for (pattern, url, host) in [
         (
             "https://{alias}.app.example.com",
@@ -27,7 +27,7 @@ fn an_address_leads_to_its_subdomain_and_back() {
 }
 
 #[test]
-fn a_host_that_is_no_tenants_address_has_no_subdomain() {
+fn a_host_outside_the_tenants_domain_has_no_subdomain() {
     let addresses: Addresses = "https://{alias}.app.example.com".parse().unwrap();
     let long = format!("{}.app.example.com", "a".repeat(64));
     for host in [
@@ -81,10 +81,10 @@ fn an_account_of_another_provider_is_a_user_too() {
     assert_eq!((bearer.username, bearer.tenant_id), (federated, None));
 }
 
-/// An account of another spelling is another account at the pool: it is nobody's, wherever its name
-/// is read.
+/// An account with another spelling is another account at the pool. No parser may read it as this
+/// user.
 #[test]
-fn another_spelling_of_a_username_is_no_name_of_the_user() {
+fn another_spelling_of_a_username_is_another_user() {
     let uuid = "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d";
     let user: Username = uuid.parse().unwrap();
     for other in [

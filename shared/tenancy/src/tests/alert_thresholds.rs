@@ -1,18 +1,18 @@
-//! A tenant's own levels of usage.
+//! A tenant's own usage thresholds.
 
 use super::*;
 use catalogue::AlertThresholds;
 
-fn levels(wanted: &[(&str, &[u16])]) -> Result<AlertThresholds, FieldProblem> {
+fn thresholds(wanted: &[(&str, &[u16])]) -> Result<AlertThresholds, FieldProblem> {
     let catalogue = catalogue();
     let plan = catalogue.plan(&"starter".parse().unwrap()).unwrap();
     thresholds_of_plan(plan, wanted.iter().copied())
 }
 
 #[test]
-fn a_level_is_of_a_meter_that_the_plan_allows_something_of() {
+fn a_threshold_needs_a_meter_with_an_allowance() {
     let faulty =
-        |wanted: &[(&str, &[u16])]| levels(wanted).map_err(|fault| fault.field).unwrap_err();
+        |wanted: &[(&str, &[u16])]| thresholds(wanted).map_err(|fault| fault.field).unwrap_err();
     for meter in ["", "active-users", "unheard-of", "API-CALLS"] {
         assert_eq!(faulty(&[(meter, &[50])]), "meter", "{meter}");
     }
@@ -29,24 +29,24 @@ fn a_level_is_of_a_meter_that_the_plan_allows_something_of() {
         );
     }
     let most: Vec<u16> = (991..=1_000).collect();
-    assert!(levels(&[("api-calls", &most), ("transfer-gb", &[1])]).is_ok());
+    assert!(thresholds(&[("api-calls", &most), ("transfer-gb", &[1])]).is_ok());
     assert_eq!(
-        levels(&[("api-calls", &[])]).unwrap(),
+        thresholds(&[("api-calls", &[])]).unwrap(),
         AlertThresholds::default()
     );
 }
 
 #[test]
-fn own_levels_are_told_among_those_of_the_plan() {
-    let own = levels(&[("transfer-gb", &[90, 25, 80, 90])]).unwrap();
+fn own_thresholds_are_merged_into_those_of_the_plan() {
+    let own = thresholds(&[("transfer-gb", &[90, 25, 80, 90])]).unwrap();
     let catalogue = catalogue();
     let plan = catalogue.plan(&"starter".parse().unwrap()).unwrap();
-    let told: Vec<_> = plan
+    let merged: Vec<_> = plan
         .allowances
         .iter()
         .map(|allowance| own.added_to(allowance).alert_percents)
         .collect();
-    assert_eq!(told, [vec![50, 80, 100], vec![25, 50, 80, 90, 100]]);
+    assert_eq!(merged, [vec![50, 80, 100], vec![25, 50, 80, 90, 100]]);
     assert_eq!(
         own.of(&"transfer-gb".parse().unwrap()).collect::<Vec<_>>(),
         [25, 80, 90]
@@ -54,9 +54,9 @@ fn own_levels_are_told_among_those_of_the_plan() {
 }
 
 #[test]
-fn own_levels_are_set_once_and_noted() {
+fn setting_the_same_thresholds_again_changes_nothing() {
     let (active, by) = (state(TenantStatus::Active), sign_up().user.username);
-    let own = levels(&[("api-calls", &[25])]).unwrap();
+    let own = thresholds(&[("api-calls", &[25])]).unwrap();
     let set = decide_alert_thresholds(&active, &own, by, &context()).unwrap();
     let noted: Vec<_> = set
         .audit

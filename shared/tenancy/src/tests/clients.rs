@@ -7,7 +7,7 @@ fn id(n: u8) -> ClientId {
     ClientId::of(ids().tenant, &KeyDigest::of("test", &n.to_string()))
 }
 
-fn wish(n: u8, replaces: Option<u8>) -> ClientWish {
+fn request(n: u8, replaces: Option<u8>) -> ClientWish {
     let scopes = vec![MachineScope::UsageWrite];
     ClientWish {
         id: id(n),
@@ -17,7 +17,7 @@ fn wish(n: u8, replaces: Option<u8>) -> ClientWish {
     }
 }
 
-/// The clients that are left when an changes is stored.
+/// The clients that are stored after a change set.
 fn stored(clients: &[MachineClient], changes: &ChangeSet) -> Vec<MachineClient> {
     let mut clients = clients.to_vec();
     for change in &changes.members {
@@ -33,27 +33,30 @@ fn stored(clients: &[MachineClient], changes: &ChangeSet) -> Vec<MachineClient> 
     clients
 }
 
-/// Makes a client, from the wish to the note that it is made.
+/// Creates a client: the request, then the record that the identity provider has it.
 fn make(
     state: &State,
     clients: &[MachineClient],
-    wish: &ClientWish,
+    request: &ClientWish,
 ) -> Result<Vec<MachineClient>, Refusal> {
-    let begun = stored(clients, &decide_client(state, clients, wish, &context())?);
-    let name = format!("made-{}", wish.id);
-    let made = decide_client_made(state, &begun, wish.id, &name, &context())?.unwrap();
+    let begun = stored(
+        clients,
+        &decide_client(state, clients, request, &context())?,
+    );
+    let name = format!("made-{}", request.id);
+    let made = decide_client_made(state, &begun, request.id, &name, &context())?.unwrap();
     Ok(stored(&begun, &made))
 }
 
 #[test]
-fn at_most_five_are_in_use_and_a_successor_takes_a_place_over() {
+fn at_most_five_clients_are_in_use_and_a_successor_takes_its_predecessors_place() {
     let active = state(TenantStatus::Active);
     let mut clients = Vec::new();
     for n in 1..=5 {
-        clients = make(&active, &clients, &wish(n, None)).unwrap();
+        clients = make(&active, &clients, &request(n, None)).unwrap();
     }
     let check = |clients: &[MachineClient], n, replaces: Option<u8>, expected: Option<Refusal>| {
-        let decided = decide_client(&active, clients, &wish(n, replaces), &context());
+        let decided = decide_client(&active, clients, &request(n, replaces), &context());
         assert_eq!(decided.err(), expected, "{n} for {replaces:?}");
     };
     check(&clients, 6, None, Some(Refusal::TooManyClients));
@@ -62,12 +65,12 @@ fn at_most_five_are_in_use_and_a_successor_takes_a_place_over() {
         check(&clients, 10 + n, Some(n), None);
         let begun = stored(
             &clients,
-            &decide_client(&active, &clients, &wish(10 + n, Some(n)), &context()).unwrap(),
+            &decide_client(&active, &clients, &request(10 + n, Some(n)), &context()).unwrap(),
         );
         check(&begun, 20 + n, Some(n), Some(Refusal::ClientEnds));
         check(&begun, 6, None, Some(Refusal::TooManyClients));
         check(&begun, 30, Some(10 + n), Some(Refusal::ClientEnds));
-        clients = make(&active, &clients, &wish(10 + n, Some(n))).unwrap();
+        clients = make(&active, &clients, &request(10 + n, Some(n))).unwrap();
         check(&clients, 20 + n, Some(n), Some(Refusal::ClientEnds));
     }
     check(&clients, 30, Some(11), Some(Refusal::TooManyClients));
@@ -84,18 +87,18 @@ fn at_most_five_are_in_use_and_a_successor_takes_a_place_over() {
 #[test]
 fn only_an_active_tenant_gets_clients() {
     for status in TenantStatus::ALL {
-        let decided = decide_client(&state(status), &[], &wish(1, None), &context());
+        let decided = decide_client(&state(status), &[], &request(1, None), &context());
         assert_eq!(decided.is_ok(), status == TenantStatus::Active, "{status}");
     }
 }
 
 #[test]
-fn a_replaced_client_ends_in_a_day_and_is_looked_at_then() {
+fn a_replaced_client_ends_in_a_day_by_a_scheduled_task() {
     let active = state(TenantStatus::Active);
-    let clients = make(&active, &[], &wish(1, None)).unwrap();
+    let clients = make(&active, &[], &request(1, None)).unwrap();
     let begun = stored(
         &clients,
-        &decide_client(&active, &clients, &wish(2, Some(1)), &context()).unwrap(),
+        &decide_client(&active, &clients, &request(2, Some(1)), &context()).unwrap(),
     );
     let made = decide_client_made(&active, &begun, id(2), "second", &context())
         .unwrap()
@@ -119,7 +122,7 @@ fn a_replaced_client_ends_in_a_day_and_is_looked_at_then() {
     assert_eq!(
         decide_client_made(&active, &clients, id(2), "third", &context()),
         Ok(None),
-        "it is made once"
+        "it is created once"
     );
     assert_eq!(
         decide_client_made(&active, &clients, id(3), "third", &context()),
@@ -130,7 +133,7 @@ fn a_replaced_client_ends_in_a_day_and_is_looked_at_then() {
 #[test]
 fn a_revoked_client_ends_at_once_and_once() {
     let active = state(TenantStatus::Active);
-    let clients = make(&active, &[], &wish(1, None)).unwrap();
+    let clients = make(&active, &[], &request(1, None)).unwrap();
     let by = sign_up().user.username;
     let revoked = decide_revocation(&active, &clients[0], by, &context()).unwrap();
     let clients = stored(&clients, &revoked);
@@ -138,7 +141,7 @@ fn a_revoked_client_ends_at_once_and_once() {
     assert_eq!(
         revoked.due.len(),
         1,
-        "what is left at the identity provider is looked at"
+        "a task deletes it from the identity provider"
     );
     assert_eq!(
         decide_revocation(&active, &clients[0], by, &context()),
@@ -151,7 +154,7 @@ fn a_revoked_client_ends_at_once_and_once() {
 }
 
 #[test]
-fn a_client_is_its_tenants_and_its_requests() {
+fn a_client_id_depends_on_tenant_and_request() {
     let key = KeyDigest::of("test", "1");
     let other = "0199a1f0-0000-7000-8000-000000000001".parse().unwrap();
     assert_eq!(ClientId::of(ids().tenant, &key), id(1));
@@ -167,7 +170,7 @@ fn a_client_is_its_tenants_and_its_requests() {
 }
 
 #[test]
-fn a_closed_tenant_has_nothing_that_signs_in() {
+fn a_closed_tenant_has_no_federation() {
     let mut closed = state(TenantStatus::Closed);
     let due = ScheduledTask {
         at: context().now,

@@ -23,7 +23,7 @@ fn due(kind: TaskKind, moment: &str) -> ScheduledTask {
     }
 }
 
-fn looked(state: &State, due: &ScheduledTask, drained: bool, now: &str) -> (State, ChangeSet) {
+fn run_task(state: &State, due: &ScheduledTask, drained: bool, now: &str) -> (State, ChangeSet) {
     let changes = decide_task(
         state,
         due,
@@ -33,7 +33,7 @@ fn looked(state: &State, due: &ScheduledTask, drained: bool, now: &str) -> (Stat
         &context_at(now),
     )
     .unwrap();
-    assert!(changes.done.contains(due), "what was due is done with");
+    assert!(changes.done.contains(due), "the task is completed");
     (after(state, changes.clone()), changes)
 }
 
@@ -53,7 +53,7 @@ fn a_closure_can_be_undone_until_its_grace_is_over() {
         assert_eq!(
             reopen(None, "2026-12-20T09:59:59Z").unwrap().tenant.status,
             status,
-            "as it was before"
+            "the earlier status"
         );
         let reopened = reopen(Some(&undo()), "2026-11-21T00:00:00Z").unwrap();
         assert_eq!(
@@ -102,12 +102,12 @@ fn a_repeated_closure_only_changes_the_code() {
     assert_eq!(
         again.tenant.closure.unwrap().ends_at,
         at("2026-12-20T10:00:00Z"),
-        "the time does not begin anew"
+        "the grace period does not start again"
     );
 }
 
 #[test]
-fn who_cannot_close_is_refused() {
+fn only_an_active_or_suspended_tenant_can_close() {
     for status in TenantStatus::ALL {
         let decided = decide_closure(
             &state(status),
@@ -121,7 +121,7 @@ fn who_cannot_close_is_refused() {
     }
 }
 
-/// A tenant whose closure was asked for, and whose resources the application made.
+/// A closing tenant whose resources the application made.
 fn provisioned_and_closing() -> State {
     let mut closing = close(TenantStatus::Active);
     closing.tenant.provisioning = Some(Provisioning {
@@ -134,10 +134,11 @@ fn provisioned_and_closing() -> State {
     closing
 }
 
-/// Grace, fence, drain, end, retention, erasure, removal: each at its time, none before.
+/// Grace period, fence, drain, end, retention, erasure and removal: each at its time and not
+/// before.
 #[test]
-fn a_tenant_ends_step_by_step() {
-    let (fenced, changes) = looked(
+fn a_tenant_is_closed_step_by_step() {
+    let (fenced, changes) = run_task(
         &provisioned_and_closing(),
         &due(TaskKind::Grace, "2026-12-20T10:00:00Z"),
         true,
@@ -152,13 +153,13 @@ fn a_tenant_ends_step_by_step() {
         (TaskKind::Drain, at("2026-12-20T10:05:30Z"))
     );
 
-    let (waiting, changes) = looked(&fenced, &drain, false, "2026-12-20T10:05:31Z");
+    let (waiting, changes) = run_task(&fenced, &drain, false, "2026-12-20T10:05:31Z");
     assert_eq!(
         (waiting.tenant.status, changes.due[0].kind),
         (TenantStatus::Closing, TaskKind::Drain)
     );
     let drain = changes.due[0];
-    let (closed, changes) = looked(&waiting, &drain, true, "2026-12-20T10:06:31Z");
+    let (closed, changes) = run_task(&waiting, &drain, true, "2026-12-20T10:06:31Z");
     assert_eq!(closed.tenant.status, TenantStatus::Closed);
     assert_eq!(published(&changes), ["status:grace_ended"]);
     let erasure = changes.due[0];
@@ -168,7 +169,7 @@ fn a_tenant_ends_step_by_step() {
     );
     assert!(is_erasable(&closed));
 
-    let (erased, changes) = looked(&closed, &erasure, true, "2026-12-30T10:07:00Z");
+    let (erased, changes) = run_task(&closed, &erasure, true, "2026-12-30T10:07:00Z");
     assert_eq!(
         published(&changes),
         ["erased", "deprovision:1", "sbt_aws_offboardingRequest"]
@@ -177,9 +178,9 @@ fn a_tenant_ends_step_by_step() {
     assert_eq!(erased.tenant.closure.as_ref().unwrap().undo, None);
 }
 
-/// The removal of resources is asked for five times in all.
+/// The removal of resources is requested five times in all.
 #[test]
-fn a_removal_that_nobody_answers_is_given_up_and_a_late_answer_counts() {
+fn an_unanswered_removal_is_given_up_and_a_late_answer_counts() {
     let mut silent = provisioned_and_closing();
     let mut deadline = due(TaskKind::Grace, "2026-12-20T10:00:00Z");
     for now in [
@@ -187,16 +188,16 @@ fn a_removal_that_nobody_answers_is_given_up_and_a_late_answer_counts() {
         "2026-12-20T10:06:31Z",
         "2026-12-30T10:07:00Z",
     ] {
-        let (next, changes) = looked(&silent, &deadline, true, now);
+        let (next, changes) = run_task(&silent, &deadline, true, now);
         (silent, deadline) = (next, changes.due[0]);
     }
     assert_eq!(deadline.kind, TaskKind::Deprovisioning);
     for attempt in 2..=5 {
-        let (next, changes) = looked(&silent, &deadline, true, &deadline.at.to_string());
+        let (next, changes) = run_task(&silent, &deadline, true, &deadline.at.to_string());
         assert_eq!(published(&changes)[0], format!("deprovision:{attempt}"));
         (silent, deadline) = (next, changes.due[0]);
     }
-    let (given_up, changes) = looked(&silent, &deadline, true, &deadline.at.to_string());
+    let (given_up, changes) = run_task(&silent, &deadline, true, &deadline.at.to_string());
     assert!(changes.events.is_empty() && changes.due.is_empty());
     let open = given_up
         .tenant
@@ -230,17 +231,17 @@ fn a_removal_that_nobody_answers_is_given_up_and_a_late_answer_counts() {
             .unwrap()
             .done_at
             .is_some(),
-        "late is not too late"
+        "a late answer counts"
     );
 }
 
 #[test]
-fn what_was_undone_does_not_end() {
+fn an_undone_closure_does_not_end_the_tenant() {
     let closing = close(TenantStatus::Active);
     let reopened =
         decide_reopening(&closing, Actor::Holder, None, &settings("auto"), &context()).unwrap();
     let reopened = after(&closing, reopened);
-    let (still, changes) = looked(
+    let (still, changes) = run_task(
         &reopened,
         &due(TaskKind::Grace, "2026-12-20T10:00:00Z"),
         true,
@@ -256,7 +257,7 @@ fn what_was_undone_does_not_end() {
 fn a_sign_up_that_nobody_confirms_expires_and_is_erased_at_once() {
     let pending = state(TenantStatus::Pending);
     let expiry = sign_up().due;
-    let (expired, changes) = looked(&pending, &expiry, true, "2026-11-21T10:00:00Z");
+    let (expired, changes) = run_task(&pending, &expiry, true, "2026-11-21T10:00:00Z");
     assert_eq!(published(&changes), ["status:expired", "onboarding:2"]);
     assert_eq!(
         (changes.due[0].kind, changes.due[0].at),
@@ -268,14 +269,14 @@ fn a_sign_up_that_nobody_confirms_expires_and_is_erased_at_once() {
         (json!(operation.state), json!(operation.next)),
         (json!("ended"), json!("sign-up-anew"))
     );
-    let (_, changes) = looked(&expired, &changes.due[0], true, "2026-11-21T10:00:01Z");
+    let (_, changes) = run_task(&expired, &changes.due[0], true, "2026-11-21T10:00:01Z");
     assert_eq!(
         published(&changes),
         ["erased"],
         "nothing was provisioned, so nothing is removed"
     );
 
-    let (confirmed, changes) = looked(
+    let (confirmed, changes) = run_task(
         &state(TenantStatus::Active),
         &expiry,
         true,

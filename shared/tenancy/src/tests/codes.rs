@@ -1,7 +1,7 @@
 use crate::{ConfirmationCode, InvitationCode, UndoCode};
 use proptest::prelude::*;
 
-/// What gets into a code on its way: blanks, line ends, what is not seen, and hyphens.
+/// Characters that get into a pasted code: blanks, line ends, invisible characters, and hyphens.
 const STRAY: [&str; 14] = [
     " ", "\t", "\r\n", "\u{a0}", "\u{2009}", "\u{202f}", "\u{3000}", "\u{200b}", "\u{200d}",
     "\u{feff}", "\u{2060}", "\u{ad}", "-", "\u{2011}",
@@ -14,7 +14,7 @@ fn invitation() -> InvitationCode {
     )
 }
 
-/// A code with strays around and inside.
+/// A code with stray characters around and inside.
 fn strewn(code: &str, strays: &[(usize, usize)]) -> String {
     let mut letters: Vec<String> = code.chars().map(String::from).collect();
     for (at, stray) in strays {
@@ -25,7 +25,7 @@ fn strewn(code: &str, strays: &[(usize, usize)]) -> String {
 }
 
 #[test]
-fn a_code_is_what_was_mailed_however_it_was_pasted() {
+fn a_pasted_code_equals_the_mailed_one() {
     for (text, code) in [
         ("123456", "123456"),
         (" 123456\n", "123456"),
@@ -94,7 +94,7 @@ fn a_code_is_what_was_mailed_however_it_was_pasted() {
 
 proptest! {
     #[test]
-    fn strays_do_not_make_another_code(strays in prop::collection::vec((any::<usize>(), any::<usize>()), 0..30)) {
+    fn stray_characters_do_not_change_a_code(strays in prop::collection::vec((any::<usize>(), any::<usize>()), 0..30)) {
         let confirmation: ConfirmationCode = strewn("048151", &strays).parse().unwrap();
         prop_assert_eq!(confirmation.expose(), "048151");
         let undo = UndoCode::from_random([9; 16]);
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_too_odd(text in any::<String>()) {
+    fn every_text_is_parsed_or_refused(text in any::<String>()) {
         let _ = (text.parse::<ConfirmationCode>(), text.parse::<UndoCode>(), text.parse::<InvitationCode>());
     }
 }

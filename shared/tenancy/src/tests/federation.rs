@@ -23,7 +23,7 @@ fn newcomer(alias: &str) -> Newcomer {
 }
 
 #[test]
-fn who_joins_depends_on_tenant_and_standing() {
+fn joining_depends_on_the_tenant_and_the_conditions() {
     let alias = ids().alias.to_string();
     let conditions = |is_member, is_blocked, is_invited| JoinConditions {
         is_member,
@@ -120,7 +120,7 @@ fn a_newcomer_is_a_confirmed_member_and_shows_nothing_personal() {
 }
 
 #[test]
-fn only_an_administrators_removal_bars() {
+fn only_a_removal_by_an_administrator_blocks() {
     let active = federated(TenantStatus::Active);
     let newcomer = newcomer(active.tenant.alias.as_str());
     let joined = decide_newcomer(&active, &newcomer, JoinConditions::default(), &context())
@@ -148,7 +148,7 @@ fn only_an_administrators_removal_bars() {
 }
 
 #[test]
-fn an_account_names_the_tenant_of_its_provider() {
+fn an_account_name_contains_the_alias_of_its_tenant() {
     for (name, alias) in [
         ("oidc-23456789abcd_1", Some("23456789abcd")),
         ("oidc-23456789abcd_a_b", Some("23456789abcd")),
@@ -174,7 +174,7 @@ fn an_account_names_the_tenant_of_its_provider() {
 }
 
 #[test]
-fn a_provider_is_used_once_the_pool_knows_it() {
+fn a_provider_is_used_once_the_pool_has_it() {
     let active = state(TenantStatus::Active);
     let federation = federated(TenantStatus::Active).tenant.federation.unwrap();
     let set = decide_federation(&active, &federation).unwrap();
@@ -191,9 +191,9 @@ fn a_provider_is_used_once_the_pool_knows_it() {
     );
 }
 
-/// The setting is the tenant's, and counts from the moment when it is changed.
+/// The setting takes effect when the tenant changes it.
 #[test]
-fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
+fn an_unverified_address_is_accepted_if_the_tenant_trusts_its_provider() {
     let mut active = federated(TenantStatus::Active);
     let alias = active.tenant.alias.to_string();
     let unverified = Newcomer {

@@ -4,7 +4,7 @@ use kernel::{Role, Suspension};
 use proptest::prelude::*;
 
 proptest! {
-    /// Whatever the order and the repetitions, the highest version holds in the end.
+    /// In any order and with repetitions, the highest version is in force at the end.
     #[test]
     fn the_highest_policy_wins_in_any_order(versions in proptest::collection::vec(1_u64..20, 1..30)) {
         let suspension = |version: u64| version.is_multiple_of(2).then_some(Suspension::Operator);
@@ -18,7 +18,7 @@ proptest! {
         prop_assert_eq!(end.tenant.status, status);
     }
 
-    /// A confirmation that is decided again on what it made changes nothing.
+    /// A repeated confirmation changes nothing.
     #[test]
     fn a_replayed_confirmation_changes_nothing(times in 1_usize..6, external in any::<bool>()) {
         let settings = settings(if external { "external" } else { "auto" });
@@ -33,7 +33,7 @@ proptest! {
         prop_assert_eq!((count, state.tenant.version), (1, 2));
     }
 
-    /// The same command with the same ids decides the same, byte for byte.
+    /// The same command with the same ids gives the same result, byte for byte.
     #[test]
     fn a_replayed_sign_up_decides_the_same(random in any::<[u8; 16]>()) {
         let decide = || {
@@ -46,10 +46,10 @@ proptest! {
         prop_assert_eq!((one.signup, one.tenant, one.user), (two.signup, two.tenant, two.user));
     }
 
-    /// No personal text is in an event, an operation, a claim, a stored operation, or any debug
+    /// No personal text is in an event, an operation, a claim, a stored operation, or any `Debug`
     /// output.
     #[test]
-    fn nothing_personal_gets_out(
+    fn personal_data_is_in_no_output(
         organisation in "zz[a-zA-Zäöüß ]{8,60}z",
         name in "zz[a-zA-Zéèß ]{8,40}z",
         local in "zz[a-z0-9]{6,20}",
@@ -92,8 +92,7 @@ proptest! {
         }
     }
 
-    /// Whatever comes in whatever order, users are never without an administrator, and versions
-    /// have no gaps.
+    /// Any sequence of changes leaves an administrator, and versions without gaps.
     #[test]
     fn a_tenant_in_use_has_an_administrator(steps in proptest::collection::vec((0_usize..6, 0_usize..4), 1..60)) {
         let founder = sign_up().user;

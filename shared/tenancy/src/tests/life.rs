@@ -2,8 +2,7 @@ use super::*;
 use contract::StepState;
 use kernel::{RegionCode, Role, StatusReason};
 
-/// Every status with every change: what the table does not list is refused, what it lists is one
-/// event.
+/// Every status with every change: listed transitions publish one event, all others are refused.
 #[test]
 fn the_table_decides_every_change() {
     let changes = [
@@ -66,7 +65,7 @@ fn the_table_decides_every_change() {
 }
 
 #[test]
-fn a_confirmation_carries_on_once() {
+fn a_confirmation_takes_effect_once() {
     for (mode, to) in [
         ("auto", TenantStatus::Active),
         ("external", TenantStatus::Provisioning),
@@ -78,7 +77,7 @@ fn a_confirmation_carries_on_once() {
                 TenantStatus::Pending => {
                     let changes = decided.unwrap().unwrap();
                     assert_eq!(changes.tenant.status, to);
-                    assert_eq!(changes.done.len(), 1, "it does not expire any more");
+                    assert_eq!(changes.done.len(), 1, "it no longer expires");
                     let signup = changes.signup.unwrap();
                     assert!(signup.identity_at.is_some() && signup.confirmed_at.is_some());
                     assert_eq!(signup.activated_at.is_some(), mode == "auto");
@@ -92,7 +91,7 @@ fn a_confirmation_carries_on_once() {
 }
 
 #[test]
-fn an_account_once_noted_is_not_unmade_by_a_late_failure() {
+fn a_late_failure_does_not_undo_a_recorded_account() {
     let pending = state(TenantStatus::Pending);
     let failed = decide_identity(&pending, Err(IdentityFailure::Unavailable), &context()).unwrap();
     assert_eq!(published(&failed), ["onboarding:2"]);
@@ -117,7 +116,7 @@ fn an_account_once_noted_is_not_unmade_by_a_late_failure() {
 }
 
 #[test]
-fn claims_are_refused_unless_the_tenant_can_be_used() {
+fn claims_are_refused_unless_the_tenant_is_in_use() {
     fn check(status: TenantStatus, suspended_by_home: bool, code: Option<&str>) {
         let mut tenant = state(status).tenant;
         tenant.policy.suspension = suspended_by_home.then_some(kernel::Suspension::Operator);
@@ -138,7 +137,7 @@ fn claims_are_refused_unless_the_tenant_can_be_used() {
 }
 
 #[test]
-fn claims_say_the_tenant_the_role_and_the_policy() {
+fn claims_contain_tenant_role_and_policy() {
     let region: RegionCode = "ap-south-1".parse().unwrap();
     let claims = claims(&state(TenantStatus::Active).tenant, Role::Member, &region).unwrap();
     assert_eq!(
@@ -155,9 +154,10 @@ fn claims_say_the_tenant_the_role_and_the_policy() {
     );
 }
 
-/// The status of the tenant and the marks of the sign-up, and what the caller is told.
+/// Given the tenant's status and the sign-up's steps: the state and the next action that the caller
+/// sees.
 #[test]
-fn an_operation_says_what_to_do_next() {
+fn an_operation_names_the_next_action() {
     fn check(
         status: TenantStatus,
         identity: Result<bool, IdentityFailure>,
@@ -180,9 +180,9 @@ fn an_operation_says_what_to_do_next() {
             .iter()
             .filter(|step| step.state == StepState::Done)
             .count();
-        let told = (json!(operation.state), json!(operation.next), steps);
+        let seen = (json!(operation.state), json!(operation.next), steps);
         assert_eq!(
-            told,
+            seen,
             (json!(state_), json!(next), done),
             "{status}, {identity:?}"
         );

@@ -1,4 +1,4 @@
-//! Whose mails an address gets, and what becomes of those that have to wait.
+//! The shares of an address's limit, and mails that have to wait.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn mailbox_of(email: &str) -> KeyDigest {
 }
 
 #[test]
-fn an_address_is_one_however_it_is_written() {
+fn spellings_of_an_address_share_a_mailbox() {
     fn check(one: &str, other: &str, same: bool) {
         assert_eq!(mailbox_of(one) == mailbox_of(other), same, "{one} {other}");
     }
@@ -22,7 +22,7 @@ fn an_address_is_one_however_it_is_written() {
 }
 
 #[test]
-fn a_network_is_one_who_asks() {
+fn addresses_of_a_network_are_one_requester() {
     fn check(one: &str, other: &str, same: bool) {
         assert_eq!(
             Asker::network(one) == Asker::network(other),
@@ -49,12 +49,12 @@ fn a_network_is_one_who_asks() {
     assert_eq!(distinct.len(), askers.len());
     assert!(
         !format!("{askers:?}").contains("192"),
-        "a digest is all that is stored"
+        "only a digest is stored"
     );
 }
 
 #[test]
-fn who_asks_has_a_share_of_what_an_address_gets() {
+fn a_requester_has_a_share_of_the_limit() {
     for (limit, share) in [
         (12, 4),
         (6_000, 2_000),
@@ -68,9 +68,9 @@ fn who_asks_has_a_share_of_what_an_address_gets() {
     }
 }
 
-/// Whoever follows a sign-up cannot see that its code has to wait.
+/// The caller of a sign-up cannot see that its code has to wait.
 #[test]
-fn an_owed_code_is_due_and_shows_in_no_answer() {
+fn an_owed_code_is_scheduled_and_not_shown() {
     let pending = state(TenantStatus::Pending);
     let owed = OwedMail::until(Asker::network("192.0.2.1"), context().now, 60);
     assert_eq!(owed.after, at("2026-11-20T10:01:00Z"));
@@ -95,13 +95,13 @@ fn an_owed_code_is_due_and_shows_in_no_answer() {
     assert_eq!(
         decide_code_mail(&waiting, Some(owed.clone())),
         None,
-        "it is noted already"
+        "it is recorded already"
     );
 
     let sent = decide_code_mail(&waiting, None).unwrap();
     assert!(
         sent.events.is_empty() && sent.due.is_empty(),
-        "nobody else has to know"
+        "no event is published"
     );
     let sent = after(&waiting, sent);
     assert_eq!(
@@ -112,7 +112,7 @@ fn an_owed_code_is_due_and_shows_in_no_answer() {
         (None, shown(&mailed))
     );
     let again = decide_code_mail(&sent, Some(owed)).unwrap();
-    assert_eq!(again.due.len(), 1, "a further one can be owed");
+    assert_eq!(again.due.len(), 1, "a further one can have to wait");
     let confirmed = decide_confirmation(&waiting, &catalogue(), &settings("auto"), &context())
         .unwrap()
         .unwrap();
@@ -120,7 +120,7 @@ fn an_owed_code_is_due_and_shows_in_no_answer() {
     assert_eq!(
         confirmed.signup.as_ref().unwrap().code_owed,
         None,
-        "an earlier code has come"
+        "an earlier code has arrived"
     );
     assert_eq!(
         decide_code_mail(

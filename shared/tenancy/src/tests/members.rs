@@ -61,7 +61,7 @@ fn user(role: Role, confirmed: bool) -> User {
 }
 
 #[test]
-fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
+fn an_invitation_is_accepted_once_with_its_latest_code() {
     let active = state(TenantStatus::Active);
     let first = invite(&active, Role::Member, 1, None, false).unwrap();
     assert_eq!(first.tenant.invitations, 1);
@@ -99,7 +99,7 @@ fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
         joined
             .members
             .contains(&MemberChange::CloseInvitation(open.id)),
-        "it is gone, so it cannot be used twice"
+        "it is deleted, so it cannot be used twice"
     );
     let MemberChange::Join(bob) = joined.members[1].clone() else {
         panic!("nobody joins")
@@ -111,11 +111,11 @@ fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
     assert!(may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")));
     assert!(
         !may_complete(&bob, &code(1), at("2026-11-28T00:00:00Z")),
-        "another code completes nothing"
+        "another code cannot complete it"
     );
     assert!(
         !may_complete(&bob, &code(2), at("2026-12-28T00:00:00Z")),
-        "nor does time"
+        "it has expired"
     );
 
     let state = after(&invited, joined);
@@ -127,13 +127,13 @@ fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
     };
     assert!(
         !may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")),
-        "the account is there"
+        "the account exists already"
     );
     assert_eq!(decide_joined(&state, &bob, &context()), None);
 }
 
 #[test]
-fn an_invitation_is_worth_what_its_author_may_still_do() {
+fn an_invitation_is_valid_only_while_its_author_is_an_administrator() {
     let active = state(TenantStatus::Active);
     let open = invitation(&invite(&active, Role::Admin, 1, None, false).unwrap());
     let accepts = |inviter: Option<&User>| {
@@ -160,7 +160,7 @@ fn an_invitation_is_worth_what_its_author_may_still_do() {
 }
 
 #[test]
-fn nobody_is_invited_where_nobody_can_come() {
+fn a_tenant_that_accepts_nobody_sends_no_invitation() {
     let refused = |state: &State, open: Option<&Invitation>, member| {
         invite(state, Role::Member, 1, open, member).err()
     };
@@ -176,7 +176,7 @@ fn nobody_is_invited_where_nobody_can_come() {
     assert_eq!(
         refused(&active, Some(&open), false),
         None,
-        "the same invitation needs no more room"
+        "a repeated invitation needs no more room"
     );
     open.sendings = SENDINGS_MAX;
     assert_eq!(refused(&active, Some(&open), false), Some(Refusal::Full));
@@ -196,19 +196,19 @@ fn nobody_is_invited_where_nobody_can_come() {
         assert_eq!(
             invited.sendings,
             open.map_or(0, |open| open.sendings),
-            "what an operator asks for is not the tenant's"
+            "an operator's requests do not count for the tenant"
         );
     }
     let closing = state(TenantStatus::Closing);
     open.code = code(1).digest();
     assert!(
         accept(&closing, &open, 1, "2026-11-20T10:00:00Z").is_err(),
-        "a closing tenant takes nobody"
+        "a closing tenant accepts nobody"
     );
 }
 
 #[test]
-fn a_code_is_read_as_it_was_mailed() {
+fn a_mailed_code_can_be_parsed() {
     let code = code(9);
     assert_eq!(code.reveal().parse::<InvitationCode>().unwrap(), code);
     assert!(!format!("{code:?}").contains("0909"));
@@ -222,9 +222,10 @@ fn a_code_is_read_as_it_was_mailed() {
     }
 }
 
-/// The number of confirmed administrators, who it is about, and whether the change is refused.
+/// The number of confirmed administrators, the user who leaves, and the number after or the
+/// refusal.
 #[test]
-fn the_last_administrator_stays() {
+fn the_last_administrator_cannot_leave() {
     fn check(admins: u64, user: &User, left: Result<u64, Refusal>) {
         let mut state = state(TenantStatus::Active);
         state.tenant.admins = admins;
@@ -252,7 +253,7 @@ fn the_last_administrator_stays() {
 }
 
 #[test]
-fn a_recount_only_ever_makes_room() {
+fn a_recount_only_lowers_the_number() {
     let check = |counted: u64, found: u64, expected: Option<u64>| {
         let mut state = state(TenantStatus::Active);
         state.tenant.invitations = counted;
@@ -269,9 +270,9 @@ fn a_recount_only_ever_makes_room() {
     check(3, 4, None);
 }
 
-/// A code that somebody has already is not made void by a mail that does not go out.
+/// A mail that has to wait does not invalidate the code that was mailed before.
 #[test]
-fn an_invitation_whose_mail_has_to_wait_keeps_the_code_that_was_mailed() {
+fn a_waiting_mail_keeps_the_earlier_code_valid() {
     let active = state(TenantStatus::Active);
     let email: EmailAddress = "bob@engines.example".parse().unwrap();
     let owed = OwedMail::until(Asker::network("192.0.2.1"), context().now, 60);
@@ -322,10 +323,10 @@ fn an_invitation_whose_mail_has_to_wait_keeps_the_code_that_was_mailed() {
     );
 }
 
-/// An operator's invitation needs no administrator, and a suspension does not keep it out; an end
-/// does.
+/// An operator's invitation needs no administrator and works for a suspended tenant, but not for a
+/// closing one.
 #[test]
-fn an_operator_gives_a_tenant_without_administrators_a_new_one() {
+fn an_operator_can_invite_an_administrator_to_a_tenant_without_one() {
     let invite_by = |status: TenantStatus, by: Actor| {
         let mut state = state(status);
         state.tenant.admins = 0;
@@ -389,9 +390,10 @@ fn an_operator_gives_a_tenant_without_administrators_a_new_one() {
     }
 }
 
-/// The number of confirmed administrators before, whose account is gone, and the number after.
+/// The number of confirmed administrators before, the user whose account is gone, and the number
+/// after.
 #[test]
-fn a_user_whose_account_is_gone_is_gone_even_if_nobody_is_left() {
+fn a_user_without_an_account_is_removed_even_as_the_last_one() {
     fn check(admins: u64, user: &User, left: u64) {
         let mut state = state(TenantStatus::Active);
         state.tenant.admins = admins;

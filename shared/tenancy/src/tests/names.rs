@@ -1,4 +1,4 @@
-//! What people typed: names, addresses, passwords.
+//! Names, addresses and passwords as people type them.
 
 use crate::{EmailAddress, OrganisationName, Password, PersonName};
 use proptest::prelude::*;
@@ -94,7 +94,7 @@ const REAL: [&str; 74] = [
 ];
 
 #[test]
-fn real_names_are_taken() {
+fn real_names_are_accepted() {
     for name in REAL {
         check(name, true);
     }
@@ -112,7 +112,7 @@ fn real_names_are_taken() {
 }
 
 #[test]
-fn a_name_holds_something_that_is_seen() {
+fn a_name_has_a_visible_character() {
     for unseen in [
         "",
         " ",
@@ -155,7 +155,7 @@ fn a_name_holds_something_that_is_seen() {
 }
 
 #[test]
-fn a_name_holds_nothing_that_is_not_seen() {
+fn a_name_has_no_invisible_characters() {
     for beside in [
         '\u{3164}',
         '\u{2800}',
@@ -171,7 +171,7 @@ fn a_name_holds_nothing_that_is_not_seen() {
     }
 }
 
-/// Joiners and variation selectors have a meaning beside some letters only.
+/// Joiners and variation selectors have a meaning only beside some letters.
 #[test]
 fn a_misplaced_joiner_is_refused() {
     for joined in [
@@ -198,7 +198,7 @@ fn a_misplaced_joiner_is_refused() {
 }
 
 #[test]
-fn a_place_where_a_line_may_end_is_no_part_of_a_name() {
+fn zero_width_spaces_are_removed_from_a_name() {
     let khmer: PersonName = "ភូមិ\u{200b}ថ្មី".parse().unwrap();
     assert_eq!(khmer.expose(), "ភូមិថ្មី");
     for misplaced in [
@@ -279,7 +279,7 @@ fn a_name_is_not_a_link() {
     }
 }
 
-/// The parts of links, with what is used to hide that they are some.
+/// Parts of links, with characters that hide them.
 fn link() -> impl Strategy<Value = String> {
     let host = "[a-z]{1,8}(-[a-z]{1,4})?\\.(com|net|example|co\\.uk|de|xn--p1ai)";
     let address = prop_oneof![
@@ -331,18 +331,18 @@ proptest! {
         prop_assert!(text.parse::<PersonName>().is_err(), "{text:?}");
     }
 
-    /// What is stored is read again, and is then the same.
+    /// A stored name can be parsed again and stays the same.
     #[test]
-    fn a_name_is_in_its_only_form(text in "\\PC{0,40}") {
+    fn a_parsed_name_is_in_normal_form(text in "\\PC{0,40}") {
         if let Ok(name) = text.parse::<PersonName>() {
             let again: PersonName = name.expose().parse().unwrap();
             prop_assert_eq!(again.expose(), name.expose());
         }
     }
 
-    /// The same of texts that are made of what changes its neighbours, or is changed by them.
+    /// The same for texts of characters that change their neighbours or are changed by them.
     #[test]
-    fn a_name_of_joiners_and_marks_is_in_its_only_form(
+    fn a_parsed_name_of_joiners_and_marks_is_in_normal_form(
         text in "[aé1 \u{301}\u{200b}\u{200c}\u{200d}\u{fe0f}\u{180e}\u{e0100}က\u{1025}\u{102e}ខ\u{17d2}ไ\u{e34}ᠠعक\u{94d}李가❤👩+-]{0,12}",
     ) {
         if let Ok(name) = text.parse::<PersonName>() {
@@ -366,29 +366,30 @@ proptest! {
         prop_assert!(name.expose().parse::<PersonName>().is_ok(), "{subdomain}: {}", name.expose());
     }
 
-    /// One password, however a keyboard composes it; its length is counted as it is kept.
+    /// A password is the same however a keyboard composes it. The normal form counts for its
+    /// length.
     #[test]
     fn a_password_is_the_same_on_every_keyboard(text in "\\PC{4,40}") {
         use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
         let text = format!("Aa1{text}Zz9");
         let composed = ComposingNormalizerBorrowed::new_nfc().normalize(&text).into_owned();
         let decomposed = DecomposingNormalizerBorrowed::new_nfd().normalize(&text).into_owned();
-        let kept = |text: &str| text.parse::<Password>().map(|password| password.expose().to_owned()).ok();
-        prop_assert_eq!(kept(&composed), kept(&decomposed));
-        if let Some(kept) = kept(&text) {
-            prop_assert!((12..=256).contains(&kept.chars().count()));
+        let parsed = |text: &str| text.parse::<Password>().map(|password| password.expose().to_owned()).ok();
+        prop_assert_eq!(parsed(&composed), parsed(&decomposed));
+        if let Some(parsed) = parsed(&text) {
+            prop_assert!((12..=256).contains(&parsed.chars().count()));
         }
     }
 
     #[test]
-    fn no_text_is_too_odd(text in any::<String>()) {
+    fn every_text_is_parsed_or_refused(text in any::<String>()) {
         let _ = (text.parse::<PersonName>(), text.parse::<EmailAddress>(), text.parse::<Password>());
     }
 }
 
 #[test]
-fn a_password_is_counted_and_kept_in_its_normal_form() {
-    let kept = |text: &str| {
+fn a_password_is_measured_in_its_normal_form() {
+    let parsed = |text: &str| {
         text.parse::<Password>()
             .map(|password| password.expose().to_owned())
             .ok()
@@ -399,27 +400,30 @@ fn a_password_is_counted_and_kept_in_its_normal_form() {
         "Zu\u{308}rich-Engine-2",
         "Z\u{fc}rich-Engine-\u{ff12}",
     ] {
-        assert_eq!(kept(typed), zurich, "{typed:?}");
+        assert_eq!(parsed(typed), zurich, "{typed:?}");
     }
-    // Eleven characters, in twelve code points as they were typed.
-    assert_eq!(kept("Zu\u{308}rich-Eng2"), None);
-    assert_eq!(kept("Aa1 in  the mid"), Some("Aa1 in  the mid".to_owned()));
+    // Eleven characters, typed as twelve code points.
+    assert_eq!(parsed("Zu\u{308}rich-Eng2"), None);
     assert_eq!(
-        kept("\u{a0}Difference-Engine-2"),
+        parsed("Aa1 in  the mid"),
+        Some("Aa1 in  the mid".to_owned())
+    );
+    assert_eq!(
+        parsed("\u{a0}Difference-Engine-2"),
         None,
         "a blank at its end, in its normal form"
     );
     assert_eq!(
-        kept(&format!("Aa1{}", "x".repeat(253))).map(|kept| kept.len()),
+        parsed(&format!("Aa1{}", "x".repeat(253))).map(|parsed| parsed.len()),
         Some(256)
     );
-    assert_eq!(kept(&format!("Aa1{}", "x".repeat(254))), None);
+    assert_eq!(parsed(&format!("Aa1{}", "x".repeat(254))), None);
     assert_eq!(
-        kept(&format!("Aa1{}", "e\u{301}".repeat(253))).map(|kept| kept.chars().count()),
+        parsed(&format!("Aa1{}", "e\u{301}".repeat(253))).map(|parsed| parsed.chars().count()),
         Some(256)
     );
     // One ligature of eighteen letters.
-    assert_eq!(kept(&format!("Aa1{}", "\u{fdfa}".repeat(15))), None);
+    assert_eq!(parsed(&format!("Aa1{}", "\u{fdfa}".repeat(15))), None);
     for weak in [
         "short-Aa1",
         "no-capital-letter-1",
@@ -427,12 +431,12 @@ fn a_password_is_counted_and_kept_in_its_normal_form() {
         "No-digit-at-all",
         "Tab\there-Aa1-Aa1",
     ] {
-        assert_eq!(kept(weak), None, "{weak}");
+        assert_eq!(parsed(weak), None, "{weak}");
     }
 }
 
 #[test]
-fn an_address_is_one_that_mail_is_sent_to() {
+fn an_address_has_to_be_one_that_receives_mail() {
     for valid in [
         "ada@engines.example",
         " Ada.Lovelace+tag@Engines.Example ",

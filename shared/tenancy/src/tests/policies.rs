@@ -16,7 +16,7 @@ pub(super) fn apply(state: &State, published: &TenantPolicy) -> (State, ChangeSe
     (after(state, changes.clone()), changes)
 }
 
-/// A status, what home wants, and what is published of it.
+/// A status, the policy's suspension, and the events that it publishes.
 #[test]
 fn a_policy_changes_status_and_plan() {
     fn check(
@@ -76,12 +76,12 @@ fn a_policy_changes_status_and_plan() {
     assert_eq!(
         (closed.tenant.plan.as_str(), published(&changes)),
         ("starter", vec!["applied:1".to_owned()]),
-        "it is over"
+        "the tenant is closed"
     );
 }
 
 #[test]
-fn a_suspension_ends_by_who_made_it() {
+fn a_suspension_ends_with_the_reason_that_it_began_with() {
     let (suspended, _) = apply(
         &state(TenantStatus::Active),
         &desired_policy(1, Some(Suspension::Dunning)),
@@ -96,14 +96,14 @@ fn a_suspension_ends_by_who_made_it() {
     assert_eq!(
         published(&changes),
         ["applied:2"],
-        "what holds is told once more"
+        "the version in force is reported again"
     );
 }
 
 #[test]
-fn a_wish_for_a_plan_is_published_and_counted() {
+fn a_plan_request_is_published_and_numbered() {
     let by = Actor::Clock;
-    let ask_in = |mode: &str, state: &State, plan: &str| {
+    let request_in = |mode: &str, state: &State, plan: &str| {
         decide_plan_request(
             state,
             &plan.parse().unwrap(),
@@ -113,23 +113,23 @@ fn a_wish_for_a_plan_is_published_and_counted() {
             &context(),
         )
     };
-    let ask = |state: &State, plan: &str| ask_in("auto", state, plan);
+    let request = |state: &State, plan: &str| request_in("auto", state, plan);
     let active = state(TenantStatus::Active);
-    let first = ask(&active, "enterprise").unwrap();
+    let first = request(&active, "enterprise").unwrap();
     assert_eq!(published(&first), ["plan:1"]);
-    let asked = after(&active, first);
-    assert_eq!(published(&ask(&asked, "pro").unwrap()), ["plan:2"]);
-    assert_eq!(ask(&asked, "platinum"), Err(Refusal::UnknownPlan));
+    let requested = after(&active, first);
+    assert_eq!(published(&request(&requested, "pro").unwrap()), ["plan:2"]);
+    assert_eq!(request(&requested, "platinum"), Err(Refusal::UnknownPlan));
     assert_eq!(
-        ask(&asked, "pro-in"),
+        request(&requested, "pro-in"),
         Err(Refusal::OtherPlanKind),
         "another currency"
     );
     assert_eq!(
-        ask_in("external", &asked, "enterprise"),
+        request_in("external", &requested, "enterprise"),
         Err(Refusal::OtherPlanKind),
         "another tier"
     );
-    assert!(ask_in("external", &asked, "pro").is_ok());
-    assert!(ask(&state(TenantStatus::Suspended), "pro").is_err());
+    assert!(request_in("external", &requested, "pro").is_ok());
+    assert!(request(&state(TenantStatus::Suspended), "pro").is_err());
 }

@@ -11,8 +11,8 @@ fn answer(attempt: Option<u64>, reason: Option<&str>, retryable: Option<bool>) -
     }
 }
 
-/// A tenant whose resources were asked for.
-fn asked() -> State {
+/// A tenant whose resources were requested.
+fn requested() -> State {
     let pending = state(TenantStatus::Pending);
     let settings = settings("external");
     let changes = decide_confirmation(&pending, &catalogue(), &settings, &context())
@@ -38,10 +38,10 @@ fn asked() -> State {
     after(&pending, changes)
 }
 
-fn says(state: &State, said: Said, answer: &Answer) -> Option<ChangeSet> {
+fn receive(state: &State, kind: Said, answer: &Answer) -> Option<ChangeSet> {
     decide_answer(
         state,
-        said,
+        kind,
         answer,
         &settings("external"),
         &context_at("2026-11-20T10:30:00Z"),
@@ -49,7 +49,7 @@ fn says(state: &State, said: Said, answer: &Answer) -> Option<ChangeSet> {
     .unwrap()
 }
 
-fn told(state: &State) -> (String, String) {
+fn shown(state: &State) -> (String, String) {
     let operation = Operation::of(state.signup.as_ref().unwrap(), &state.tenant);
     (
         json!(operation.state).as_str().unwrap().to_owned(),
@@ -79,45 +79,45 @@ fn silence(state: &State) -> State {
 }
 
 #[test]
-fn the_applications_answer_activates_once() {
-    let asked = asked();
-    assert_eq!(told(&asked), ("waiting".into(), "wait".into()));
-    let changes = says(&asked, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
+fn an_answer_of_the_application_activates_once() {
+    let requested = requested();
+    assert_eq!(shown(&requested), ("waiting".into(), "wait".into()));
+    let changes = receive(&requested, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
     assert_eq!(published(&changes), ["status:provisioned", "onboarding:3"]);
-    assert_eq!(changes.done.len(), 1, "the deadline is off");
-    let active = after(&asked, changes);
-    assert_eq!(told(&active), ("done".into(), "sign-in".into()));
+    assert_eq!(changes.done.len(), 1, "the deadline is removed");
+    let active = after(&requested, changes);
+    assert_eq!(shown(&active), ("done".into(), "sign-in".into()));
     assert_eq!(
-        says(&active, Said::Provisioned, &answer(Some(1), None, None)),
+        receive(&active, Said::Provisioned, &answer(Some(1), None, None)),
         None
     );
     assert_eq!(
-        says(
+        receive(
             &active,
             Said::ProvisioningFailed,
             &answer(Some(1), None, None)
         ),
         None,
-        "it is too late for that"
+        "a late failure changes nothing"
     );
 }
 
 #[test]
-fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
+fn a_failure_shows_whether_it_can_be_retried() {
     for (retryable, next) in [
         (None, "retry-provisioning"),
         (Some(true), "retry-provisioning"),
         (Some(false), "none"),
     ] {
-        let asked = asked();
-        let failed = says(
-            &asked,
+        let requested = requested();
+        let failed = receive(
+            &requested,
             Said::ProvisioningFailed,
             &answer(None, Some("quota"), retryable),
         )
         .unwrap();
-        let failed = after(&asked, failed);
-        assert_eq!(told(&failed), ("failed".into(), next.into()));
+        let failed = after(&requested, failed);
+        assert_eq!(shown(&failed), ("failed".into(), next.into()));
         let steps = Operation::of(failed.signup.as_ref().unwrap(), &failed.tenant).steps;
         assert_eq!(json!(steps[3])["reason"], "quota");
         let again = decide_retry(&failed, &catalogue(), &settings("external"), &context());
@@ -127,9 +127,9 @@ fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
                 let again = again.unwrap();
                 assert_eq!(published(&again)[0], "provision:2");
                 let again = after(&failed, again);
-                assert_eq!(told(&again), ("waiting".into(), "wait".into()));
+                assert_eq!(shown(&again), ("waiting".into(), "wait".into()));
                 assert_eq!(
-                    says(
+                    receive(
                         &again,
                         Said::ProvisioningFailed,
                         &answer(Some(1), None, None)
@@ -141,17 +141,22 @@ fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
         }
     }
     assert_eq!(
-        decide_retry(&asked(), &catalogue(), &settings("external"), &context()),
+        decide_retry(
+            &requested(),
+            &catalogue(),
+            &settings("external"),
+            &context()
+        ),
         Err(Refusal::NothingToRetry),
         "nothing failed yet"
     );
 }
 
 #[test]
-fn silence_is_a_failure_and_a_late_answer_still_counts() {
-    let silent = silence(&asked());
+fn a_missing_answer_is_a_failure_and_a_late_one_counts() {
+    let silent = silence(&requested());
     assert_eq!(
-        told(&silent),
+        shown(&silent),
         ("failed".into(), "retry-provisioning".into())
     );
     assert_eq!(
@@ -159,19 +164,24 @@ fn silence_is_a_failure_and_a_late_answer_still_counts() {
         silent.tenant.provisioning,
         "a deadline fails once"
     );
-    let late = says(&silent, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
+    let late = receive(&silent, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
     assert_eq!(
-        told(&after(&silent, late)),
+        shown(&after(&silent, late)),
         ("done".into(), "sign-in".into())
     );
 }
 
 #[test]
 fn an_old_deadline_does_not_fail_a_new_attempt() {
-    let asked = asked();
+    let requested = requested();
     let failed = after(
-        &asked,
-        says(&asked, Said::ProvisioningFailed, &answer(None, None, None)).unwrap(),
+        &requested,
+        receive(
+            &requested,
+            Said::ProvisioningFailed,
+            &answer(None, None, None),
+        )
+        .unwrap(),
     );
     let again = decide_retry(
         &failed,
@@ -180,12 +190,12 @@ fn an_old_deadline_does_not_fail_a_new_attempt() {
         &context_at("2026-11-20T10:40:00Z"),
     );
     let again = after(&failed, again.unwrap());
-    assert_eq!(told(&silence(&again)), ("waiting".into(), "wait".into()));
+    assert_eq!(shown(&silence(&again)), ("waiting".into(), "wait".into()));
 }
 
 #[test]
-fn what_an_event_says_is_known_by_its_type() {
-    for (name, said) in [
+fn an_answer_is_recognised_by_its_detail_type() {
+    for (name, kind) in [
         ("TenantProvisioned.v1", Some(Said::Provisioned)),
         ("sbt_aws_provisionFailure", Some(Said::ProvisioningFailed)),
         ("TenantDeprovisioned.v1", Some(Said::Deprovisioned)),
@@ -195,15 +205,15 @@ fn what_an_event_says_is_known_by_its_type() {
         ),
         ("TenantStatusChanged.v1", None),
     ] {
-        assert_eq!(Said::by_type(name), said, "{name}");
+        assert_eq!(Said::by_type(name), kind, "{name}");
     }
 }
 
 #[test]
-fn what_cannot_be_made_is_given_up_and_erased() {
-    let asked = asked();
-    let failed = says(
-        &asked,
+fn a_tenant_that_cannot_be_provisioned_is_closed_and_erased() {
+    let requested = requested();
+    let failed = receive(
+        &requested,
         Said::ProvisioningFailed,
         &answer(None, Some("quota"), Some(false)),
     )
@@ -213,9 +223,9 @@ fn what_cannot_be_made_is_given_up_and_erased() {
         (expiry.kind, expiry.at),
         (TaskKind::Expiry, at("2026-11-27T10:30:00Z"))
     );
-    let failed = after(&asked, failed);
+    let failed = after(&requested, failed);
     let settings = settings("external");
-    let look = |state: &State, now: &str| {
+    let expire = |state: &State, now: &str| {
         let due = ScheduledTask {
             at: at(now),
             ..expiry
@@ -223,43 +233,43 @@ fn what_cannot_be_made_is_given_up_and_erased() {
         decide_task(state, &due, true, &catalogue(), &settings, &context_at(now)).unwrap()
     };
     assert!(
-        look(&failed, "2026-11-27T10:29:59Z").events.is_empty(),
+        expire(&failed, "2026-11-27T10:29:59Z").events.is_empty(),
         "not before its time"
     );
-    let given_up = look(&failed, "2026-11-27T10:30:00Z");
+    let given_up = expire(&failed, "2026-11-27T10:30:00Z");
     assert_eq!(published(&given_up)[0], "status:expired");
     let given_up = after(&failed, given_up);
-    assert_eq!(told(&given_up), ("ended".into(), "sign-up-anew".into()));
+    assert_eq!(shown(&given_up), ("ended".into(), "sign-up-anew".into()));
     let erased = decide_erased(&given_up, &catalogue(), &settings, &context()).unwrap();
     assert_eq!(
         published(&erased)[1],
         "deprovision:1",
-        "what was half made is removed"
+        "partial resources are removed"
     );
 
-    let made = says(&failed, Said::Provisioned, &answer(None, None, None)).unwrap();
+    let made = receive(&failed, Said::Provisioned, &answer(None, None, None)).unwrap();
     let made = after(&failed, made);
     assert_eq!(
-        look(&made, "2026-11-27T10:30:00Z").tenant.status,
+        expire(&made, "2026-11-27T10:30:00Z").tenant.status,
         TenantStatus::Active
     );
 }
 
 #[test]
-fn the_applications_own_words_stay_in_the_region() {
-    let failed = says(
-        &asked(),
+fn the_applications_own_reason_stays_in_the_region() {
+    let failed = receive(
+        &requested(),
         Said::ProvisioningFailed,
         &answer(None, Some("ada-lovelace"), None),
     )
     .unwrap();
-    let told = failed.events.iter().find_map(|event| match event {
+    let shown = failed.events.iter().find_map(|event| match event {
         TenantEvent::Onboarding(event) => Some(json!(event).to_string()),
         _ => None,
     });
-    let told = told.unwrap();
+    let shown = shown.unwrap();
     assert!(
-        told.contains("\"application\"") && !told.contains("lovelace"),
-        "{told}"
+        shown.contains("\"application\"") && !shown.contains("lovelace"),
+        "{shown}"
     );
 }

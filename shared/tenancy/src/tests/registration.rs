@@ -1,9 +1,9 @@
 use super::*;
 use kernel::Role;
 
-/// Sets a member of a valid body, and compares the fields that are refused.
+/// Sets a member of a valid body and compares the refused fields.
 #[test]
-fn every_bad_field_is_named() {
+fn every_invalid_field_is_named() {
     fn check(member: &str, value: Value, refused: &[&str]) {
         let mut body = body();
         body[member] = value.clone();
@@ -67,7 +67,7 @@ fn every_bad_field_is_named() {
 }
 
 #[test]
-fn all_bad_fields_are_named_at_once_and_unknown_ones_are_refused() {
+fn all_invalid_fields_are_named_at_once_and_unknown_ones_are_refused() {
     let fields: Vec<_> = validate(json!({}))
         .unwrap_err()
         .iter()
@@ -102,10 +102,9 @@ fn an_idempotency_key_is_bounded() {
     check("0123456789abcdéf", false);
 }
 
-/// Fails when a name can turn around, hide or break what is beside it in a mail, or is a link in
-/// it.
+/// No name can reverse, hide or break the text beside it in a mail, or be a link in it.
 #[test]
-fn a_name_cannot_disguise_the_mail_that_it_stands_in() {
+fn a_name_cannot_disguise_the_mail_around_it() {
     fn check(text: &str, valid: bool) {
         assert_eq!(
             text.parse::<PersonName>().is_ok(),
@@ -149,7 +148,7 @@ fn a_name_cannot_disguise_the_mail_that_it_stands_in() {
     }
 }
 
-/// Fails when what is stored as a name could not be read again.
+/// Every name made from an address can be parsed again.
 #[test]
 fn every_address_gives_a_name() {
     for (email, name) in [
@@ -165,7 +164,7 @@ fn every_address_gives_a_name() {
     }
 }
 
-/// Another value for every field of the form. A field that is not here fails the test below.
+/// Another value for every field of the form. A field that is missing here fails the test below.
 fn other_values() -> Vec<(&'static str, Value)> {
     vec![
         ("organisation", json!("Analytical Engines Limited")),
@@ -178,14 +177,14 @@ fn other_values() -> Vec<(&'static str, Value)> {
         ("billing_anchor", json!("23:00")),
         ("terms", json!("2026-11")),
         ("data_processing", json!("8")),
-        // Not a field that people fill in: nothing is stored of who does.
+        // The honeypot: such requests store nothing.
         ("website", json!("https://spam.example")),
     ]
 }
 
-/// Fails when a field is added to the form and left out of what a repetition is recognised by.
+/// Every field of the form is part of the fingerprint, except the password.
 #[test]
-fn a_fingerprint_tells_requests_apart_by_every_field_but_the_password() {
+fn a_fingerprint_depends_on_every_field_but_the_password() {
     let form = <SignUpRequest as utoipa::PartialSchema>::schema();
     let form = serde_json::to_value(form).unwrap();
     let mut fields: Vec<_> = form["properties"]
@@ -210,8 +209,8 @@ fn a_fingerprint_tells_requests_apart_by_every_field_but_the_password() {
     for (field, value) in values {
         let (mut other, mut requirements) = (body(), requirements());
         other[field] = value.clone();
-        // Nobody can agree to a version that does not hold: by the time of this request another one
-        // does.
+        // Only the current version can be agreed to. A repetition may come after the version
+        // changed.
         match field {
             "terms" => requirements.documents.terms = value.as_str().unwrap().parse().unwrap(),
             "data_processing" => {
@@ -253,7 +252,7 @@ fn a_fingerprint_cannot_be_compared_without_its_key() {
 }
 
 #[test]
-fn who_fills_in_the_hidden_field_is_trapped() {
+fn filling_in_the_hidden_field_hits_the_honeypot() {
     fn check(website: Value, trapped: bool) {
         let mut body = body();
         body["website"] = website;
@@ -324,7 +323,7 @@ fn a_sign_up_makes_a_pending_tenant_with_its_plans_entitlements() {
 }
 
 #[test]
-fn without_home_nobody_is_told_of_the_steps() {
+fn without_home_no_progress_is_published() {
     let ids = Identifiers {
         onboarding: None,
         ..ids()
@@ -342,7 +341,7 @@ fn without_home_nobody_is_told_of_the_steps() {
 }
 
 #[test]
-fn a_username_is_a_function_of_alias_and_address() {
+fn a_username_is_derived_from_alias_and_address() {
     let (one, other) = (Alias::from_random([1; 16]), Alias::from_random([2; 16]));
     let address = |text: &str| text.parse::<EmailAddress>().unwrap();
     let name = Username::of(&one, &address("ada@engines.example"));
@@ -350,14 +349,14 @@ fn a_username_is_a_function_of_alias_and_address() {
     assert_ne!(name, Username::of(&other, &address("ada@engines.example")));
     assert_ne!(name, Username::of(&one, &address("bob@engines.example")));
     assert_eq!(name.to_string().parse::<Username>().unwrap(), name);
-    // Sign-in pages compute it by themselves, so that it may never change.
+    // Sign-in pages compute it themselves, so it must never change.
     let alias: Alias = "23456789abcd".parse().unwrap();
     let pinned = Username::of(&alias, &address("ada@engines.example")).to_string();
     assert_eq!(pinned, "5b62e069-cb2b-5d42-a9bb-cad80b704827");
 }
 
 #[test]
-fn an_acceptance_needs_what_a_stranger_has_to_say() {
+fn an_acceptance_by_a_new_person_needs_name_and_consents() {
     fn check(body: Value, is_known: bool, refused: &[&str]) {
         let request: AcceptanceRequest = serde_json::from_value(body).unwrap();
         let fields = request
@@ -411,9 +410,9 @@ fn settings_are_complete_or_refused() {
     assert!(format!("{whole} more=1").parse::<Settings>().is_err());
 }
 
-/// The names in the rejected text do not get into the refusal.
+/// The refusal does not contain the names of the rejected text.
 #[test]
-fn a_refusal_does_not_repeat_what_it_refuses() {
+fn a_refusal_does_not_contain_the_refused_text() {
     let mut request = body();
     request["email"] = json!("canary-without-an-at");
     request["password"] = json!("canarypass");

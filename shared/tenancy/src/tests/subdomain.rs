@@ -7,7 +7,7 @@ fn subdomain(text: &str) -> CustomSubdomain {
     text.parse().unwrap()
 }
 
-/// Any function of the subdomain will do here.
+/// Any function of the subdomain works here.
 fn digest(text: &str) -> SubdomainDigest {
     let mut bytes = [0; 32];
     bytes[..text.len()].copy_from_slice(text.as_bytes());
@@ -40,7 +40,7 @@ fn decided(
     }
 }
 
-fn hear(
+fn receive(
     state: &State,
     text: &str,
     decision: ReservationDecision,
@@ -53,11 +53,11 @@ fn hear(
     }
 }
 
-/// A tenant to which a subdomain leads.
+/// A tenant with an active subdomain.
 fn holder(text: &str) -> State {
     let (requesting, _) = reservation(&state(TenantStatus::Active), text);
-    let (confirming, _) = hear(&requesting, text, ReservationDecision::Leased, 1);
-    hear(&confirming, text, ReservationDecision::Confirmed, 2).0
+    let (confirming, _) = receive(&requesting, text, ReservationDecision::Leased, 1);
+    receive(&confirming, text, ReservationDecision::Confirmed, 2).0
 }
 
 fn held(state: &State) -> Option<&str> {
@@ -73,7 +73,7 @@ fn former(state: &State, now: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_subdomain_is_readable_and_nobody_elses_word() {
+fn a_subdomain_is_well_formed_and_not_reserved() {
     for (text, valid) in [
         ("acme", true),
         ("a-1", true),
@@ -118,7 +118,7 @@ fn a_subdomain_is_readable_and_nobody_elses_word() {
 }
 
 #[test]
-fn a_subdomain_is_claimed_in_two_phases() {
+fn a_subdomain_is_reserved_in_two_phases() {
     let active = state(TenantStatus::Active);
     let (requesting, changes) = reservation(&active, "acme");
     let changes = changes.unwrap();
@@ -133,28 +133,28 @@ fn a_subdomain_is_claimed_in_two_phases() {
         "it is reserved already"
     );
 
-    let (confirming, events) = hear(&requesting, "acme", ReservationDecision::Leased, 1);
+    let (confirming, events) = receive(&requesting, "acme", ReservationDecision::Leased, 1);
     assert_eq!(events, ["confirmed:2"]);
     assert_eq!(
         held(&confirming),
         None,
-        "nothing leads to it before home has confirmed"
+        "it is not active before home has confirmed"
     );
-    let (holding, events) = hear(&confirming, "acme", ReservationDecision::Confirmed, 2);
+    let (holding, events) = receive(&confirming, "acme", ReservationDecision::Confirmed, 2);
     assert_eq!(
         (events, held(&holding)),
         (vec!["address:3".to_owned()], Some("acme"))
     );
-    assert_eq!(reservation(&holding, "acme").1, None, "it is the tenant's");
+    assert_eq!(reservation(&holding, "acme").1, None, "the tenant holds it");
     assert_eq!(format!("{:?}", holding.tenant).matches("acme").count(), 0);
 }
 
-/// In which state an answer fits, and to which revision; anything else is no news.
+/// The state and the revision that an answer fits; any other answer changes nothing.
 #[test]
-fn an_answer_fits_what_it_answers_only() {
+fn only_an_answer_to_the_latest_request_counts() {
     use ReservationDecision::{Confirmed, Leased, Refused, Released};
     let (requesting, _) = reservation(&state(TenantStatus::Active), "acme");
-    let (confirming, _) = hear(&requesting, "acme", Leased, 1);
+    let (confirming, _) = receive(&requesting, "acme", Leased, 1);
     let holding = holder("acme");
     for (before, text, decision, revision, expected) in [
         (&requesting, "acme", Confirmed, 1, "nothing"),
@@ -170,14 +170,14 @@ fn an_answer_fits_what_it_answers_only() {
         (&holding, "acme", Refused, 2, "nothing"),
     ] {
         assert_eq!(
-            hear(before, text, decision, revision).1,
+            receive(before, text, decision, revision).1,
             [expected],
             "{text} {decision:?} {revision}"
         );
     }
     for before in [&requesting, &confirming] {
         let revision = before.tenant.subdomains.as_ref().unwrap().revision;
-        let (refused, events) = hear(before, "acme", Refused, revision);
+        let (refused, events) = receive(before, "acme", Refused, revision);
         let reservation = refused
             .tenant
             .subdomains
@@ -207,12 +207,12 @@ fn an_answer_fits_what_it_answers_only() {
 }
 
 #[test]
-fn what_stands_under_the_subdomain_in_the_region_counts_too() {
+fn other_tenants_use_of_the_subdomain_counts_too() {
     let (requesting, _) = reservation(&state(TenantStatus::Active), "acme");
     let leased = decided("acme", ReservationDecision::Leased, 1);
     let reserved =
         decide_reservation_answer(&requesting, &leased, SubdomainUse::Reserved, &context());
-    assert_eq!(reserved, None, "home is asked again");
+    assert_eq!(reserved, None, "the request to home is repeated");
     let leading =
         decide_reservation_answer(&requesting, &leased, SubdomainUse::Leading, &context()).unwrap();
     assert_eq!(published(&leading), ["released:2"]);
@@ -229,22 +229,22 @@ fn what_stands_under_the_subdomain_in_the_region_counts_too() {
 }
 
 #[test]
-fn another_subdomain_is_claimed_before_the_first_is_given_up() {
+fn another_subdomain_is_reserved_before_the_first_is_released() {
     let acme = holder("acme");
     let (requesting, changes) = reservation(&acme, "acme-labs");
     assert_eq!(
         (published(&changes.unwrap()), held(&requesting)),
         (vec!["requested:4".to_owned()], Some("acme"))
     );
-    let (confirming, _) = hear(&requesting, "acme-labs", ReservationDecision::Leased, 4);
-    let (labs, events) = hear(&confirming, "acme-labs", ReservationDecision::Confirmed, 5);
+    let (confirming, _) = receive(&requesting, "acme-labs", ReservationDecision::Leased, 4);
+    let (labs, events) = receive(&confirming, "acme-labs", ReservationDecision::Confirmed, 5);
     assert_eq!(events, ["released:6", "address:7"]);
     assert_eq!(held(&labs), Some("acme-labs"));
     assert_eq!(former(&labs, "2026-11-27T09:59:59Z"), ["acme"]);
     assert_eq!(
         former(&labs, "2026-11-27T10:00:00Z"),
         Vec::<String>::new(),
-        "its record is long gone"
+        "its record has been removed"
     );
     assert_eq!(
         labs.tenant.subdomains.as_ref().unwrap().former[0].subdomain,
@@ -257,23 +257,29 @@ fn another_subdomain_is_claimed_before_the_first_is_given_up() {
         ["released:6", "requested:7"],
         "one reservation at a time"
     );
-    let (kept, changes) = reservation(&changed, "acme");
+    let (repeated, changes) = reservation(&changed, "acme");
     assert_eq!(
         published(&changes.unwrap()),
         ["released:8"],
-        "the subdomain in use is kept"
+        "the active subdomain stays"
     );
     assert_eq!(
         (
-            held(&kept),
-            kept.tenant.subdomains.as_ref().unwrap().reservation.clone()
+            held(&repeated),
+            repeated
+                .tenant
+                .subdomains
+                .as_ref()
+                .unwrap()
+                .reservation
+                .clone()
         ),
         (Some("acme"), None)
     );
 
     let (back, _) = reservation(&labs, "acme");
-    let (back, _) = hear(&back, "acme", ReservationDecision::Leased, 8);
-    let (back, _) = hear(&back, "acme", ReservationDecision::Confirmed, 9);
+    let (back, _) = receive(&back, "acme", ReservationDecision::Leased, 8);
+    let (back, _) = receive(&back, "acme", ReservationDecision::Confirmed, 9);
     assert_eq!(
         (held(&back), former(&back, "2026-11-20T10:00:00Z")),
         (Some("acme"), vec!["acme-labs".to_owned()])
@@ -281,14 +287,14 @@ fn another_subdomain_is_claimed_before_the_first_is_given_up() {
 }
 
 #[test]
-fn home_is_asked_again_and_the_latest_answer_counts() {
+fn a_request_to_home_is_repeated_and_the_latest_answer_counts() {
     let (requesting, changes) = reservation(&state(TenantStatus::Active), "acme");
     let due = changes.unwrap().due[0];
     assert_eq!(
         (due.kind, due.at),
         (TaskKind::Subdomains, at("2026-11-20T10:05:00Z"))
     );
-    let look = |state: &State, due: &ScheduledTask| {
+    let run_task = |state: &State, due: &ScheduledTask| {
         decide_task(
             state,
             due,
@@ -299,31 +305,31 @@ fn home_is_asked_again_and_the_latest_answer_counts() {
         )
         .unwrap()
     };
-    let again = look(&requesting, &due);
+    let again = run_task(&requesting, &due);
     assert_eq!(
         (published(&again), again.done[0]),
         (vec!["requested:2".to_owned()], due)
     );
     let next = again.due[0];
     assert_eq!(next.at, at("2026-11-20T10:10:30Z"));
-    let asked = after(&requesting, again);
+    let repeated = after(&requesting, again);
     assert!(
-        published(&look(&asked, &due)).is_empty(),
-        "it was asked since"
+        published(&run_task(&repeated, &due)).is_empty(),
+        "the request was repeated since"
     );
     assert_eq!(
-        hear(&asked, "acme", ReservationDecision::Refused, 1).1,
+        receive(&repeated, "acme", ReservationDecision::Refused, 1).1,
         ["nothing"]
     );
     assert_eq!(
-        hear(&asked, "acme", ReservationDecision::Leased, 1).1,
+        receive(&repeated, "acme", ReservationDecision::Leased, 1).1,
         ["nothing"]
     );
-    let (confirming, events) = hear(&asked, "acme", ReservationDecision::Leased, 2);
+    let (confirming, events) = receive(&repeated, "acme", ReservationDecision::Leased, 2);
     assert_eq!(events, ["confirmed:3"]);
     assert!(
-        published(&look(&confirming, &next)).is_empty(),
-        "it was answered since"
+        published(&run_task(&confirming, &next)).is_empty(),
+        "home has answered since"
     );
     let due = ScheduledTask {
         at: confirming
@@ -337,12 +343,12 @@ fn home_is_asked_again_and_the_latest_answer_counts() {
             .ask_at,
         ..due
     };
-    assert_eq!(published(&look(&confirming, &due)), ["confirmed:4"]);
-    assert!(published(&look(&holder("acme"), &due)).is_empty());
+    assert_eq!(published(&run_task(&confirming, &due)), ["confirmed:4"]);
+    assert!(published(&run_task(&holder("acme"), &due)).is_empty());
 }
 
 #[test]
-fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
+fn subdomains_are_released_on_request_and_at_the_end() {
     let release = |state: &State| decide_subdomain_release(state, Actor::Holder, &context());
     assert_eq!(release(&state(TenantStatus::Active)), None);
     let (both, _) = reservation(&holder("acme"), "acme-labs");
@@ -351,7 +357,7 @@ fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
         published(&changes),
         ["released:5", "released:6", "address:7"]
     );
-    assert_eq!(changes.done.len(), 1, "home is not asked again");
+    assert_eq!(changes.done.len(), 1, "the request to home is not repeated");
     let free = after(&both, changes);
     assert_eq!(
         (held(&free), former(&free, "2026-11-20T10:00:00Z")),
@@ -374,14 +380,14 @@ fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
         kind: TaskKind::Grace,
         tenant: ids().tenant,
     };
-    let look = |state: &State, due: ScheduledTask| {
+    let run_task = |state: &State, due: ScheduledTask| {
         let context = context_at("2027-01-20T10:00:00Z");
         let changes =
             decide_task(state, &due, true, &catalogue(), &settings("auto"), &context).unwrap();
         (after(state, changes.clone()), published(&changes))
     };
-    let (fenced, _) = look(&closing, grace);
-    let (closed, events) = look(
+    let (fenced, _) = run_task(&closing, grace);
+    let (closed, events) = run_task(
         &fenced,
         ScheduledTask {
             kind: TaskKind::Drain,
@@ -400,7 +406,7 @@ fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
         (closed.tenant.status, held(&closed)),
         (TenantStatus::Closed, None)
     );
-    let (erased, _) = look(
+    let (erased, _) = run_task(
         &closed,
         ScheduledTask {
             kind: TaskKind::Erasure,
@@ -410,10 +416,9 @@ fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
     assert_eq!(erased.tenant.subdomains, None);
 }
 
-/// Even where nothing is kept, the records of the subdomains are removed before the subdomains are
-/// forgotten.
+/// Even without a retention, the DNS records are removed before the subdomains are erased.
 #[test]
-fn a_subdomain_is_erased_when_its_record_is_gone() {
+fn a_subdomain_is_erased_after_its_record() {
     let text = "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=0 retention_days=0 hosted_zone=";
     let settings: Settings = text.parse().unwrap();
     for (open, erased_at) in [
@@ -430,21 +435,21 @@ fn a_subdomain_is_erased_when_its_record_is_gone() {
         .unwrap();
         let grace = *closing.due.first().unwrap();
         let closing = after(&open, closing);
-        let look = |state: &State, kind| {
+        let run_task = |state: &State, kind| {
             let due = ScheduledTask { kind, ..grace };
             let changes =
                 decide_task(state, &due, true, &catalogue(), &settings, &context()).unwrap();
             (after(state, changes.clone()), changes)
         };
-        let (fenced, _) = look(&closing, TaskKind::Grace);
-        let (_, closed) = look(&fenced, TaskKind::Drain);
+        let (fenced, _) = run_task(&closing, TaskKind::Grace);
+        let (_, closed) = run_task(&fenced, TaskKind::Drain);
         let erasure = closed.due.iter().find(|due| due.kind == TaskKind::Erasure);
         assert_eq!(erasure.map(|due| due.at), Some(at(erased_at)));
     }
 }
 
 #[test]
-fn only_a_tenant_in_use_claims() {
+fn only_an_active_tenant_reserves_a_subdomain() {
     for status in TenantStatus::ALL {
         let reserved = decide_subdomain_reservation(
             &state(status),
@@ -458,10 +463,10 @@ fn only_a_tenant_in_use_claims() {
 }
 
 proptest! {
-    /// Whatever home answers and in whatever order: a subdomain leads to the tenant only after home
-    /// confirmed that very reservation, and an answer that comes twice changes nothing the second time.
+    /// Whatever home answers, in any order: a subdomain is active only after home confirmed this
+    /// very reservation, and a repeated answer changes nothing.
     #[test]
-    fn a_subdomain_leads_only_where_home_confirmed_it(
+    fn a_subdomain_is_active_only_after_home_confirmed_it(
         answers in prop::collection::vec((0..2_usize, 0..4_usize, 1..8_u64), 0..24),
     ) {
         use ReservationDecision::{Confirmed, Leased, Refused, Released};
@@ -470,8 +475,8 @@ proptest! {
         for (name, decision, revision) in answers {
             let decision = [Leased, Confirmed, Refused, Released][decision];
             let before = tenant.clone();
-            tenant = hear(&before, names[name], decision, revision).0;
-            let again = hear(&tenant, names[name], decision, revision);
+            tenant = receive(&before, names[name], decision, revision).0;
+            let again = receive(&tenant, names[name], decision, revision);
             prop_assert_eq!(&again.1, &["nothing".to_owned()]);
             if held(&tenant) != held(&before) {
                 prop_assert_eq!((held(&tenant), decision), (Some(names[name]), Confirmed));

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
     paths(handler::show_fleet, handler::show_tenant, handler::suspend, handler::lift_suspension),
     tags(
         (name = "Fleet", description = "The regions."),
-        (name = "Tenants", description = "Where tenants are, and what is decided for them."),
+        (name = "Tenants", description = "The regions, policies and suspensions of tenants."),
     ),
 )]
 struct Description;

@@ -1,4 +1,4 @@
-//! Handing a sign-up over to its region, and what the region answers.
+//! Handing a sign-up over to its region, and the region's responses.
 
 use super::region::Behaviour;
 use super::{SEEDED, case, fixture, fixture_with};
@@ -10,7 +10,7 @@ use serde_json::json;
 const KEY: &str = "5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e11";
 
 #[tokio::test]
-async fn a_sign_up_is_sealed_for_its_onboarding_where_there_is_a_secret() {
+async fn with_a_secret_a_sign_up_is_sealed_for_its_onboarding() {
     let fixture = fixture().await;
     assert_eq!(fixture.send(&case("valid-in-region")).await.status, 202);
     let [received] = &fixture.west.received()[..] else {
@@ -29,7 +29,7 @@ async fn a_sign_up_is_sealed_for_its_onboarding_where_there_is_a_secret() {
 }
 
 #[tokio::test]
-async fn a_sign_up_is_handed_over_byte_for_byte_and_nothing_of_it_is_kept() {
+async fn a_sign_up_is_handed_over_byte_for_byte_and_not_stored() {
     let fixture = fixture().await;
     let mut payload = case("valid-in-region");
     let signup =
@@ -94,7 +94,7 @@ async fn a_refusal_names_the_regions_own_address() {
 }
 
 #[tokio::test]
-async fn a_regions_refusal_is_passed_on_without_what_else_it_says() {
+async fn a_regions_refusal_is_passed_on_without_further_members() {
     let fixture = fixture().await;
     fixture.west.behave(Behaviour::Refuse);
     let answer = fixture.send(&case("valid-in-region")).await;
@@ -113,7 +113,7 @@ async fn a_regions_refusal_is_passed_on_without_what_else_it_says() {
 }
 
 #[tokio::test]
-async fn a_region_that_does_not_answer_is_asked_again_by_the_same_request() {
+async fn repeating_the_request_asks_an_unresponsive_region_again() {
     let fixture = fixture().await;
     let payload = case("valid-in-jurisdiction");
     for behaviour in [
@@ -134,7 +134,7 @@ async fn a_region_that_does_not_answer_is_asked_again_by_the_same_request() {
             ("2", &json!("us-west-2"))
         );
     }
-    // Home is cut off after the region took it.
+    // Home fails after the region accepted it.
     fixture.west.behave(Behaviour::TakeAndFail);
     assert_eq!(fixture.send(&payload).await.status, 503);
     fixture.west.behave(Behaviour::Take);
@@ -151,7 +151,7 @@ async fn a_region_that_does_not_answer_is_asked_again_by_the_same_request() {
 }
 
 #[tokio::test]
-async fn an_address_where_nobody_listens_is_an_unavailable_region() {
+async fn an_address_without_a_listener_is_an_unavailable_region() {
     let fixture = fixture().await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
@@ -169,7 +169,7 @@ async fn an_address_where_nobody_listens_is_an_unavailable_region() {
 }
 
 #[tokio::test]
-async fn a_region_that_forbids_it_by_now_is_sent_nothing() {
+async fn a_region_that_forbids_onboarding_by_now_receives_nothing() {
     let fixture = fixture().await;
     fixture.west.behave(Behaviour::Fail);
     fixture.send(&case("valid-in-region")).await;
@@ -197,7 +197,7 @@ async fn a_region_that_is_silent_or_full_is_not_chosen() {
         })
         .await;
     fixture
-        .state(
+        .publish_status(
             "0199a1f0-0000-7000-8000-000000000001",
             1,
             TenantStatus::Pending,
@@ -208,7 +208,7 @@ async fn a_region_that_is_silent_or_full_is_not_chosen() {
         "no-region"
     );
     fixture
-        .state(
+        .publish_status(
             "0199a1f0-0000-7000-8000-000000000001",
             2,
             TenantStatus::Closed,

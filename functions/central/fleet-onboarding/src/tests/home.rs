@@ -15,9 +15,9 @@ async fn load(fixture: &super::Fixture, name: &str) -> (String, String) {
     (policy, String::from_utf8(text.to_vec()).unwrap())
 }
 
-/// A page that could connect to anybody could send what is typed to anybody.
+/// A page that could connect anywhere could send a person's input anywhere.
 #[tokio::test]
-async fn the_page_connects_to_the_regions_and_to_nobody_else() {
+async fn the_page_connects_only_to_the_regions() {
     let fixture = fixture().await;
     let elsewhere = |described: &mut contract::RegionDescribed| {
         described.signup_url = "https://api.eu-central-1.example.com".parse().unwrap();

@@ -1,4 +1,4 @@
-//! Idempotency keys: which onboarding one stands for, and for how long.
+//! Idempotency keys: the onboarding that one stands for, and for how long.
 
 use super::region::Behaviour;
 use super::{case, fixture};
@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_key_that_is_forgotten_stands_for_a_new_onboarding_with_its_own_progress() {
+async fn an_expired_key_stands_for_a_new_onboarding() {
     let fixture = fixture().await;
     let after = async |days: i64| {
         let mut payload = case("valid-in-region");
@@ -21,7 +21,8 @@ async fn a_key_that_is_forgotten_stands_for_a_new_onboarding_with_its_own_progre
     let second = after(7).await;
     assert_eq!(second.status, 202);
     assert_ne!(second.location, first.location);
-    // The region is asked with another key: what it still knows of the first is not the second's.
+    // The region gets another key, so what it still has of the first sign-up does not count for the
+    // second.
     assert_eq!(fixture.west.tenants(), 2);
     assert_ne!(
         second.body["signup"]["operation"]["tenant"],
@@ -35,7 +36,7 @@ async fn a_key_that_is_forgotten_stands_for_a_new_onboarding_with_its_own_progre
     }
 }
 
-/// The first placement does not silently hold.
+/// The first placement is not used silently.
 #[tokio::test]
 async fn a_key_stands_for_one_placement() {
     let fixture = fixture().await;
@@ -75,7 +76,7 @@ async fn a_key_stands_for_one_placement() {
 }
 
 #[tokio::test]
-async fn one_key_from_twenty_clients_is_one_onboarding_and_one_tenant() {
+async fn one_key_from_twenty_clients_makes_one_onboarding_and_one_tenant() {
     let fixture = fixture().await;
     let payload = case("valid-nearest");
     let answers = join_all((0..20).map(|_| fixture.send(&payload))).await;
@@ -101,7 +102,7 @@ async fn the_region_is_fixed_by_the_first_request_with_a_key() {
         "region-unavailable"
     );
     fixture.west.behave(Behaviour::Take);
-    // By now the region takes no more tenants, and another one would be chosen.
+    // The region accepts no more tenants by now, and another one would be chosen.
     fixture
         .describe("us-west-2", 2, |described| {
             described.accepts_new_tenants = false

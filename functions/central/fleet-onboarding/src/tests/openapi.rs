@@ -10,8 +10,8 @@ use utoipa::OpenApi;
         handler::show, handler::describe,
     ),
     tags(
-        (name = "Home page", description = "Where people begin who have no address of a tenant."),
-        (name = "Regions", description = "Where a company can be."),
+        (name = "Home page", description = "The start page for people without a tenant's address."),
+        (name = "Regions", description = "The regions of the fleet."),
         (name = "Onboardings", description = "Sign-ups on behalf of a company."),
         (name = "Description", description = "The API itself."),
     ),

@@ -1,4 +1,4 @@
-//! A region's sign-up API, which behaves as a test wants.
+//! A region's sign-up API with configurable behaviour.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -9,31 +9,31 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// What the API does with a sign-up.
+/// The API's behaviour.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Behaviour {
-    /// Takes it, each key once.
+    /// Accepts a sign-up, each key once.
     Take,
-    /// Takes it, and the answer is lost.
+    /// Accepts it, and the response is lost.
     TakeAndFail,
-    /// Answers with a server's error.
+    /// Responds with a server error.
     Fail,
-    /// Answers 202 with something else than an operation.
+    /// Responds 202 with something else than an operation.
     Nonsense,
-    /// Answers with a redirection.
+    /// Responds with a redirection.
     Elsewhere,
-    /// Answers 429 as a gateway does, without a problem document.
+    /// Responds 429 as a gateway does, without a problem document.
     NoProblem,
-    /// Answers with a problem document.
+    /// Responds with a problem document.
     Refuse,
 }
 
-/// A sign-up as it arrived.
+/// A sign-up as received.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) key: String,
     pub(crate) onboarding: String,
-    /// What proves that it comes from home.
+    /// The proof that it comes from home.
     pub(crate) seal: Option<String>,
     pub(crate) body: String,
 }
@@ -42,11 +42,11 @@ pub(crate) struct Received {
 #[derive(Debug, Clone)]
 pub(crate) struct FakeRegion {
     pub(crate) url: String,
-    desk: Arc<Mutex<Desk>>,
+    server: Arc<Mutex<ServerState>>,
 }
 
 #[derive(Debug)]
-struct Desk {
+struct ServerState {
     behaviour: Behaviour,
     received: Vec<Received>,
     /// The number of the tenant of each key.
@@ -56,41 +56,41 @@ struct Desk {
 impl FakeRegion {
     /// Serves the API on a port of its own.
     pub(crate) async fn serve() -> Self {
-        let desk = Desk {
+        let server = ServerState {
             behaviour: Behaviour::Take,
             received: Vec::new(),
             tenants: BTreeMap::new(),
         };
-        let desk = Arc::new(Mutex::new(desk));
+        let server = Arc::new(Mutex::new(server));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new()
             .route("/signups", post(sign_up))
-            .with_state(desk.clone());
+            .with_state(server.clone());
         tokio::spawn(async { axum::serve(listener, router).await });
-        Self { url, desk }
+        Self { url, server }
     }
 
     pub(crate) fn behave(&self, behaviour: Behaviour) {
-        self.desk.lock().unwrap().behaviour = behaviour;
+        self.server.lock().unwrap().behaviour = behaviour;
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
-        self.desk.lock().unwrap().received.clone()
+        self.server.lock().unwrap().received.clone()
     }
 
-    /// How many tenants it has made.
+    /// The number of tenants that it has created.
     pub(crate) fn tenants(&self) -> usize {
-        self.desk.lock().unwrap().tenants.len()
+        self.server.lock().unwrap().tenants.len()
     }
 }
 
 async fn sign_up(
-    State(desk): State<Arc<Mutex<Desk>>>,
+    State(server): State<Arc<Mutex<ServerState>>>,
     headers: HeaderMap,
     body: String,
 ) -> Response {
-    let mut desk = desk.lock().unwrap();
+    let mut server = server.lock().unwrap();
     let text = |name: &str| headers[name].to_str().unwrap().to_owned();
     assert_eq!(text("content-type"), "application/json");
     let seal = headers
@@ -103,12 +103,12 @@ async fn sign_up(
         body,
     };
     let key = received.key.clone();
-    desk.received.push(received);
+    server.received.push(received);
     let lost = || (StatusCode::BAD_GATEWAY, "{}").into_response();
-    match desk.behaviour {
-        Behaviour::Take => (StatusCode::ACCEPTED, Json(take(&mut desk, key))).into_response(),
+    match server.behaviour {
+        Behaviour::Take => (StatusCode::ACCEPTED, Json(take(&mut server, key))).into_response(),
         Behaviour::TakeAndFail => {
-            take(&mut desk, key);
+            take(&mut server, key);
             lost()
         }
         Behaviour::Fail => lost(),
@@ -139,9 +139,9 @@ async fn sign_up(
     }
 }
 
-fn take(desk: &mut Desk, key: String) -> serde_json::Value {
-    let next = desk.tenants.len() + 1;
-    let number = *desk.tenants.entry(key).or_insert(next);
+fn take(server: &mut ServerState, key: String) -> serde_json::Value {
+    let next = server.tenants.len() + 1;
+    let number = *server.tenants.entry(key).or_insert(next);
     json!({
         "region": "us-west-2",
         "mode": "shared",
