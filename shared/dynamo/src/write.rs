@@ -1,4 +1,4 @@
-//! One write, be it sent alone or as a part of a transaction.
+//! A write, sent alone or as a part of a transaction.
 
 use crate::call::call;
 use crate::{Error, Item, number};
@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use std::collections::HashMap;
 
-/// A write under a condition, if any. It knows its table, so that a transaction can be on several.
+/// A write with an optional condition. It holds the name of its table, so that a transaction can
+/// span tables.
 #[derive(Clone)]
 #[must_use]
 pub struct Write {
@@ -47,24 +48,23 @@ impl Write {
         }
     }
 
-    /// Writes on condition only. The last condition that is given counts.
+    /// Sets the condition, replacing any earlier one.
     pub fn when(mut self, condition: impl Into<String>) -> Self {
         self.condition = Some(condition.into());
         self
     }
 
-    /// Writes where there is no item.
+    /// Writes only if there is no item.
     pub fn if_absent(self) -> Self {
         self.when("attribute_not_exists(pk)")
     }
 
-    /// Writes where there is an item.
+    /// Writes only if there is an item.
     pub fn if_present(self) -> Self {
         self.when("attribute_exists(pk)")
     }
 
-    /// Writes where an attribute is what was read of it; of an item that was not there, zero was
-    /// read.
+    /// Writes only if a counter has the value that was read. Zero stands for an absent item.
     pub fn if_counter(self, attribute: &str, read: u64) -> Self {
         match read {
             0 => self.if_absent(),
@@ -75,7 +75,7 @@ impl Write {
         }
     }
 
-    /// What a name in an expression stands for.
+    /// Defines a placeholder for an attribute's name.
     pub fn name(mut self, placeholder: impl Into<String>, attribute: impl Into<String>) -> Self {
         self.names
             .get_or_insert_default()
@@ -83,7 +83,7 @@ impl Write {
         self
     }
 
-    /// What a value in an expression stands for.
+    /// Defines a placeholder for a value.
     pub fn value(mut self, placeholder: impl Into<String>, value: AttributeValue) -> Self {
         self.values
             .get_or_insert_default()
@@ -134,7 +134,7 @@ impl Write {
         }
     }
 
-    /// Itself as a part of a transaction.
+    /// Converts the write to a part of a transaction.
     pub(crate) fn part(self) -> Result<TransactWriteItem, Error> {
         let Self {
             table,
