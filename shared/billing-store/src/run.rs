@@ -1,4 +1,4 @@
-//! Billing runs, and what items have in common.
+//! Billing runs, and the reads and writes that all items share.
 
 use crate::item::{
     INVOICE_PREFIX, VERSION, counter, from_item, period_partition, run_key, to_item,
@@ -8,7 +8,7 @@ use billing::{InvoiceSummary, Run};
 use dynamo::{Error, Item, Write, number};
 use kernel::{BillingPeriod, TenantId};
 
-/// A run as it was read, with the version that guards it.
+/// A loaded run, with the version that guards it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRun {
     /// The run.
@@ -17,10 +17,10 @@ pub struct HeldRun {
 }
 
 impl BillingStore {
-    /// The run of a period.
+    /// Loads the run of a period.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_run(&self, period: BillingPeriod) -> Result<Option<HeldRun>, StoreError> {
         self.get("a run", run_key(period))
             .await?
@@ -28,10 +28,10 @@ impl BillingStore {
             .transpose()
     }
 
-    /// Records a run that starts or changes. False when somebody else was faster.
+    /// Writes a new or changed run. Returns false when another writer was faster.
     ///
     /// # Errors
-    /// When the table cannot be written.
+    /// [`StoreError`] when the table cannot be written.
     pub async fn record_run(
         &self,
         before: Option<&HeldRun>,
@@ -43,10 +43,10 @@ impl BillingStore {
             .await
     }
 
-    /// The tenants that have an invoice for a period.
+    /// Loads the tenants that have an invoice for a period.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_invoiced(&self, period: BillingPeriod) -> Result<Vec<TenantId>, StoreError> {
         let what = "a period's invoices";
         let mut tenants = Vec::new();
@@ -58,8 +58,8 @@ impl BillingStore {
         Ok(tenants)
     }
 
-    /// Takes each item of a partition whose sort key begins with a prefix, page by page, in the
-    /// order of these keys.
+    /// Calls `take` for each item of a partition whose sort key begins with a prefix, page by page
+    /// and in the order of the keys.
     pub(crate) async fn each_item(
         &self,
         what: &'static str,
@@ -89,8 +89,8 @@ impl BillingStore {
         self.table.get(key).await.map_err(StoreError::read(what))
     }
 
-    /// Writes an item over the version that was read, zero for none. False when there is another by
-    /// now.
+    /// Writes an item over the version that was read, zero for none. Returns false when the version
+    /// has changed.
     pub(crate) async fn put_versioned(
         &self,
         what: &'static str,
@@ -101,7 +101,7 @@ impl BillingStore {
         Error::is_written(self.table.send(put).await).map_err(StoreError::write(what))
     }
 
-    /// The same, as a part of a transaction.
+    /// The same write as a part of a transaction.
     pub(crate) fn versioned_put(&self, mut item: Item, version: u64) -> Write {
         item.insert(VERSION.to_owned(), number(version + 1));
         self.table.put(item).if_counter(VERSION, version)

@@ -1,4 +1,4 @@
-//! The routes, each behind an operator's token.
+//! The routes of the API. Each but the description needs an operator's token.
 
 use crate::usage;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -22,8 +22,8 @@ const PAGE_DEFAULT: u16 = 50;
 const PAGE_MAX: u16 = 100;
 const INCIDENTS_MAX: usize = 100;
 
-/// The API: a period's invoices, one invoice, a period's billing run, a tenant's usage, what is
-/// wrong with the ledger; and, for everybody, its description.
+/// Makes the router: a period's invoices, one invoice, a period's billing run, a tenant's usage,
+/// the incidents of the ledger, and the public description.
 pub(crate) fn router(adapters: Adapters) -> Router {
     let adapters = Arc::new(adapters);
     Router::new()
@@ -37,14 +37,14 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .with_state(adapters)
 }
 
-/// What the function works with.
+/// The adapters of the function.
 #[derive(Debug)]
 pub(crate) struct Adapters {
     /// The billing table.
     pub(crate) store: BillingStore,
     /// The verifier of operators' tokens.
     pub(crate) tokens: Tokens,
-    /// How meters add up.
+    /// The catalogue, for the aggregation of each meter.
     pub(crate) catalogue: Catalogue,
 }
 
@@ -52,37 +52,37 @@ pub(crate) struct Adapters {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct InvoiceList {
-    /// In order of their numbers.
+    /// The invoices, in the order of their numbers.
     invoices: Vec<InvoiceSummary>,
-    /// Where the next page begins, unless this is the last.
+    /// The cursor of the next page, unless this is the last.
     next_cursor: Option<String>,
 }
 
-/// A billing run as operators see it.
+/// A billing run.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = BillingRun))]
 struct RunView {
     /// The period.
     period: BillingPeriod,
-    /// The billing clock when the run was first started.
+    /// The time of the schedule that first started the run.
     started_at: Timestamp,
-    /// How many tenants have or will have an invoice.
+    /// The number of tenants that have or will have an invoice.
     expected: u64,
-    /// How many have.
+    /// The number of issued invoices.
     done: u64,
-    /// Whether all have.
+    /// Whether all invoices are issued.
     complete: bool,
-    /// What the invoices add up to, per currency.
+    /// The sums of the invoices, by currency.
     totals: BTreeMap<Currency, Tally>,
 }
 
-/// What is wrong with the usage in the ledger.
+/// The incidents of the ledger's usage.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageIncidents))]
 struct IncidentList {
-    /// How many incidents there are.
+    /// The number of all incidents.
     total: usize,
-    /// The first 100 of them, the oldest first.
+    /// The first 100 incidents, the oldest first.
     incidents: Vec<Incident>,
 }
 
@@ -108,21 +108,21 @@ async fn authorize(
     summary = "Lists the invoices of a period",
     params(
         ("period" = BillingPeriod, Query, description = "The period."),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of an earlier answer."),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "The most invoices of the page; 50 if absent."),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of an earlier response."),
     ),
     security(("machine" = ["meridian/operator.read"])),
     responses(
         (status = 200, description = "A page of invoices.", body = InvoiceList),
-        (status = 400, description = "`invalid-period`: the period is missing or none. `invalid-limit`: it is not 1 to \
-                                      100. `invalid-cursor`: no answer gave it."),
+        (status = 400, description = "`invalid-period`: the period is missing or not valid. `invalid-limit`: it is not 1 to \
+                                      100. `invalid-cursor`: no response contained it."),
     ),
 ))]
 async fn list_invoices(
     State(adapters): State<Arc<Adapters>>,
     query: Result<Query<HashMap<String, String>>, QueryRejection>,
 ) -> Result<Json<InvoiceList>, Problem> {
-    // A query that cannot be read names no period.
+    // A malformed query has no period, and is refused for that.
     let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
     let period = parse_period(query.get("period").map_or("", String::as_str))?;
     let limit = query
@@ -150,13 +150,13 @@ async fn list_invoices(
     path = "/invoices/{id}",
     tag = "Billing",
     operation_id = "showInvoice",
-    summary = "Shows an invoice with all that its amounts come from",
+    summary = "Shows an invoice with the steps of its amounts",
     params(("id" = kernel::InvoiceId, Path, description = "The invoice.")),
     security(("machine" = ["meridian/operator.read"])),
     responses(
         (status = 200, description = "The invoice.", body = Invoice),
-        (status = 400, description = "`invalid-invoice-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-invoice`: there is none of this id."),
+        (status = 400, description = "`invalid-invoice-id`: it is not a lower-case hyphenated UUID."),
+        (status = 404, description = "`unknown-invoice`: there is no invoice with this id."),
     ),
 ))]
 async fn show_invoice(
@@ -168,7 +168,7 @@ async fn show_invoice(
         Problem::new(
             StatusCode::NOT_FOUND,
             "unknown-invoice",
-            "There is no invoice of this id",
+            "There is no invoice with this id",
         )
     };
     let id = id.parse().map_err(|invalid| {
@@ -188,12 +188,12 @@ async fn show_invoice(
     path = "/billing-runs/{period}",
     tag = "Billing",
     operation_id = "showBillingRun",
-    summary = "Shows how far the billing of a period is",
+    summary = "Shows the billing run of a period",
     params(("period" = BillingPeriod, Path, description = "The period.")),
     security(("machine" = ["meridian/operator.read"])),
     responses(
         (status = 200, description = "The run.", body = RunView),
-        (status = 400, description = "`invalid-period`: it is none."),
+        (status = 400, description = "`invalid-period`: it is not valid."),
         (status = 404, description = "`unknown-billing-run`: the period has no run."),
     ),
 ))]
@@ -236,9 +236,9 @@ async fn show_run(
     path = "/usage-incidents",
     tag = "Billing",
     operation_id = "listUsageIncidents",
-    summary = "Lists what is wrong with the usage in the ledger",
-    description = "A sealed day whose totals the ledger does not have, or has differently, a day that was sealed twice, \
-                   reports that never arrived: each after the region was asked for it in vain, as long as it is wrong.",
+    summary = "Lists the incidents of the ledger's usage",
+    description = "A sealed day whose totals are missing in the ledger or differ, a day that was sealed twice with different \
+                   totals, or missing reports. Each is listed after requests to the region were in vain, until it is resolved.",
     security(("machine" = ["meridian/operator.read"])),
     responses((status = 200, description = "The incidents.", body = IncidentList)),
 ))]
@@ -266,7 +266,7 @@ async fn list_incidents(
     description = "This document. Public.",
     responses(
         (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
-            ("cache-control" = String, description = "It may be kept for five minutes."),
+            ("cache-control" = String, description = "It may be cached for five minutes."),
         )),
     ),
 ))]
@@ -274,7 +274,7 @@ async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/operator.json"))
 }
 
-/// A part of the path; empty when it is not text, which is no id and no period.
+/// A part of the path, or the empty text, which is neither an id nor a period, when it is not text.
 fn text_of(part: Result<Path<String>, PathRejection>) -> String {
     part.map_or_else(|_| String::new(), |Path(text)| text)
 }
@@ -297,11 +297,12 @@ fn parse_limit(text: &str) -> Result<u16, Problem> {
     limit.ok_or_else(|| Problem::invalid("invalid-limit", "The limit is not valid", rule))
 }
 
-/// A cursor is the last number of a page, `<legal entity>.<number>`: a code has no dot.
+/// Parses a cursor: the last number of a page as `<legal entity>.<number>`. The code of a legal
+/// entity has no dot.
 fn parse_cursor(text: &str) -> Result<InvoiceNumber, Problem> {
     let rule = kernel::Invalid {
         kind: "cursor",
-        rule: "the next_cursor of an earlier answer",
+        rule: "the next_cursor of an earlier response",
     };
     let number = text.split_once('.').and_then(|(legal_entity, number)| {
         let legal_entity = legal_entity.parse().ok()?;
@@ -310,6 +311,7 @@ fn parse_cursor(text: &str) -> Result<InvoiceNumber, Problem> {
             number: number.parse().ok()?,
         })
     });
+    // Other spellings, such as leading zeros, are refused: no response contains them.
     let canonical = number.filter(|number| write_cursor(number) == text);
     canonical.ok_or_else(|| Problem::invalid("invalid-cursor", "The cursor is not valid", rule))
 }

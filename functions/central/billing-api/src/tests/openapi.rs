@@ -15,14 +15,14 @@ use utoipa::OpenApi;
     ),
     components(schemas(Problem)),
     tags(
-        (name = "Billing", description = "Invoices, billing runs, and what is wrong with the ledger."),
+        (name = "Billing", description = "Invoices, billing runs, and incidents of the ledger."),
         (name = "Description", description = "The API itself."),
     ),
 )]
 struct Description;
 
 #[test]
-fn the_document_is_what_the_routes_say() {
+fn the_document_describes_the_routes() {
     assert_published(
         Api::Operator,
         "billing-api",
