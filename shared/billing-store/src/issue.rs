@@ -149,7 +149,8 @@ impl BillingStore {
         Ok(writes)
     }
 
-    /// Increments a counter on condition of the value that was read.
+    /// Increments a counter on condition of the value that was read. Of two concurrent invoices
+    /// with the same number, one is committed and the other starts over.
     fn counter_put(&self, key: Item, last: u64) -> Write {
         let mut item = key;
         item.insert(LAST.to_owned(), number(last + 1));

@@ -11,6 +11,7 @@ pub struct TimeSlot(u8);
 
 /// The interval of the schedule of `billing-reconcile`.
 const LENGTH_S: i64 = 15 * 60;
+/// The number of slots in a day, one for each run of the schedule.
 const SLOTS_OF_DAY: u8 = 96;
 
 const _: () = assert!(

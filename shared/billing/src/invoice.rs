@@ -392,6 +392,7 @@ fn find_late(earlier: &[PriorInvoice]) -> Vec<Late<'_>> {
                 Some((_, reading)) => {
                     reading.quantity == usage.quantity && reading.events == usage.events
                 }
+                // A meter on no invoice was billed as zero.
                 None => usage.quantity == UnroundedAmount::zero() && usage.events == 0,
             };
             if !is_billed {
@@ -424,6 +425,7 @@ fn adjustment_lines(
     {
         let currency = earlier.draft.total.currency;
         let adjusted_period = earlier.draft.period;
+        // An invoice has one currency.
         if currency != plan.currency {
             return Err(InvoiceRefusal::OtherCurrency {
                 period: adjusted_period,
@@ -462,6 +464,7 @@ fn billed_for(
     earlier: &[PriorInvoice],
 ) -> BTreeMap<&MeterCode, (&PriceSnapshot, &ChargeLine)> {
     let mut invoices: Vec<&Invoice> = earlier.iter().map(|earlier| &earlier.invoice).collect();
+    // A later invoice overwrites an earlier one: its adjustment includes all before it.
     invoices.sort_by_key(|invoice| invoice.draft.period);
     let mut billed = BTreeMap::new();
     for invoice in invoices {

@@ -130,6 +130,7 @@ pub fn decide_issue(
     disclosure: DisclosureThreshold,
 ) -> Issue {
     run.add(&draft);
+    // The billing clock and not the time of day, so that a replay issues the same invoice.
     let issued_at = run.started_at;
     let invoice = Invoice {
         id: draft.id(),

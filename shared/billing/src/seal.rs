@@ -120,6 +120,7 @@ pub fn decide_sealed(
         dispute: None,
         retry: None,
     });
+    // The first seal again, which ends disputes with a lower number.
     if (seal.totals, &seal.digest) == (data.totals, &data.digest) {
         seal.sequence = seal.sequence.max(*sequence);
         seal.dispute = seal

@@ -126,6 +126,7 @@ impl Index {
         } else {
             SEGMENT_RUNS_MAX
         };
+        // Segments with the entries of a full run are merged at once into a run that stays.
         if segments > segments_max || entries >= FULL_RUN_ENTRIES {
             self.merge(loaded, is_segment, ids);
         }
@@ -194,6 +195,7 @@ impl Index {
             .filter_map(|run| run.blocks)
             .map(|blocks| blocks.list);
         let last = lists.clone().max().unwrap_or_default();
+        // Runs are added to the last list only, since a list is one item and is written as a whole.
         let is_full = lists.filter(|list| *list == last).count() >= LISTED_MAX;
         let blocks = BlockMeta {
             list: last + u32::from(is_full),

@@ -64,6 +64,7 @@ impl<'t> BatchGet<'t> {
     /// [`Error`] when the table fails.
     pub async fn send_unchanging(self) -> Result<Vec<Item>, Error> {
         let mut found = self.get(&self.keys, false).await?;
+        // A replica may lack an item for a moment after its write.
         let is_found = |key: &&Item| found.iter().any(|item| has_key(item, key));
         let unseen: Vec<Item> = self
             .keys

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 const NOW: &str = "2026-11-15T12:00:00Z";
 const ROLLED_UP_EVENTS: usize = 1_000_000;
+/// The number of runs of which the median is shown.
 const SAMPLES: usize = 41;
 /// The number of requests that are rolled up together under load.
 const DELIVERY: usize = 20;

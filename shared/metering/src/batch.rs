@@ -10,9 +10,8 @@ use std::collections::BTreeSet;
 /// `ROLLUP_ITEMS_MAX`.
 pub const ROLLUP_SEGMENTS_MAX: usize = 60;
 
-/// The most items of a rollup's transaction beside nine fixed ones: the checkpoint, the changed
-/// blocks of its lists of sorted runs, a count and an event. A `DynamoDB` transaction has at most
-/// 100 items.
+/// The most items of a rollup's transaction beside up to nine others: the checkpoint, the changed
+/// lists of runs in blocks, a count and an event. A `DynamoDB` transaction has at most 100 items.
 const ROLLUP_ITEMS_MAX: usize = 91;
 /// The most events of one rollup. It bounds the memory and the time of one rollup.
 const ROLLUP_EVENTS_MAX: usize = 20_000;
@@ -30,6 +29,7 @@ pub fn touched_pages(segments: &[Segment]) -> BTreeSet<PageKey> {
 pub(crate) fn last_day(day: Timestamp) -> Timestamp {
     let anchor = BillingAnchor::of_day(day);
     let end = WindowSize::Month.end(WindowSize::Month.start(day, anchor));
+    // The moment before the end of the period is in its last day.
     WindowSize::Day.start(end - SignedDuration::from_secs(1), anchor)
 }
 

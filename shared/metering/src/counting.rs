@@ -355,6 +355,7 @@ impl<'s> Counting<'s> {
             after,
         } in self.changes
         {
+            // Events and their voids in one rollup can cancel out.
             if before == after {
                 continue;
             }

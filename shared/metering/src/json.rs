@@ -57,6 +57,7 @@ pub(crate) struct Wire<'b> {
 }
 
 impl<'b> Wire<'b> {
+    /// The parse of any value but an object. It is refused later, under the event's own index.
     const NOT_AN_OBJECT: Self = Self {
         is_object: false,
         duplicate: None,

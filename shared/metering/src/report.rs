@@ -145,6 +145,7 @@ impl Question<'_> {
 impl Window {
     /// Adds the total of another window by the rule of the aggregation.
     fn join(&mut self, aggregation: Aggregation, other: &Self) {
+        // Only an untouched total has no revision: its zero is not a value to compare with.
         let is_first = self.events == 0 && self.revision == 0;
         match aggregation {
             Aggregation::Count | Aggregation::Sum | Aggregation::Avg | Aggregation::UniqueCount => {

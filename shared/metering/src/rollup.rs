@@ -154,6 +154,8 @@ impl<'s> Rollup<'s> {
             self.counting.learn_values(lookup.resume(blocks)?);
         }
         let CountedSegments { loose, corrected } = self.count_segments(blocks)?;
+        // Both indexes take their ids from one sequence, so that no two runs of an attempt share
+        // one.
         let mut ids = (0..).map(|ordinal| RunId { attempt, ordinal });
         self.events.append(loose, self.now, &mut ids);
         self.events.compact(blocks, &mut ids);
@@ -170,6 +172,8 @@ impl<'s> Rollup<'s> {
         let before = &self.snapshot.checkpoint;
         let checkpoint = Checkpoint {
             generation: before.generation + 1,
+            // A rollup without a bus event takes no number: a number without an event would be a
+            // gap.
             sequence: before.sequence + u64::from(!published.is_empty()),
             counted: before.counted.plus(counted),
             events: Manifest {

@@ -29,6 +29,7 @@ pub fn seal(
 ) -> DayPublication {
     let end = WindowSize::Day.end(day);
     let seal = seal_of(tenant, day, &published(pages));
+    // A day may be sealed after a later one, which then stays the end.
     let sealed_until = checkpoint.sealed_until.max(Some(end));
     let checkpoint = Checkpoint {
         generation: checkpoint.generation + 1,

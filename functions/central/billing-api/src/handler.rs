@@ -17,9 +17,12 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// The scope that an operator's token must have.
 const SCOPE: &str = "meridian/operator.read";
 const PAGE_DEFAULT: u16 = 50;
+/// The most invoices of a page. The OpenAPI description has both numbers, too.
 const PAGE_MAX: u16 = 100;
+/// The most incidents of a response. `total` counts the others.
 const INCIDENTS_MAX: usize = 100;
 
 /// Makes the router: a period's invoices, one invoice, a period's billing run, a tenant's usage,

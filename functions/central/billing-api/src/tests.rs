@@ -393,7 +393,7 @@ async fn usage_is_shown_as_it_is_billed() {
 #[tokio::test]
 async fn usage_is_divided_and_filtered_as_requested() {
     let fixture = fixture().await;
-    let ask = async |query: &str| {
+    let request_usage = async |query: &str| {
         let mut request = case("valid-usage");
         let all = format!("{}&{query}", request["rawQueryString"].as_str().unwrap());
         request["rawQueryString"] = json!(all);
@@ -423,24 +423,24 @@ async fn usage_is_divided_and_filtered_as_requested() {
     let divided = ["01 tokens model=large 25", "01 tokens model=small 10"];
     let days = ["07 tokens model=large 25", "07 tokens model=small 10"];
     assert_eq!(
-        ask("meter=tokens&group_by=model").await,
+        request_usage("meter=tokens&group_by=model").await,
         (rows(&divided), rows(&days))
     );
     assert_eq!(
-        ask("meter=tokens&filter=model%3Dlarge").await,
+        request_usage("meter=tokens&filter=model%3Dlarge").await,
         (rows(&["01 tokens  25"]), rows(&["07 tokens  25"]))
     );
     assert_eq!(
-        ask("meter=tokens&filter=model%3Dsmall%2Ckind%3Doutput").await,
+        request_usage("meter=tokens&filter=model%3Dsmall%2Ckind%3Doutput").await,
         (rows(&[]), rows(&[]))
     );
     let later = "meter=response-ms&from=2026-10-08T00:00:00Z&to=2026-10-09T00:00:00Z";
     assert_eq!(
-        ask(later).await,
+        request_usage(later).await,
         (rows(&["01 response-ms  8"]), rows(&["08 response-ms  10"])),
         "the total covers the whole period"
     );
-    assert_eq!(ask("to=2026-10-07T00:00:00Z").await.1, rows(&[]));
+    assert_eq!(request_usage("to=2026-10-07T00:00:00Z").await.1, rows(&[]));
 }
 
 #[tokio::test]

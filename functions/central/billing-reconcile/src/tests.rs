@@ -188,9 +188,9 @@ impl Adapters {
                 row.target,
             )
         };
-        let mut asked: Vec<_> = of_ends.map(request).collect();
-        asked.sort_by_key(|(tenant, region, number, _)| (*tenant, region.clone(), *number));
-        asked
+        let mut requested: Vec<_> = of_ends.map(request).collect();
+        requested.sort_by_key(|(tenant, region, number, _)| (*tenant, region.clone(), *number));
+        requested
     }
 
     async fn raised(&self) -> Vec<(TenantId, IncidentKind)> {
@@ -253,16 +253,16 @@ async fn a_lost_total_is_requested_until_it_arrives() {
     );
     adapters.run(at("09T07:15:00")).await;
     adapters.run(at("09T07:15:00")).await;
-    let asked = adapters.requests().await;
+    let requested = adapters.requests().await;
     assert_eq!(
-        asked.len(),
+        requested.len(),
         1 + REPORTED_DAYS_MAX,
         "the day itself, and all days that the missing report may cover"
     );
     let expected = (tenant(1), "us-east-1".to_owned(), 1, Target::Home);
     assert!(
-        asked.iter().all(|request| *request == expected),
-        "{asked:?}"
+        requested.iter().all(|request| *request == expected),
+        "{requested:?}"
     );
 
     let again = sealed(1, "us-east-1", 4, &[total(3)]);
@@ -307,10 +307,10 @@ async fn an_unanswered_request_becomes_an_incident_and_the_own_region_is_request
             .run(at("09T07:00:00") + SignedDuration::from_mins(15 * quarter))
             .await;
     }
-    let asked: Vec<_> = (1..=4)
+    let requested: Vec<_> = (1..=4)
         .map(|n| (tenant(1), "eu-central-1".to_owned(), n, Target::Regional))
         .collect();
-    assert_eq!(adapters.requests().await, asked);
+    assert_eq!(adapters.requests().await, requested);
     assert_eq!(
         adapters.raised().await,
         [(tenant(1), IncidentKind::TotalsDiffer)]
@@ -357,13 +357,13 @@ async fn a_failed_subject_does_not_block_others() {
     .await
     .unwrap_err();
     assert_eq!(failure.kind(), "LedgerNotReconciled");
-    let asked: Vec<_> = adapters
+    let requested: Vec<_> = adapters
         .requests()
         .await
         .into_iter()
         .map(|(tenant, ..)| tenant)
         .collect();
-    assert_eq!(asked, [tenant(1), tenant(3)]);
+    assert_eq!(requested, [tenant(1), tenant(3)]);
 }
 
 /// A later difference is found within a day, by the one run that compares the tenant's days.
@@ -483,12 +483,12 @@ async fn the_end_of_a_stream_is_requested_once_a_day_from_every_region_that_may_
     );
 
     adapters.run(at("11T00:15:00")).await;
-    let asked = adapters.requested_ends().await;
+    let requested = adapters.requested_ends().await;
     assert_eq!(
-        asked
+        requested
             .iter()
             .map(|(tenant, ..)| *tenant)
-            .filter(|asked| *asked == tenant(1))
+            .filter(|requested| *requested == tenant(1))
             .count(),
         2
     );
@@ -515,12 +515,12 @@ async fn reports_lost_before_the_end_are_requested_even_if_none_ever_arrived() {
         .await
         .unwrap();
     adapters.run(at("09T07:15:00")).await;
-    let asked = adapters.requests().await;
-    assert_eq!(asked.len(), REPORTED_DAYS_MAX);
+    let requested = adapters.requests().await;
+    assert_eq!(requested.len(), REPORTED_DAYS_MAX);
     let expected = (tenant(1), "us-east-1".to_owned(), 1, Target::Home);
     assert!(
-        asked.iter().all(|request| *request == expected),
-        "{asked:?}"
+        requested.iter().all(|request| *request == expected),
+        "{requested:?}"
     );
     for quarter in 2..=16 {
         adapters

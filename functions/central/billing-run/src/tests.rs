@@ -150,7 +150,7 @@ impl Fixture {
 
     /// The number of requests for each tenant since the last call.
     async fn requested(&self) -> BTreeMap<TenantId, u32> {
-        let mut asked = BTreeMap::new();
+        let mut requested = BTreeMap::new();
         loop {
             let received = self
                 .queues
@@ -161,13 +161,13 @@ impl Fixture {
                 .await;
             let received = received.unwrap();
             if received.messages().is_empty() {
-                return asked;
+                return requested;
             }
             for message in received.messages() {
                 let request: InvoiceRequest =
                     serde_json::from_str(message.body().unwrap()).unwrap();
                 assert_eq!(request.period, period());
-                *asked.entry(request.tenant).or_default() += 1;
+                *requested.entry(request.tenant).or_default() += 1;
                 let handle = message.receipt_handle().unwrap();
                 self.queues
                     .delete_message()

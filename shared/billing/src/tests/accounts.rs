@@ -182,25 +182,25 @@ fn usage_regions_are_listed_as_long_as_the_tenant_can_be_billed() {
         "eu-central-1".parse().unwrap(),
     );
     let mut account = Account::new(tenant(1));
-    let learn = |account: &Account, revision, status, region, at| {
+    let apply = |account: &Account, revision, status, region, at| {
         account
             .with_change(&event(revision, status, "pro"), region, moment(at))
             .unwrap()
     };
-    account = learn(&account, 1, Pending, &was, "2026-01-05T00:00:00Z");
+    account = apply(&account, 1, Pending, &was, "2026-01-05T00:00:00Z");
     assert!(
         account.usage_regions(period("2026-01")).is_empty(),
         "the tenant is not in use"
     );
-    account = learn(&account, 2, Active, &was, "2026-02-05T00:00:00Z");
+    account = apply(&account, 2, Active, &was, "2026-02-05T00:00:00Z");
     assert_eq!(account.usage_regions(period("2026-02")), [&was].into());
-    account = learn(&account, 3, Active, &is, "2026-04-05T00:00:00Z");
+    account = apply(&account, 3, Active, &is, "2026-04-05T00:00:00Z");
     assert_eq!(
         account.usage_regions(period("2026-04")),
         [&is, &was].into(),
         "events of both regions may be on their way"
     );
-    account = learn(&account, 4, Closed, &is, "2026-06-05T00:00:00Z");
+    account = apply(&account, 4, Closed, &is, "2026-06-05T00:00:00Z");
     assert_eq!(account.usage_regions(period("2026-08")), [&is, &was].into());
     assert!(
         account.usage_regions(period("2026-09")).is_empty(),
@@ -324,11 +324,11 @@ proptest! {
     #[test]
     fn order_and_repetition_do_not_matter(order in prop::collection::vec(1_u64..70, 0..200)) {
         let row = |n: &u64| (*n, "2026-10-01T00:00:00Z", Active, "pro");
-        let learned = account(&order.iter().map(row).collect::<Vec<_>>());
+        let bounded = account(&order.iter().map(row).collect::<Vec<_>>());
         let mut sorted = order;
         sorted.sort_unstable();
-        prop_assert_eq!(&learned, &account(&sorted.iter().map(row).collect::<Vec<_>>()));
-        prop_assert!(learned.changes.len() <= Account::CHANGES_MAX);
+        prop_assert_eq!(&bounded, &account(&sorted.iter().map(row).collect::<Vec<_>>()));
+        prop_assert!(bounded.changes.len() <= Account::CHANGES_MAX);
     }
 
     #[test]
@@ -348,16 +348,16 @@ proptest! {
             plan: plan.parse().unwrap(),
         };
         let unlimited = Account { tenant: tenant(1), changes: changes.iter().enumerate().map(change).collect() };
-        let learn = |account: Account, index: usize| {
+        let apply = |account: Account, index: usize| {
             let (at, status, plan) = changes[index];
             account.with_change(&event(number(index), status, plan), &region, at).unwrap_or(account)
         };
-        let learned = order.iter().fold(Account::new(tenant(1)), |account, index| learn(account, *index));
+        let bounded = order.iter().fold(Account::new(tenant(1)), |account, index| apply(account, *index));
         for month in ["2026-07", "2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01"] {
-            prop_assert_eq!(learned.plan_for(period(month)), unlimited.plan_for(period(month)), "{}", month);
-            prop_assert_eq!(learned.billability(period(month)), unlimited.billability(period(month)), "{}", month);
+            prop_assert_eq!(bounded.plan_for(period(month)), unlimited.plan_for(period(month)), "{}", month);
+            prop_assert_eq!(bounded.billability(period(month)), unlimited.billability(period(month)), "{}", month);
         }
-        prop_assert_eq!(learned.status(), unlimited.status());
-        prop_assert!(learned.changes.len() <= Account::CHANGES_MAX);
+        prop_assert_eq!(bounded.status(), unlimited.status());
+        prop_assert!(bounded.changes.len() <= Account::CHANGES_MAX);
     }
 }

@@ -92,7 +92,7 @@ fn a_seal_holds_when_the_ledger_has_exactly_the_sealed_totals() {
 #[test]
 fn a_day_that_differs_is_requested_with_growing_pauses_and_is_an_incident_after_three() {
     let mut seal = sealed(&[]);
-    let mut asked = Vec::new();
+    let mut requested = Vec::new();
     // Checks run every quarter of an hour, like the schedule, for two days.
     for quarter in 1..=192 {
         let now = Timestamp::from_second(at("09T07:00:00").as_second() + quarter * 900).unwrap();
@@ -100,7 +100,7 @@ fn a_day_that_differs_is_requested_with_growing_pauses_and_is_an_incident_after_
             continue;
         };
         assert!(decision.is_requested);
-        asked.push((
+        requested.push((
             now.to_string(),
             decision.seal.incident().map(|incident| incident.kind),
         ));
@@ -114,7 +114,7 @@ fn a_day_that_differs_is_requested_with_growing_pauses_and_is_an_incident_after_
         ("2026-10-10T10:45:00Z", Some(IncidentKind::TotalsDiffer)),
     ];
     assert_eq!(
-        asked,
+        requested,
         expected.map(|(at, incident)| (at.to_owned(), incident))
     );
     let incident = seal.incident().unwrap();
@@ -156,13 +156,18 @@ fn another_seal_is_an_incident_until_the_first_is_published_again() {
         disputed.incident().map(|incident| incident.kind),
         Some(IncidentKind::SealDisputed)
     );
-    for (said, sequence) in [
+    for (resealed, sequence) in [
         (other_totals(), 12),
         (other_totals(), 8),
         (totals(), 9),
         (totals(), 11),
     ] {
-        let after = decide_sealed(Some(&disputed), &published(sequence, &said), &totals(), now);
+        let after = decide_sealed(
+            Some(&disputed),
+            &published(sequence, &resealed),
+            &totals(),
+            now,
+        );
         let incident = after.unwrap_or_else(|| disputed.clone()).incident();
         assert!(incident.is_some(), "number {sequence} ends no dispute");
     }
@@ -283,12 +288,12 @@ fn every_day_that_a_lost_report_may_cover_is_requested() {
 #[test]
 fn a_gap_closes_when_all_days_of_it_were_published_after_it() {
     let open = tracker(&[1, 2, 4]);
-    let asked = reconcile_tracker(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00"))
+    let requested = reconcile_tracker(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00"))
         .unwrap()
         .tracker;
     let whole = |seals: &[(&str, u64)], totalled: &[&str]| {
         let decision =
-            reconcile_tracker(&asked, &days(seals, totalled), at("09T07:45:00")).unwrap();
+            reconcile_tracker(&requested, &days(seals, totalled), at("09T07:45:00")).unwrap();
         decision.tracker.received.missing() == 0
     };
     assert!(whole(&[("04T06:30:00", 5)], &[]));
@@ -316,7 +321,7 @@ fn a_gap_closes_when_all_days_of_it_were_published_after_it() {
     let mut differs = days(&[("04T06:30:00", 5)], &[]);
     differs.seals[0].retry = Some(RetryState::new(at("09T07:00:00")));
     assert!(
-        reconcile_tracker(&asked, &differs, at("09T07:45:00"))
+        reconcile_tracker(&requested, &differs, at("09T07:45:00"))
             .unwrap()
             .tracker
             .received
@@ -324,8 +329,12 @@ fn a_gap_closes_when_all_days_of_it_were_published_after_it() {
             > 0
     );
 
-    let closed =
-        reconcile_tracker(&asked, &days(&[("04T06:30:00", 5)], &[]), at("09T07:45:00")).unwrap();
+    let closed = reconcile_tracker(
+        &requested,
+        &days(&[("04T06:30:00", 5)], &[]),
+        at("09T07:45:00"),
+    )
+    .unwrap();
     assert_eq!(
         (closed.resend_days, closed.tracker),
         (vec![], tracker(&[1, 2, 3, 4]))
@@ -405,13 +414,13 @@ fn the_latest_end_of_the_stream_sets_the_last_sealed_day() {
         end(6, Some("07T06:30:00")),
     ];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
-        let learn = |known: SequenceTracker, n: usize| {
+        let apply = |known: SequenceTracker, n: usize| {
             known
                 .mark_end(&ends[n], at("09T07:00:00"))
                 .unwrap()
                 .unwrap()
         };
-        let known = order.into_iter().fold(tracker(&[1]), learn);
+        let known = order.into_iter().fold(tracker(&[1]), apply);
         assert_eq!(known.sealed_until, Some(at("07T06:30:00")));
         let after = known.mark(3, at("09T07:00:00")).unwrap().unwrap();
         assert_eq!(
@@ -508,19 +517,19 @@ proptest! {
     /// the highest number decides.
     #[test]
     fn the_order_of_later_seals_does_not_matter(
-        (words, shuffled) in prop::collection::btree_map(10_u64..60, any::<bool>(), 0..12)
-            .prop_map(|words| words.into_iter().collect::<Vec<_>>())
-            .prop_flat_map(|words| (Just(words.clone()), Just(words).prop_shuffle())),
+        (seals_seen, shuffled) in prop::collection::btree_map(10_u64..60, any::<bool>(), 0..12)
+            .prop_map(|seals_seen| seals_seen.into_iter().collect::<Vec<_>>())
+            .prop_flat_map(|seals_seen| (Just(seals_seen.clone()), Just(seals_seen).prop_shuffle())),
     ) {
-        let learn = |words: &[(u64, bool)]| {
-            words.iter().fold(sealed(&totals()), |seal, (sequence, is_first)| {
+        let apply = |seals_seen: &[(u64, bool)]| {
+            seals_seen.iter().fold(sealed(&totals()), |seal, (sequence, is_first)| {
                 let event = published(*sequence, &if *is_first { totals() } else { other_totals() });
                 decide_sealed(Some(&seal), &event, &totals(), at("09T08:00:00")).unwrap_or(seal)
             })
         };
-        let (seal, other) = (learn(&words), learn(&shuffled));
+        let (seal, other) = (apply(&seals_seen), apply(&shuffled));
         prop_assert_eq!(&seal.digest, &sealed(&totals()).digest);
-        let is_disputed = words.last().is_some_and(|(_, is_first)| !is_first);
+        let is_disputed = seals_seen.last().is_some_and(|(_, is_first)| !is_first);
         prop_assert_eq!(seal.incident().is_some(), is_disputed);
         prop_assert_eq!(other, seal);
     }

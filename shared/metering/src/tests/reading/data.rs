@@ -26,9 +26,9 @@ fn values_and_dimensions_are_read_at_the_meters_paths() {
         model(large),
         Ok(("model=large,kind=output".to_owned(), number("12")))
     );
-    let otherwise = r#"{"model":"small","usage":{"tokens":"1.5","kind":"guessed"}}"#;
+    let with_defaults = r#"{"model":"small","usage":{"tokens":"1.5","kind":"guessed"}}"#;
     assert_eq!(
-        model(otherwise),
+        model(with_defaults),
         Ok(("model=small,kind=input".to_owned(), number("1.5")))
     );
     let refused = |data: &str| model(data).unwrap_err();
