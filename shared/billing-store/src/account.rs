@@ -1,4 +1,4 @@
-//! Tenants: what billing knows of each, and all of them.
+//! Accounts of tenants, singly and in lists.
 
 use crate::item::{
     ACCOUNT, RECEIVED_PREFIX, SHARDS, account_key, from_item, generation, listing_key,
@@ -10,17 +10,17 @@ use contract::TenantStatusChanged;
 use dynamo::{Attempts, Attributes as _, CROWD, Item, Write};
 use kernel::{Generation, RegionCode, TenantId, Timestamp};
 
-/// All that billing knows of a tenant besides its usage and invoices.
+/// The record of a tenant, without its usage and invoices.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantRecord {
-    /// The account, once a change of status has been learned.
+    /// The account, once a change of status was recorded.
     pub account: Option<Account>,
-    /// Which usage reports have arrived, per region that sent any.
+    /// The received usage reports, one tracker per region.
     pub received: Vec<SequenceTracker>,
 }
 
 impl TenantRecord {
-    /// How many usage reports are known to be missing.
+    /// The number of usage reports that are known to be missing.
     #[must_use]
     pub fn missing_reports(&self) -> u64 {
         self.received.iter().fold(0, |sum, tracker| {
@@ -30,10 +30,10 @@ impl TenantRecord {
 }
 
 impl BillingStore {
-    /// What billing knows of a tenant.
+    /// Loads the record of a tenant.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_tenant(&self, tenant: TenantId) -> Result<TenantRecord, StoreError> {
         let what = "a tenant";
         let mut record = TenantRecord::default();
@@ -52,11 +52,10 @@ impl BillingStore {
         Ok(record)
     }
 
-    /// Adds a change of status to what is known of a tenant, whatever the order in which changes
-    /// arrive.
+    /// Records a change of a tenant's status. Changes may arrive in any order.
     ///
     /// # Errors
-    /// When the table does not do it.
+    /// [`StoreError`] when the table cannot be written.
     pub async fn record_status(
         &self,
         event: &TenantStatusChanged,
@@ -72,7 +71,7 @@ impl BillingStore {
                 || Ok(Account::new(event.tenant)),
                 |item| from_item(what, item),
             )?;
-            let Some(account) = account.learn(event, region, at) else {
+            let Some(account) = account.with_change(event, region, at) else {
                 return Ok(());
             };
             match self
@@ -104,10 +103,11 @@ impl BillingStore {
         ])
     }
 
-    /// Every account, a partition and a page at a time; `each` takes what it needs of one.
+    /// Loads all accounts page by page, and returns what `each` selects, so that memory does not
+    /// hold every account.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_accounts<T>(
         &self,
         each: impl Fn(&Account) -> Option<T>,
@@ -119,10 +119,10 @@ impl BillingStore {
         Ok(taken)
     }
 
-    /// The accounts whose slot it is.
+    /// Loads the accounts of a time slot.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_accounts_of(&self, slot: TimeSlot) -> Result<Vec<Account>, StoreError> {
         self.load_listed(slot.shard(), |account| {
             slot.is_of(account.tenant).then(|| account.clone())

@@ -1,5 +1,4 @@
-//! Completeness: sealed days, which reports have arrived, and what is unreconciled because it does not
-//! hold.
+//! Completeness of the ledger: seals, received reports, and the list of unreconciled subjects.
 
 use crate::item::{
     SEAL_PREFIX, SHARDS, from_item, generation, received_key, retry_key, retry_partition, seal_key,
@@ -16,40 +15,40 @@ use jiff::SignedDuration;
 use kernel::{BillingPeriod, Generation, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Something that does not hold, in the list of all such things.
+/// An entry in the list of unreconciled subjects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreconciled {
-    /// What it is.
+    /// The subject.
     pub subject: Subject,
-    /// When it is looked at next.
+    /// The time of the next check.
     pub due_at: Timestamp,
-    /// The incident that there is of it.
+    /// The incident of the subject, if there is one.
     pub incident: Option<Incident>,
 }
 
-/// A day of a tenant that is asked for again.
+/// A request to a region to publish a tenant's day again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resend {
     /// The tenant.
     pub tenant: TenantId,
-    /// The region that is asked.
+    /// The addressed region.
     pub region: RegionCode,
-    /// The day's first moment, UTC.
+    /// The start of the day, in UTC.
     pub day: Timestamp,
     /// The request's number.
     pub number: u64,
 }
 
-/// What came of a look.
+/// The result of reconciling a subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Looked {
-    /// The days that were asked for.
-    pub asked: Vec<Resend>,
-    /// The incident that there is now.
+pub struct Reconciled {
+    /// The requests that were made.
+    pub resends: Vec<Resend>,
+    /// The incident of the subject, if there is one now.
     pub incident: Option<Incident>,
 }
 
-/// What is known of a subject, with the generation that guards it.
+/// A stored value with the version that guards it.
 struct Held<T> {
     value: Option<T>,
     generation: Generation,
@@ -64,11 +63,11 @@ struct Change {
 }
 
 impl BillingStore {
-    /// Notes that a usage report of a tenant has arrived. Called after what it says is recorded, so
-    /// that what is noted is in the ledger.
+    /// Records that a usage report of a tenant was received. Call it after the report's content is
+    /// stored, so that every received report is in the ledger.
     ///
     /// # Errors
-    /// When the table does not do it, or the report is too far ahead of those that are missing.
+    /// [`StoreError`] when the table cannot be written, or the report would open too many gaps.
     pub async fn record_received(
         &self,
         tenant: TenantId,
@@ -80,10 +79,10 @@ impl BillingStore {
             .await
     }
 
-    /// Notes the totals_event of where the reports of a tenant's usage end.
+    /// Records a report of the end of a tenant's usage stream.
     ///
     /// # Errors
-    /// When the table does not do it, or the totals_event is too far ahead of those that are missing.
+    /// [`StoreError`] when the table cannot be written, or the report would open too many gaps.
     pub async fn record_end(
         &self,
         end: &Envelope<UsageStreamEndReported>,
@@ -119,11 +118,10 @@ impl BillingStore {
         }
     }
 
-    /// Takes the totals_event that a day is sealed, whatever the order in which statements and totals
-    /// arrive.
+    /// Records a seal. Seals and totals may arrive in any order.
     ///
     /// # Errors
-    /// When the table does not do it.
+    /// [`StoreError`] when the table cannot be written.
     pub async fn record_sealed(
         &self,
         published: &Envelope<UsageSealed>,
@@ -153,12 +151,12 @@ impl BillingStore {
         }
     }
 
-    /// All that does not hold.
+    /// Loads all unreconciled subjects.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_unreconciled(&self) -> Result<Vec<Unreconciled>, StoreError> {
-        let what = "what is unreconciled";
+        let what = "unreconciled subjects";
         let mut unreconciled = Vec::new();
         for shard in SHARDS.all() {
             let take = |item| from_item(what, item).map(|found| unreconciled.push(found));
@@ -168,10 +166,10 @@ impl BillingStore {
         Ok(unreconciled)
     }
 
-    /// The seals of a tenant's period.
+    /// Loads the seals of a tenant's period.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_seals(
         &self,
         tenant: TenantId,
@@ -180,45 +178,49 @@ impl BillingStore {
         self.load_ledger("seals", tenant, period, SEAL_PREFIX).await
     }
 
-    /// Looks at a subject: compares it with the ledger, and asks for days again when it is time.
-    /// `ask` states a request in the transaction that notes it.
+    /// Reconciles a subject: compares it with the ledger, and requests days again when a retry is
+    /// due. `request` makes the outbox row of a request, which is written in the same transaction.
     ///
     /// # Errors
-    /// When the table does not do it.
-    pub async fn look(
+    /// [`StoreError`] when the table cannot be written.
+    pub async fn reconcile(
         &self,
         subject: &Subject,
         now: Timestamp,
-        ask: impl Fn(&Resend) -> Result<Write, StoreError>,
-    ) -> Result<Looked, StoreError> {
+        request: impl Fn(&Resend) -> Result<Write, StoreError>,
+    ) -> Result<Reconciled, StoreError> {
         let mut attempts = Attempts::of(CROWD);
         loop {
-            let (change, looked) = match subject {
-                Subject::Day(tenant, day) => self.look_at_day(*tenant, *day, now).await?,
+            let (change, result) = match subject {
+                Subject::Day(tenant, day) => self.reconcile_day(*tenant, *day, now).await?,
                 Subject::Reports(tenant, region) => {
-                    self.look_at_reports(*tenant, region, now).await?
+                    self.reconcile_reports(*tenant, region, now).await?
                 }
             };
             let Some(change) = change else {
-                return Ok(looked);
+                return Ok(result);
             };
-            let requests = looked.asked.iter().map(&ask).collect::<Result<_, _>>()?;
+            let requests = result
+                .resends
+                .iter()
+                .map(&request)
+                .collect::<Result<_, _>>()?;
             match self.save(change, requests).await {
-                Ok(()) => return Ok(looked),
+                Ok(()) => return Ok(result),
                 Err(error) => attempts
                     .again(error)
                     .await
-                    .map_err(StoreError::write("a look at the ledger"))?,
+                    .map_err(StoreError::write("the reconciliation of the ledger"))?,
             }
         }
     }
 
-    async fn look_at_day(
+    async fn reconcile_day(
         &self,
         tenant: TenantId,
         day: Timestamp,
         now: Timestamp,
-    ) -> Result<(Option<Change>, Looked), StoreError> {
+    ) -> Result<(Option<Change>, Reconciled), StoreError> {
         let Held {
             value: Some(before),
             generation,
@@ -227,11 +229,11 @@ impl BillingStore {
             return Ok(Default::default());
         };
         let totals = self.load_day(tenant, day).await?;
-        let Some(look) = reconcile_seal(&before, &totals, now) else {
+        let Some(decision) = reconcile_seal(&before, &totals, now) else {
             return Ok((
                 None,
-                Looked {
-                    asked: Vec::new(),
+                Reconciled {
+                    resends: Vec::new(),
                     incident: before.incident(),
                 },
             ));
@@ -242,29 +244,29 @@ impl BillingStore {
             day,
             number: retry.requests.into(),
         };
-        let asked = look
+        let resends = decision
             .seal
             .retry
-            .filter(|_| look.is_asked)
+            .filter(|_| decision.is_requested)
             .map(resend)
             .into_iter()
             .collect();
-        let change = self.seal_change(Some(&before), &look.seal, generation)?;
+        let change = self.seal_change(Some(&before), &decision.seal, generation)?;
         Ok((
             Some(change),
-            Looked {
-                asked,
-                incident: look.seal.incident(),
+            Reconciled {
+                resends,
+                incident: decision.seal.incident(),
             },
         ))
     }
 
-    async fn look_at_reports(
+    async fn reconcile_reports(
         &self,
         tenant: TenantId,
         region: &RegionCode,
         now: Timestamp,
-    ) -> Result<(Option<Change>, Looked), StoreError> {
+    ) -> Result<(Option<Change>, Reconciled), StoreError> {
         let Held {
             value: Some(before),
             generation,
@@ -273,18 +275,21 @@ impl BillingStore {
             return Ok(Default::default());
         };
         let days = self.load_days(tenant, now).await?;
-        let Some(look) = reconcile_tracker(&before, &days, now) else {
+        let Some(decision) = reconcile_tracker(&before, &days, now) else {
             return Ok((
                 None,
-                Looked {
-                    asked: Vec::new(),
+                Reconciled {
+                    resends: Vec::new(),
                     incident: before.incident(tenant, region),
                 },
             ));
         };
-        let number = look.tracker.retry.map_or(0, |retry| retry.requests.into());
-        let asked = look
-            .asked
+        let number = decision
+            .tracker
+            .retry
+            .map_or(0, |retry| retry.requests.into());
+        let resends = decision
+            .resend_days
             .iter()
             .map(|day| Resend {
                 tenant,
@@ -293,17 +298,17 @@ impl BillingStore {
                 number,
             })
             .collect();
-        let change = self.tracker_change(tenant, region, &before, &look.tracker, generation)?;
+        let change = self.tracker_change(tenant, region, &before, &decision.tracker, generation)?;
         Ok((
             Some(change),
-            Looked {
-                asked,
-                incident: look.tracker.incident(tenant, region),
+            Reconciled {
+                resends,
+                incident: decision.tracker.incident(tenant, region),
             },
         ))
     }
 
-    /// The days that a report of late may have spoken of.
+    /// The days that a recent report may cover.
     async fn load_days(&self, tenant: TenantId, now: Timestamp) -> Result<KnownDays, StoreError> {
         let reported_days = i64::try_from(REPORTED_DAYS_MAX).unwrap_or(i64::MAX);
         let from = now
@@ -362,7 +367,7 @@ impl BillingStore {
         let what = "received reports";
         let item = to_item(what, received_key(tenant, region), after)?;
         let subject = Subject::Reports(tenant, region.clone());
-        let place = self.place_write(
+        let listing = self.listing_write(
             subject,
             before.retry,
             after.retry,
@@ -371,7 +376,7 @@ impl BillingStore {
         Ok(Change {
             item,
             generation,
-            place,
+            listing,
         })
     }
 
@@ -384,7 +389,7 @@ impl BillingStore {
         let what = "a seal";
         let item = to_item(what, seal_key(after.tenant, after.day), after)?;
         let subject = Subject::Day(after.tenant, after.day);
-        let place = self.place_write(
+        let listing = self.listing_write(
             subject,
             before.and_then(|seal| seal.retry),
             after.retry,
@@ -393,20 +398,20 @@ impl BillingStore {
         Ok(Change {
             item,
             generation,
-            place,
+            listing,
         })
     }
 
-    /// The subject's place in the list of what does not hold, or its removal; nothing when it had
-    /// none and gets none.
-    fn place_write(
+    /// Writes or removes the subject's entry in the list of unreconciled subjects, or does nothing
+    /// when it had none and gets none.
+    fn listing_write(
         &self,
         subject: Subject,
         before: Option<RetryState>,
         after: Option<RetryState>,
         incident: Option<Incident>,
     ) -> Result<Option<Write>, StoreError> {
-        let what = "what is unreconciled";
+        let what = "unreconciled subjects";
         let key = retry_key(&subject);
         Ok(match (before, after) {
             (_, Some(retry)) => {
@@ -422,13 +427,12 @@ impl BillingStore {
         })
     }
 
-    /// Writes a change with the subject's place among what is unreconciled, and the requests that
-    /// follow.
+    /// Writes a change, the subject's entry in the list, and the requests that follow.
     async fn save(&self, change: Change, requests: Vec<Write>) -> Result<(), Error> {
         let Change {
             item,
             generation,
-            place,
+            listing,
         } = change;
         let first = self.guarded_put(item, generation);
         let beside: Vec<Write> = place.into_iter().chain(requests).collect();

@@ -1,40 +1,40 @@
-//! Why the billing table did not do what it was asked.
+//! Errors of the billing table.
 
 use billing::TooManyGaps;
 use std::error::Error;
 
-/// Why the billing table did not do what it was asked.
+/// Errors of the billing table.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Items could not be read.
     #[error("the billing table could not be read: {what}")]
     Read {
-        /// What was to be read.
+        /// The kind of item.
         what: &'static str,
-        /// The service's answer.
+        /// The error of the service.
         #[source]
         source: dynamo::Error,
     },
     /// Items could not be written.
     #[error("the billing table could not be written: {what}")]
     Write {
-        /// What was to be written.
+        /// The kind of item.
         what: &'static str,
-        /// The service's answer.
+        /// The error of the service.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
     /// An item does not have the form that this release writes.
     #[error("an item of the billing table is malformed: {what}")]
     Malformed {
-        /// What the item should be.
+        /// The expected kind of item.
         what: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A usage report is too far ahead of those that are missing.
-    #[error("a usage report must come again")]
+    /// A usage report would open too many gaps. It must be delivered again.
+    #[error("a usage report must be delivered again")]
     Gaps(#[source] TooManyGaps),
 }
 

@@ -1,4 +1,4 @@
-//! Invoices, one by one and in lists.
+//! Reading invoices, singly and in lists.
 
 use crate::item::{
     DOCUMENT, INVOICE_PREFIX, from_item, invoice_id_key, invoice_key, period_partition, summary_key,
@@ -9,20 +9,20 @@ use contract::UsageWindow;
 use dynamo::{Attributes as _, Item, text};
 use kernel::{BillingPeriod, InvoiceId, TenantId};
 
-/// A part of a period's invoices.
+/// A page of a period's invoices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoicePage {
-    /// The invoices, in order of their numbers.
+    /// The invoices, in the order of their numbers.
     pub invoices: Vec<InvoiceSummary>,
-    /// After which number the next page begins, unless this is the last.
+    /// The last number of the page, or nothing on the last page.
     pub next: Option<InvoiceNumber>,
 }
 
 impl BillingStore {
-    /// A tenant's invoice for a period.
+    /// Loads a tenant's invoice for a period.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_invoice(
         &self,
         tenant: TenantId,
@@ -32,11 +32,11 @@ impl BillingStore {
         found.as_ref().map(invoice_of).transpose()
     }
 
-    /// The tenant's invoices for the [`LOOK_BACK_PERIODS`] before a period, each with the windows
-    /// of its own period as they are now.
+    /// Loads the tenant's invoices for the [`LOOK_BACK_PERIODS`] before a period, each with the
+    /// current windows of its own period.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_prior_invoices(
         &self,
         tenant: TenantId,
@@ -53,10 +53,10 @@ impl BillingStore {
         Ok(earlier)
     }
 
-    /// The invoice of an id.
+    /// Loads the invoice with an id.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_invoice_by_id(&self, id: InvoiceId) -> Result<Option<Invoice>, StoreError> {
         let what = "an invoice's id";
         let Some(item) = self.get(what, invoice_id_key(id)).await? else {
@@ -66,10 +66,10 @@ impl BillingStore {
         self.load_invoice(tenant, period).await
     }
 
-    /// A page of a period's invoices, after a number.
+    /// Loads a page of a period's invoices after a number.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_invoices(
         &self,
         period: BillingPeriod,
@@ -102,7 +102,7 @@ impl BillingStore {
     }
 }
 
-/// The invoice that an item holds.
+/// Decodes the invoice of an item.
 pub(crate) fn invoice_of(item: &Item) -> Result<Invoice, StoreError> {
     let what = "an invoice";
     let document = item.text(DOCUMENT);
@@ -112,7 +112,7 @@ pub(crate) fn invoice_of(item: &Item) -> Result<Invoice, StoreError> {
     serde_json::from_str(document).map_err(StoreError::malformed(what))
 }
 
-/// The invoice as an item.
+/// Encodes an invoice as an item.
 pub(crate) fn invoice_item(invoice: &Invoice) -> Result<Item, StoreError> {
     let document = serde_json::to_string(invoice).map_err(StoreError::malformed("an invoice"))?;
     let mut item = invoice_key(invoice.draft.tenant, invoice.draft.period);
@@ -120,7 +120,7 @@ pub(crate) fn invoice_item(invoice: &Invoice) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-/// An item without its key, for a type that knows no other attributes.
+/// Removes the key attributes, for a type that refuses unknown ones.
 fn strip(mut item: Item) -> Item {
     item.remove("pk");
     item.remove("sk");

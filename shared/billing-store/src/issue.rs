@@ -1,4 +1,4 @@
-//! Issuing: invoice, number, list, progress and totals_event in one transaction.
+//! Issuing invoices: invoice, number, list entry, run and totals event in one transaction.
 
 use crate::invoice::invoice_item;
 use crate::item::{
@@ -11,13 +11,13 @@ use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, RunCompletion};
 use dynamo::{Item, Write, has_key, number};
 use kernel::{Generation, LegalEntity};
 
-/// The attribute that guards a counter.
+/// The attribute that holds and guards a counter.
 const LAST: &str = "last";
 
-/// What must be known to issue an invoice, read at one time.
+/// The stored state that an invoice is issued on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssueContext {
-    /// Whether the tenant has an invoice for the period.
+    /// Whether the tenant already has an invoice for the period.
     pub is_issued: bool,
     /// The period's run.
     pub run: Option<HeldRun>,
@@ -26,12 +26,12 @@ pub struct IssueContext {
     last_totals_number: u64,
 }
 
-/// Whether a transaction took place.
+/// The result of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It did.
+    /// The transaction was committed.
     Done,
-    /// Somebody else changed something that it depended on: read again.
+    /// Another writer changed an item that it depends on. Load the context again.
     Contended,
 }
 
@@ -45,7 +45,7 @@ impl IssueContext {
         }
     }
 
-    /// The number of the region's next totals_event.
+    /// The sequence number of the region's next totals event.
     #[must_use]
     pub const fn next_totals_number(&self) -> u64 {
         self.last_totals_number + 1
@@ -53,7 +53,8 @@ impl IssueContext {
 }
 
 impl BillingStore {
-    /// Reads what must be known to issue an invoice.
+    /// Loads the context of a request. The items are not read in one transaction; the conditions of
+    /// the write detect any change.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -75,21 +76,21 @@ impl BillingStore {
             .send()
             .await
             .map_err(StoreError::read(what))?;
-        let [invoice, run, number, statements] =
+        let [invoice, run, number, totals] =
             keys.map(|key| items.iter().find(|item| has_key(item, &key)));
         Ok(IssueContext {
             is_issued: invoice.is_some(),
             run: run.cloned().map(held_run).transpose()?,
             legal_entity: legal_entity.clone(),
             last_number: counter(what, number, LAST)?,
-            last_totals_number: counter(what, statements, LAST)?,
+            last_totals_number: counter(what, totals, LAST)?,
         })
     }
 
-    /// Issues an invoice. `totals_event` states what the issue decided, in the same transaction.
+    /// Writes an issued invoice and, in the same transaction, the outbox row of the totals event.
     ///
     /// # Errors
-    /// When the table does not do it.
+    /// [`StoreError`] when the transaction fails for another reason than contention.
     pub async fn record_issue(
         &self,
         context: &IssueContext,
@@ -102,10 +103,10 @@ impl BillingStore {
         self.transact("an invoice", writes).await
     }
 
-    /// Settles a run that is complete without a further invoice.
+    /// Completes a run without a further invoice.
     ///
     /// # Errors
-    /// When the table does not do it.
+    /// [`StoreError`] when the transaction fails for another reason than contention.
     pub async fn record_completion(
         &self,
         context: &IssueContext,
@@ -113,10 +114,10 @@ impl BillingStore {
         totals_event: Option<Write>,
     ) -> Result<Recorded, StoreError> {
         let writes = self.progress_writes(context, &completion.run, totals_event)?;
-        self.transact("a run's end", writes).await
+        self.transact("the completion of a run", writes).await
     }
 
-    /// The invoice, once; the way to it by its id; and its line in the period's list.
+    /// The writes of the invoice, its index by id, and its entry in the period's list.
     fn invoice_writes(&self, invoice: &Invoice) -> Result<Vec<Write>, StoreError> {
         let what = "an invoice";
         let (tenant, period) = (invoice.draft.tenant, invoice.draft.period);
@@ -151,7 +152,8 @@ impl BillingStore {
         Ok(writes)
     }
 
-    /// Moves a counter one on from what was read.
+    /// Increments a counter on condition of the value that was read. Of two concurrent invoices
+    /// with the same number, one is committed and the other starts over.
     fn counter_put(&self, key: Item, last: u64) -> Write {
         let mut item = key;
         item.insert(LAST.to_owned(), number(last + 1));

@@ -1,4 +1,4 @@
-//! Keys and items.
+//! The keys of items, and their conversion.
 
 use crate::StoreError;
 use billing::Subject;
@@ -10,7 +10,8 @@ use kernel::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
-/// The partitions that what there is of every tenant is spread over.
+/// The partitions that lists over all tenants are spread over. One partition takes 1,000 writes a
+/// second.
 pub(crate) const SHARDS: Shards = Shards::new(16);
 pub(crate) const RECEIVED_PREFIX: &str = "RECEIVED#";
 pub(crate) const WINDOW_PREFIX: &str = "WINDOW#";
@@ -70,7 +71,7 @@ pub(crate) fn window_key(tenant: TenantId, window: &UsageWindow) -> Item {
     )
 }
 
-/// What the totals of one window begin with.
+/// The prefix of the sort keys of one window's totals.
 pub(crate) fn windows_prefix(size: WindowSize, start: Timestamp) -> String {
     format!("{WINDOW_PREFIX}{size}#{start}#")
 }
@@ -109,7 +110,7 @@ pub(crate) fn run_key(period: BillingPeriod) -> Item {
     key(period_partition(period), "RUN")
 }
 
-/// Twelve digits keep the order of numbers.
+/// Numbers are padded to twelve digits, so that the order of keys is that of numbers.
 pub(crate) fn summary_key(period: BillingPeriod, legal_entity: &LegalEntity, number: u64) -> Item {
     key(
         period_partition(period),
@@ -125,7 +126,7 @@ pub(crate) fn totals_number_key() -> Item {
     key("STATEMENTS", "SEQUENCE")
 }
 
-/// A value as an item under a key.
+/// Encodes a value as an item with a key.
 pub(crate) fn to_item<T: Serialize>(
     what: &'static str,
     key: Item,
@@ -134,7 +135,7 @@ pub(crate) fn to_item<T: Serialize>(
     dynamo::to_item(key, value).map_err(StoreError::malformed(what))
 }
 
-/// The value that an item holds.
+/// Decodes the value of an item.
 pub(crate) fn from_item<T: DeserializeOwned>(
     what: &'static str,
     item: Item,
@@ -142,7 +143,7 @@ pub(crate) fn from_item<T: DeserializeOwned>(
     dynamo::from_item(item).map_err(StoreError::malformed(what))
 }
 
-/// A counter of an item; zero where there is no item yet.
+/// Reads a counter of an item. It is zero if there is no item yet.
 pub(crate) fn counter(
     what: &'static str,
     item: Option<&Item>,

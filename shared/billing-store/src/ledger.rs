@@ -1,4 +1,4 @@
-//! The ledger: totals of usage.
+//! The ledger: the totals of usage.
 
 use crate::item::{
     WINDOW_PREFIX, from_item, ledger_partition, to_item, window_key, windows_prefix,
@@ -10,15 +10,16 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kernel::{BillingPeriod, TenantId, Timestamp, WindowSize};
 use serde::de::DeserializeOwned;
 
-/// How many windows of a report are written at once.
+/// The number of windows of a report that are written at once.
 const CONCURRENCY: usize = 16;
 
 impl BillingStore {
-    /// Keeps each window's highest revision, whatever the order in which reports arrive.
+    /// Stores the windows of a report. The highest revision of each window wins, whatever the order
+    /// of reports.
     ///
     /// # Errors
-    /// When the table cannot be written; windows that were written stay, and come to the same
-    /// again.
+    /// [`StoreError`] when the table cannot be written. Some windows may be stored; writing the
+    /// report again is safe.
     pub async fn record_windows(&self, usage: &UsageWindowUpdated) -> Result<(), StoreError> {
         let write = |window| self.record_window(usage.tenant, window);
         stream::iter(&usage.windows)
@@ -40,16 +41,16 @@ impl BillingStore {
             .put(item)
             .when("attribute_not_exists(pk) OR revision < :revision");
         let put = put.value(":revision", number(window.revision));
-        // A window that is not written is there in a higher revision.
+        // A refused write means that the same or a higher revision is stored.
         Error::is_written(self.table.send(put).await)
             .map(|_| ())
             .map_err(StoreError::write(what))
     }
 
-    /// The windows of a tenant's period.
+    /// Loads the windows of a tenant's period.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_windows(
         &self,
         tenant: TenantId,
@@ -59,10 +60,10 @@ impl BillingStore {
             .await
     }
 
-    /// The totals that are sealed together with a day, see [`SealDigest::covers`].
+    /// Loads the totals that are sealed with a day, see [`SealDigest::covers`].
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_day(
         &self,
         tenant: TenantId,
@@ -74,6 +75,7 @@ impl BillingStore {
             .load_ledger(what, tenant, period, &windows_prefix(WindowSize::Day, day))
             .await?;
         let next = WindowSize::Day.end(day);
+        // The totals of the period itself are sealed with its last day.
         if BillingPeriod::of_day(next) != period {
             totals.extend(
                 self.load_ledger(
@@ -89,7 +91,7 @@ impl BillingStore {
         Ok(totals)
     }
 
-    /// What the ledger has of a tenant's period under a prefix.
+    /// Loads the items of a tenant's period under a prefix.
     pub(crate) async fn load_ledger<T: DeserializeOwned>(
         &self,
         what: &'static str,

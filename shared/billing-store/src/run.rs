@@ -1,4 +1,4 @@
-//! Billing runs, and what items have in common.
+//! Billing runs, and the reads and writes that all items share.
 
 use crate::item::{INVOICE_PREFIX, from_item, generation, period_partition, run_key, to_item};
 use crate::{BillingStore, StoreError};
@@ -6,7 +6,7 @@ use billing::{InvoiceSummary, Run};
 use dynamo::{Error, GENERATION, Item, Write, number};
 use kernel::{BillingPeriod, Generation, TenantId};
 
-/// A run as it was read, with the generation that guards it.
+/// A loaded run, with the version that guards it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRun {
     /// The run.
@@ -15,10 +15,10 @@ pub struct HeldRun {
 }
 
 impl BillingStore {
-    /// The run of a period.
+    /// Loads the run of a period.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_run(&self, period: BillingPeriod) -> Result<Option<HeldRun>, StoreError> {
         self.get("a run", run_key(period))
             .await?
@@ -26,10 +26,10 @@ impl BillingStore {
             .transpose()
     }
 
-    /// Records a run that starts or changes. False when somebody else was faster.
+    /// Writes a new or changed run. Returns false when another writer was faster.
     ///
     /// # Errors
-    /// When the table cannot be written.
+    /// [`StoreError`] when the table cannot be written.
     pub async fn record_run(
         &self,
         before: Option<&HeldRun>,
@@ -41,10 +41,10 @@ impl BillingStore {
             .await
     }
 
-    /// The tenants that have an invoice for a period.
+    /// Loads the tenants that have an invoice for a period.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`StoreError`] when the table cannot be read.
     pub async fn load_invoiced(&self, period: BillingPeriod) -> Result<Vec<TenantId>, StoreError> {
         let what = "a period's invoices";
         let mut tenants = Vec::new();
@@ -56,8 +56,8 @@ impl BillingStore {
         Ok(tenants)
     }
 
-    /// Takes each item of a partition whose sort key begins with a prefix, page by page, in the
-    /// order of these keys.
+    /// Calls `take` for each item of a partition whose sort key begins with a prefix, page by page
+    /// and in the order of the keys.
     pub(crate) async fn each_item(
         &self,
         what: &'static str,

@@ -1,6 +1,6 @@
 mod completeness;
 mod issuing;
-mod learning;
+mod recording;
 mod slots;
 
 use crate::*;
@@ -74,7 +74,8 @@ fn window(meter: &str, day: u8, value: &str, revision: u64) -> UsageWindow {
     }
 }
 
-/// Issues a tenant's invoice as the function does; the number that it got, unless it had one.
+/// Issues a tenant's invoice as the function does. Returns its number, or nothing if the tenant had
+/// one already.
 async fn issue(store: &BillingStore, n: u8, period: BillingPeriod) -> Option<u64> {
     let request = InvoiceRequest {
         tenant: tenant(n),

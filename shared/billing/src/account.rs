@@ -1,4 +1,4 @@
-//! A tenant as billing knows it: when it was in use, and on which plan.
+//! The account of a tenant: when it was in use, and on which plan.
 
 use crate::LOOK_BACK_PERIODS;
 use contract::TenantStatusChanged;
@@ -6,41 +6,41 @@ use kernel::{BillingPeriod, PlanCode, RegionCode, TenantId, TenantStatus, Timest
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// What billing knows of a tenant: the changes of status that decide what it is billed for.
+/// The account of a tenant: the changes of status that decide what the tenant is billed for.
 ///
-/// Changes are learned in any order and any number of times; the account says the same. Where there
-/// are more than are kept, those are dropped that decide nothing, however new they are, before the
-/// oldest.
+/// Changes may arrive in any order and any number of times, and lead to the same account. When
+/// there are more than [`Account::CHANGES_MAX`], changes that decide nothing are dropped before the
+/// oldest, however new they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The tenant.
     pub tenant: TenantId,
-    /// The changes by rising revision, at most [`Account::CHANGES_MAX`].
+    /// The changes in the order of their revisions, at most [`Account::CHANGES_MAX`].
     pub changes: Vec<Change>,
 }
 
 /// One change of a tenant's status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The tenant's version that it made.
+    /// The revision of the tenant that the change led to.
     pub revision: u64,
-    /// When it happened.
+    /// The time of the change.
     pub at: Timestamp,
-    /// The tenant's region from then on.
+    /// The tenant's region after the change.
     pub region: RegionCode,
-    /// Its status from then on.
+    /// The tenant's status after the change.
     pub status: TenantStatus,
-    /// Its plan from then on.
+    /// The tenant's plan after the change.
     pub plan: PlanCode,
 }
 
-/// What a tenant can be billed for in a period, and by which plan.
+/// The billability of a tenant in a period, with the plan that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Billability<'a> {
-    /// It was in use: the fee, usage, and what arrived late for earlier periods.
+    /// The tenant was in use. It is billed the fee, its usage, and late usage of earlier periods.
     InUse(&'a PlanCode),
-    /// It was in use in one of the [`LOOK_BACK_PERIODS`] before, and not any more: only what
-    /// arrived late for them. The plan is the last that it had.
+    /// The tenant was not in use in the period, but in one of the [`LOOK_BACK_PERIODS`] before. It
+    /// is billed only late usage of those. The plan is its last one.
     Left(&'a PlanCode),
 }
 
@@ -55,11 +55,11 @@ impl<'a> Billability<'a> {
 }
 
 impl Account {
-    /// How many changes are kept. Three of a period decide what it is billed for, so they reach
-    /// back sixteen periods or more, however often the tenant changes.
+    /// The most changes that are stored. At most three changes of a period decide what it is billed
+    /// for, so 48 changes reach back at least sixteen periods, however often the status changes.
     pub const CHANGES_MAX: usize = 48;
 
-    /// An account of which nothing is known yet.
+    /// Makes an account without changes.
     #[must_use]
     pub const fn new(tenant: TenantId) -> Self {
         Self {
@@ -68,10 +68,10 @@ impl Account {
         }
     }
 
-    /// The account with one more change, or nothing when that change is known, tells nothing that
-    /// others do not, or is too old to matter.
+    /// Adds a change. Returns nothing when the change is known, decides nothing, or is too old to
+    /// matter.
     #[must_use]
-    pub fn learn(
+    pub fn with_change(
         &self,
         event: &TenantStatusChanged,
         region: &RegionCode,
@@ -111,8 +111,8 @@ impl Account {
         self.changes.last().map(|change| change.status)
     }
 
-    /// What the tenant can be billed for in a period; nothing when it was not in use in it, nor
-    /// shortly before.
+    /// The billability in a period, or nothing when the tenant was in use neither in it nor in one
+    /// of the [`LOOK_BACK_PERIODS`] before.
     #[must_use]
     pub fn billability(&self, period: BillingPeriod) -> Option<Billability<'_>> {
         if let Some(plan) = self.plan_for(period) {
@@ -126,8 +126,8 @@ impl Account {
             .map(Billability::Left)
     }
 
-    /// The regions that may state usage of the tenant which a period is billed for: those that it
-    /// was in, as long as it can be billed for anything.
+    /// The regions that may still publish usage of the tenant that a period is billed for: all that
+    /// the tenant was in, as long as it can be billed.
     #[must_use]
     pub fn usage_regions(&self, period: BillingPeriod) -> BTreeSet<&RegionCode> {
         let changes = self.billability(period).map(|_| &self.changes);
@@ -138,11 +138,10 @@ impl Account {
             .collect()
     }
 
-    /// The plan that the tenant is billed by for a period: the one it ended the period with.
-    /// Nothing when the tenant was not in use at any moment of the period.
+    /// The plan that a period is billed by: the one at the end of the period. Nothing when the
+    /// tenant was not in use at any moment of the period.
     ///
-    /// What happened after the period's end does not matter, so that a run means the same whenever
-    /// it is repeated.
+    /// Changes after the end of the period are ignored, so that a repeated run has the same result.
     #[must_use]
     pub fn plan_for(&self, period: BillingPeriod) -> Option<&PlanCode> {
         let by_end = || {
@@ -163,11 +162,11 @@ impl Account {
     }
 }
 
-/// The place of the oldest change that [`Account::plan_for`] does not depend on, whatever the
-/// period; of the oldest of all when it depends on each.
+/// The index of the oldest change that [`Account::plan_for`] depends on in no period, or of the
+/// oldest change when it depends on all.
 ///
-/// It depends on the last change at a period's first moment, and of those later in the period on
-/// the last, and on the last that leaves the tenant in use.
+/// For a period, it depends on the last change at the period's first moment, on the last change
+/// after that, and on the last change that leaves the tenant in use.
 fn least_deciding(changes: &[Change]) -> usize {
     let mut seen = BTreeSet::new();
     let mut place = 0;
@@ -184,7 +183,7 @@ fn least_deciding(changes: &[Change]) -> usize {
     place
 }
 
-/// Whether a tenant of this status pays: from activation to closing, suspended or not.
+/// Whether a tenant of this status pays: from activation to closing, even while suspended.
 const fn is_in_use(status: TenantStatus) -> bool {
     match status {
         TenantStatus::Active

@@ -1,4 +1,4 @@
-//! Invoices: a fixed fee, usage, and what earlier invoices could not know.
+//! Invoices: a fixed fee, usage, and adjustments of earlier invoices.
 
 use crate::{
     Billability, MeterUsage, PeriodUsage, RatingRefusal, Step, UnroundedAmount, rate_units,
@@ -14,36 +14,37 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// How many periods back an invoice looks for usage that arrived late.
+/// The number of earlier periods that an invoice adjusts for late usage. An event is accepted for
+/// 35 days after its time, so it can arrive after the billing run of its period.
 pub const LOOK_BACK_PERIODS: usize = 2;
 
-/// A tenant's invoice for a period. Immutable but for its state.
+/// A tenant's invoice for a period. Everything but its state is immutable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Invoice {
-    /// Its identity, which follows from tenant and period.
+    /// The id, derived from tenant and period.
     pub id: InvoiceId,
-    /// Its number, in the books of whoever issues it.
+    /// The number within the legal entity.
     #[serde(flatten)]
     pub number: InvoiceNumber,
-    /// Where it is in its life.
+    /// The state.
     pub state: InvoiceState,
-    /// When it was issued, by the clock of the billing run.
+    /// The time of issue, by the clock of the billing run.
     pub issued_at: Timestamp,
-    /// What it bills.
+    /// The billed content.
     #[serde(flatten)]
     pub draft: Draft,
 }
 
-/// An invoice's number: gapless per legal entity, from 1.
+/// An invoice number: gapless per legal entity, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct InvoiceNumber {
-    /// Who issues the invoice.
+    /// The issuer.
     pub legal_entity: LegalEntity,
     /// The number.
     pub number: u64,
 }
 
-/// Where an invoice is in its life.
+/// The state of an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -52,14 +53,14 @@ pub enum InvoiceState {
     Issued,
 }
 
-/// What an invoice bills, before it has a number.
+/// The content of an invoice before it has a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Draft {
     /// The tenant.
     pub tenant: TenantId,
     /// The period.
     pub period: BillingPeriod,
-    /// The plan of the period.
+    /// The plan that applies to the period.
     pub plan: PlanCode,
     /// The version of the catalogue that the plan is from.
     pub catalogue_version: u64,
@@ -67,30 +68,30 @@ pub struct Draft {
     pub lines: Vec<Line>,
     /// The sum of the lines.
     pub total: Money,
-    /// How many usage events this invoice is the first to bill.
+    /// The number of usage events that this invoice is the first to bill.
     pub events: u64,
-    /// How many usage reports of the tenant were known to be on their way when this was billed.
-    /// What they bring is adjusted on a later invoice.
+    /// The number of the tenant's usage reports that were known to be missing at the time. Their
+    /// usage is adjusted on a later invoice.
     pub missing_reports: u64,
 }
 
 /// One line of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
-    /// What the line is for.
+    /// The billed item.
     #[serde(flatten)]
     pub item: Item,
-    /// What it costs. Rounded; nothing after it is.
+    /// The rounded amount. Sums of it are not rounded again.
     pub amount: Money,
 }
 
-/// What a line is for.
+/// The item of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Item {
-    /// The plan's fee of a period, in full whatever part of the period the tenant was in use.
+    /// The plan's fee for a period, in full even if the tenant was in use for a part of it.
     FixedFee {
-        /// What the plan is called.
+        /// The name of the plan.
         name: String,
     },
     /// The usage of a meter.
@@ -98,11 +99,11 @@ pub enum Item {
         /// The meter and its price.
         #[serde(flatten)]
         metered: PriceSnapshot,
-        /// What was used.
+        /// The quantity and its amount.
         #[serde(flatten)]
         reading: ChargeLine,
     },
-    /// What usage of an earlier period costs beyond what was billed for it.
+    /// The difference between the usage of an earlier period and its invoice.
     Adjustment(Adjustment),
 }
 
@@ -111,64 +112,64 @@ pub enum Item {
 pub struct Adjustment {
     /// The earlier period.
     pub adjusted_period: BillingPeriod,
-    /// The meter, and the price that it had in that period.
+    /// The meter and its price in that period.
     #[serde(flatten)]
     pub metered: PriceSnapshot,
-    /// What has been billed so far.
+    /// The amount billed so far.
     pub billed: ChargeLine,
-    /// What should have been.
+    /// The amount with late usage included.
     pub now: ChargeLine,
 }
 
-/// A meter as an invoice shows it.
+/// A meter with its price at the time of billing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PriceSnapshot {
     /// The meter.
     pub meter: MeterCode,
-    /// What one unit is called.
+    /// The name of a unit.
     pub unit: String,
-    /// How units become an amount; absent where the plan includes the meter without a price.
+    /// The charge model; absent if the plan has no price for the meter.
     pub charge: Option<ChargeModel>,
 }
 
-/// A quantity with its price.
+/// A quantity with its rated amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChargeLine {
-    /// How much was used.
+    /// The usage.
     pub quantity: UnroundedAmount,
-    /// In how many usage events.
+    /// The number of usage events.
     pub events: u64,
-    /// What the quantity went through.
+    /// The steps of rating.
     pub steps: Vec<Step>,
-    /// The sum of the steps.
+    /// The sum of the steps, not rounded.
     pub exact: UnroundedAmount,
-    /// The sum, rounded.
+    /// The rounded sum.
     pub charged: Money,
 }
 
-/// What a list of invoices shows of one.
+/// The entry of an invoice in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InvoiceSummary {
-    /// Its identity.
+    /// The id.
     pub id: InvoiceId,
-    /// Its number.
+    /// The number.
     #[serde(flatten)]
     pub number: InvoiceNumber,
     /// The tenant.
     pub tenant: TenantId,
     /// The period.
     pub period: BillingPeriod,
-    /// Where it is in its life.
+    /// The state.
     pub state: InvoiceState,
-    /// When it was issued.
+    /// The time of issue.
     pub issued_at: Timestamp,
-    /// What is to be paid.
+    /// The amount to pay.
     pub total: Money,
-    /// How many usage events it bills.
+    /// The number of usage events that it bills.
     pub events: u64,
 }
 
-/// All that an invoice is decided from.
+/// The input of [`plan_invoice`].
 #[derive(Debug, Clone, Copy)]
 pub struct Billing<'a> {
     /// The prices.
@@ -177,26 +178,26 @@ pub struct Billing<'a> {
     pub tenant: TenantId,
     /// The period.
     pub period: BillingPeriod,
-    /// What the tenant can be billed for in the period, and its plan.
+    /// The tenant's billability in the period, and its plan.
     pub billability: Billability<'a>,
-    /// The period's usage. Only of a tenant that was in use.
+    /// The period's usage. It is billed only if the tenant was in use.
     pub usage: &'a PeriodUsage,
-    /// The invoices of the [`LOOK_BACK_PERIODS`] before, where there are any.
+    /// The invoices of the [`LOOK_BACK_PERIODS`] before, if there are any.
     pub earlier: &'a [PriorInvoice],
-    /// How many usage reports are known to be missing.
+    /// The number of usage reports that are known to be missing.
     pub missing_reports: u64,
 }
 
-/// An earlier invoice, and the usage of its period as it is known now.
+/// An earlier invoice, and the current usage of its period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriorInvoice {
-    /// What was billed.
+    /// The invoice.
     pub invoice: Invoice,
-    /// The usage of that period, late arrivals included.
+    /// The usage of its period, including late usage.
     pub usage: PeriodUsage,
 }
 
-/// Why there can be no invoice yet.
+/// The reasons why an invoice cannot be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvoiceRefusal {
     /// The tenant's plan is not in the catalogue.
@@ -211,18 +212,19 @@ pub enum InvoiceRefusal {
         /// The meter.
         meter: MeterCode,
     },
-    /// A charge contradicts itself.
+    /// A charge cannot be rated.
     #[error("the charge of meter {meter} cannot be rated")]
     Charge {
         /// The meter.
         meter: MeterCode,
-        /// How.
+        /// The fault of the charge.
         source: RatingRefusal,
     },
-    /// An adjustment is in the currency of a plan that the tenant has left.
+    /// An adjustment would be in another currency than the invoice: the tenant has left the plan of
+    /// that period.
     #[error("period {period} was billed in {currency}, which this invoice cannot adjust")]
     OtherCurrency {
-        /// The period to be adjusted.
+        /// The period to adjust.
         period: BillingPeriod,
         /// Its currency.
         currency: Currency,
@@ -230,10 +232,10 @@ pub enum InvoiceRefusal {
 }
 
 impl PriorInvoice {
-    /// An earlier invoice, and the windows of its period.
+    /// Combines an earlier invoice with the windows of its period.
     ///
     /// # Errors
-    /// When a window's meter is not in the catalogue.
+    /// [`InvoiceRefusal::UnknownMeter`] when a window's meter is not in the catalogue.
     pub fn of(
         catalogue: &Catalogue,
         invoice: Invoice,
@@ -247,7 +249,7 @@ impl PriorInvoice {
 }
 
 impl Draft {
-    /// The invoice's identity.
+    /// The invoice's id.
     #[must_use]
     pub fn id(&self) -> InvoiceId {
         InvoiceId::of(self.tenant, self.period)
@@ -255,7 +257,7 @@ impl Draft {
 }
 
 impl Invoice {
-    /// What a list shows.
+    /// The entry of the invoice in a list.
     #[must_use]
     pub fn summary(&self) -> InvoiceSummary {
         InvoiceSummary {
@@ -271,12 +273,12 @@ impl Invoice {
     }
 }
 
-/// Plans a tenant's invoice: the fixed fee, a line per meter that the plan prices or that was used,
-/// and a line per meter of an earlier period whose usage is no longer what was billed. A tenant
-/// that is not in use any more gets the lines of earlier periods only, which may be none.
+/// Plans a tenant's invoice: the fixed fee, a line for each meter that the plan prices or that was
+/// used, and a line for each meter of an earlier period whose usage differs from its invoice. A
+/// tenant that is not in use any more gets only lines of earlier periods, possibly none.
 ///
 /// # Errors
-/// When the catalogue does not allow it, see [`InvoiceRefusal`].
+/// [`InvoiceRefusal`] when the catalogue does not cover the plan or its usage.
 pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
     let Billing {
         catalogue,
@@ -312,7 +314,8 @@ pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
 }
 
 impl Line {
-    /// How many usage events this line is the first to bill; none when it takes events back.
+    /// The number of usage events that this line is the first to bill. It is zero if the line takes
+    /// events back.
     fn events(&self) -> u64 {
         match &self.item {
             Item::FixedFee { .. } => 0,
@@ -335,8 +338,8 @@ fn fixed_fee(plan: &Plan) -> Line {
     }
 }
 
-/// Priced meters in the plan's order, used or not; then what was used although the plan has no
-/// price for it, so that no usage event is left out of the bill.
+/// The lines of priced meters in the plan's order, used or not, and then of used meters without a
+/// price, so that every usage event is on the invoice.
 fn usage_lines(
     catalogue: &Catalogue,
     plan: &Plan,
@@ -363,19 +366,19 @@ fn usage_lines(
     priced.chain(included).map(line).collect()
 }
 
-/// Whether an earlier period's usage is no longer what its invoice, or a later adjustment, billed
-/// for it.
+/// Whether the usage of an earlier period differs from what its invoice and later adjustments
+/// billed.
 #[must_use]
 pub fn has_late_usage(earlier: &[PriorInvoice]) -> bool {
     !find_late(earlier).is_empty()
 }
 
-/// A meter of an earlier period whose usage is no longer what was billed.
+/// A meter of an earlier period whose usage differs from what was billed.
 struct Late<'a> {
     earlier: &'a Invoice,
     meter: &'a MeterCode,
     usage: &'a MeterUsage,
-    /// What was billed; nothing where the meter was not on the bill.
+    /// The billed line, or nothing when the meter was on no invoice.
     billed: Option<(&'a PriceSnapshot, &'a ChargeLine)>,
 }
 
@@ -389,6 +392,7 @@ fn find_late(earlier: &[PriorInvoice]) -> Vec<Late<'_>> {
                 Some((_, reading)) => {
                     reading.quantity == usage.quantity && reading.events == usage.events
                 }
+                // A meter on no invoice was billed as zero.
                 None => usage.quantity == UnroundedAmount::zero() && usage.events == 0,
             };
             if !is_billed {
@@ -404,7 +408,7 @@ fn find_late(earlier: &[PriorInvoice]) -> Vec<Late<'_>> {
     found
 }
 
-/// Bills what an earlier period's usage costs beyond what was billed for it, at the prices that the
+/// Bills the difference between an earlier period's usage and its invoices, at the prices that the
 /// period was billed at.
 fn adjustment_lines(
     catalogue: &Catalogue,
@@ -421,6 +425,7 @@ fn adjustment_lines(
     {
         let currency = earlier.draft.total.currency;
         let adjusted_period = earlier.draft.period;
+        // An invoice has one currency.
         if currency != plan.currency {
             return Err(InvoiceRefusal::OtherCurrency {
                 period: adjusted_period,
@@ -452,13 +457,14 @@ fn adjustment_lines(
     Ok(lines)
 }
 
-/// What has been billed for a period, per meter: its own invoice's line, or the newest adjustment
+/// The latest billing of a period by meter: the line of its own invoice, or the newest adjustment
 /// of it.
 fn billed_for(
     period: BillingPeriod,
     earlier: &[PriorInvoice],
 ) -> BTreeMap<&MeterCode, (&PriceSnapshot, &ChargeLine)> {
     let mut invoices: Vec<&Invoice> = earlier.iter().map(|earlier| &earlier.invoice).collect();
+    // A later invoice overwrites an earlier one: its adjustment includes all before it.
     invoices.sort_by_key(|invoice| invoice.draft.period);
     let mut billed = BTreeMap::new();
     for invoice in invoices {

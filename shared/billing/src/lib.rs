@@ -1,16 +1,16 @@
 //! Rating, invoices, billing runs and the completeness of usage as pure functions.
 //!
 //! Invariant: no money is made or lost. An amount is exact until the one rounding of its line
-//! ([`UnroundedAmount::rounded`]), an invoice's total is the sum of its lines, and what a later invoice
-//! adjusts is the difference of two lines, each rounded as if it had been billed alone. Imports
-//! `kernel` and `contract` only; does no I/O, reads no clock, makes no random ids.
+//! ([`UnroundedAmount::rounded`]). An invoice's total is the sum of its lines. An adjustment is the
+//! difference of two lines, each rounded as if it had been billed alone. Imports `kernel`,
+//! `catalogue` and `contract` only; does no I/O, reads no clock, makes no random ids.
 //!
 //! # Who is billed
-//! Whoever was in use at any moment of the period pays the plan's full fixed fee: a tenant that
+//! A tenant that was in use at any moment of the period pays the plan's full fixed fee: one that
 //! became active on the last day, one that was suspended all month, and one that closed on the
-//! first day. A tenant that was only pending or provisioning, or was already closed, is not billed:
-//! but when usage of one of the [`LOOK_BACK_PERIODS`] before, in which it was in use, arrived after
-//! its invoice, it gets an invoice of that adjustment alone, without a fee.
+//! first day. A tenant that was only pending or provisioning, or was already closed, is not billed,
+//! with one exception: if usage of one of the [`LOOK_BACK_PERIODS`] before arrived after its
+//! invoice, the tenant gets an invoice of that adjustment alone, without a fee.
 
 mod account;
 mod invoice;
@@ -36,7 +36,7 @@ pub use run::{
     DisclosureThreshold, InvoiceRequest, Issue, Run, RunCompletion, Tally, decide_completion,
     decide_issue,
 };
-pub use seal::{Dispute, Seal, SealLook, decide_sealed, reconcile_seal};
+pub use seal::{Dispute, Seal, SealDecision, decide_sealed, reconcile_seal};
 pub use tracker::{
     KnownDays, REPORTED_DAYS_MAX, ReconcileDecision, SequenceTracker, reconcile_tracker,
 };

@@ -1,4 +1,4 @@
-//! Charge models: how units become an exact amount that explains itself.
+//! Rating by charge models: units become an exact amount, with the steps that explain it.
 
 use crate::UnroundedAmount;
 use catalogue::{ChargeModel, Tier};
@@ -6,10 +6,10 @@ use kernel::PlanDecimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// An amount before rounding, with the steps that it is the sum of.
+/// An amount before rounding, and the steps that add up to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rated {
-    /// What the units went through, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
     /// The sum of the steps.
     pub amount: UnroundedAmount,
@@ -20,31 +20,31 @@ pub struct Rated {
 #[serde(tag = "step", rename_all = "snake_case")]
 #[schema(as = RatingStep)]
 pub enum Step {
-    /// Units at a price, and the flat fee of having entered the tier.
+    /// Units of a tier at its price, and the tier's flat fee.
     Tier {
-        /// The units that this tier prices.
+        /// The units in this tier.
         units: UnroundedAmount,
-        /// The last unit of the tier; absent where it has no end.
+        /// The end of the tier, inclusive; absent if it has no end.
         up_to: Option<PlanDecimal>,
         /// The price of a unit.
         unit_price: PlanDecimal,
-        /// What entering the tier costs.
+        /// The fee for entering the tier.
         flat_fee: PlanDecimal,
         /// units x `unit_price` + `flat_fee`.
         amount: UnroundedAmount,
     },
     /// Units that cost nothing.
     Free {
-        /// How many.
+        /// The number of units.
         units: UnroundedAmount,
     },
     /// Units that are sold in whole packages.
     Package {
-        /// The units to be covered.
+        /// The units beyond the free ones.
         units: UnroundedAmount,
-        /// How many packages cover them.
+        /// The number of packages that cover the units.
         packages: UnroundedAmount,
-        /// Units of a package.
+        /// The units in a package.
         size: PlanDecimal,
         /// The price of a package.
         price: PlanDecimal,
@@ -54,7 +54,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// What the step costs.
+    /// The price of the step.
     #[must_use]
     pub fn amount(&self) -> UnroundedAmount {
         match self {
@@ -72,29 +72,29 @@ impl Step {
     }
 }
 
-/// Why a charge cannot be rated: the catalogue contradicts itself.
+/// The reasons why a charge cannot be rated. Each is an error of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RatingRefusal {
-    /// There is no tier to rate by.
+    /// The charge has no tiers.
     #[error("a charge has no tiers")]
     NoTiers,
-    /// A tier ends before it begins.
+    /// A tier ends at or before the end of the tier before it.
     #[error("the tiers of a charge do not rise")]
     TiersDoNotRise,
-    /// Units beyond the last tier would have no price.
+    /// The last tier has an end, so that units beyond it have no price, or an inner tier has none.
     #[error("only the last tier of a charge has no end, and it must have none")]
     UnitsWithoutPrice,
-    /// No number of packages holds any unit.
+    /// A package holds no units.
     #[error("a package of a charge holds no units")]
     EmptyPackage,
 }
 
 /// Rates units by a charge model.
 ///
-/// A total below zero is rated as zero: usage by itself never makes a credit.
+/// A total below zero is rated as zero, so that usage alone never leads to a credit.
 ///
 /// # Errors
-/// When the model contradicts itself.
+/// [`RatingRefusal`] when the model is inconsistent.
 pub fn rate_units(model: &ChargeModel, units: &UnroundedAmount) -> Result<Rated, RatingRefusal> {
     let units = if units.is_positive() {
         units.clone()
@@ -119,8 +119,8 @@ pub fn rate_units(model: &ChargeModel, units: &UnroundedAmount) -> Result<Rated,
     Ok(Rated { steps, amount })
 }
 
-/// Each tier's units at its price. A tier is entered by the first part of a unit above the tier
-/// before; the first tier is entered always, so its flat fee applies at zero units too.
+/// Rates each tier's units at the tier's price. Any fraction of a unit above a tier enters the next
+/// one. The first tier is always entered, so its flat fee applies at zero units too.
 fn rate_graduated(tiers: &[Tier], units: &UnroundedAmount) -> Result<Vec<Step>, RatingRefusal> {
     check_tiers(tiers)?;
     let mut steps = Vec::with_capacity(tiers.len());
@@ -144,8 +144,8 @@ fn rate_graduated(tiers: &[Tier], units: &UnroundedAmount) -> Result<Vec<Step>, 
     Ok(steps)
 }
 
-/// All units at the price of the tier that the total reaches: 100.5 is above a tier that ends at
-/// 100.
+/// Rates all units at the price of the tier that the total reaches. A total of 100.5 is above a
+/// tier that ends at 100.
 fn rate_volume(tiers: &[Tier], units: UnroundedAmount) -> Result<Vec<Step>, RatingRefusal> {
     check_tiers(tiers)?;
     let reaches = |tier: &&Tier| {
@@ -165,7 +165,7 @@ fn rate_volume(tiers: &[Tier], units: UnroundedAmount) -> Result<Vec<Step>, Rati
     )])
 }
 
-/// ceil((units - free) / size) x price.
+/// Rates packages: ceil((units - free) / size) x price.
 fn rate_packages(
     free: &PlanDecimal,
     size: &PlanDecimal,

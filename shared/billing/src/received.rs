@@ -1,4 +1,5 @@
-//! Which events of a stream have been received: known gaps, whatever the order of arrival.
+//! The received sequence numbers of a stream, and the gaps between them. Events may arrive in any
+//! order.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,33 +8,35 @@ use serde::{Deserialize, Serialize};
 pub struct Received {
     /// Every number up to this one has been received.
     pub contiguous: u64,
-    /// What has been received beyond it: rising, apart from each other, at most
+    /// The spans received beyond `contiguous`, in rising order with gaps between them, at most
     /// [`Received::SPANS_MAX`].
     pub beyond: Vec<Span>,
 }
 
-/// An unbroken run of sequence numbers.
+/// A range of sequence numbers without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// Its first number.
+    /// The first number, inclusive.
     pub first: u64,
-    /// Its last number.
+    /// The last number, inclusive.
     pub last: u64,
 }
 
-/// More gaps at once than are kept: the event must come again, when some of them have closed.
+/// The event would open more gaps than are stored. It must be delivered again once gaps have
+/// closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stream has more than {} gaps", Received::SPANS_MAX)]
 pub struct TooManyGaps;
 
 impl Received {
-    /// How many spans beyond the contiguous numbers are kept.
+    /// The most spans beyond the contiguous numbers. It bounds the size of the stored item.
     pub const SPANS_MAX: usize = 256;
 
-    /// The state with one more number, or nothing when it had been received before.
+    /// Adds a number. Returns nothing when the number was received before.
     ///
     /// # Errors
-    /// When it would open one gap too many: forgetting a number would be a gap that never closes.
+    /// [`TooManyGaps`] when the number would open one gap too many. Dropping a number instead would
+    /// leave a gap that never closes.
     pub fn mark(&self, number: u64) -> Result<Option<Self>, TooManyGaps> {
         let seen = |span: &Span| span.first <= number && number <= span.last;
         if number <= self.contiguous || self.beyond.iter().any(seen) {
@@ -56,7 +59,7 @@ impl Received {
         }
     }
 
-    /// The numbers that are missing below the highest one received.
+    /// The missing numbers below the highest received one.
     #[must_use]
     pub fn gaps(&self) -> Vec<Span> {
         let mut below = self.contiguous;
@@ -71,7 +74,7 @@ impl Received {
         self.beyond.iter().map(gap).collect()
     }
 
-    /// The state in which what is missing below the highest number is no longer expected.
+    /// Closes all gaps: the missing numbers below the highest one are no longer expected.
     #[must_use]
     pub fn without_gaps(&self) -> Self {
         let contiguous = self.beyond.last().map_or(self.contiguous, |span| span.last);
@@ -81,7 +84,7 @@ impl Received {
         }
     }
 
-    /// How many numbers are missing below the highest one received.
+    /// The number of missing events below the highest received number.
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.gaps()
@@ -90,7 +93,8 @@ impl Received {
     }
 }
 
-/// Joins spans that touch, and moves what touches the contiguous numbers into them.
+/// Merges spans without a gap between them, and merges the first into the contiguous numbers if it
+/// follows them.
 fn join(contiguous: u64, spans: Vec<Span>) -> Received {
     let mut received = Received {
         contiguous,

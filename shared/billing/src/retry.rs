@@ -1,4 +1,4 @@
-//! What does not hold is looked at again, with growing pauses, until it does.
+//! Retries of the reconciliation, with growing pauses, until the ledger agrees with a region.
 
 use jiff::SignedDuration;
 use kernel::{Invalid, RegionCode, TenantId, Timestamp};
@@ -8,29 +8,32 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// How far it is with something that does not hold.
+/// The state of the retries for a subject that is not reconciled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryState {
-    /// When that was noticed.
+    /// The time at which the difference was found.
     pub since: Timestamp,
-    /// How often totals were asked for again.
+    /// The number of requests for its totals.
     pub requests: u32,
-    /// When it is looked at next.
+    /// The time of the next check.
     pub due_at: Timestamp,
-    /// Since when it is an incident.
+    /// The time at which it became an incident.
     pub incident_since: Option<Timestamp>,
 }
 
-/// Events overtake each other by minutes: so long nobody is asked for anything.
+/// The time before the first check. Events overtake each other by minutes, so most differences
+/// vanish by themselves.
 const FIRST_LOOK: SignedDuration = SignedDuration::from_mins(15);
+/// The pause after the first request. It doubles with each further request, up to the incident.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+/// The pause between the requests of an incident.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 impl RetryState {
-    /// How often totals are asked for before it is an incident; after that, once a day.
+    /// The number of requests before an incident is raised. After that, there is one request a day.
     pub const REQUESTS_MAX: u32 = 3;
 
-    /// What was just noticed.
+    /// Starts the retries for a difference that was just found.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self {
@@ -41,14 +44,15 @@ impl RetryState {
         }
     }
 
-    /// Whether it is time to look.
+    /// Whether the next check is due.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.due_at <= now
     }
 
-    /// The retry after one more request; an incident when as many as may be were in vain.
-    pub(crate) fn asked(self, now: Timestamp) -> Self {
+    /// The state after one more request. It is an incident once [`Self::REQUESTS_MAX`] requests
+    /// were in vain.
+    pub(crate) fn after_request(self, now: Timestamp) -> Self {
         let in_vain = self.requests >= Self::REQUESTS_MAX;
         let requests = self.requests.saturating_add(1);
         let pause = if in_vain {
@@ -65,8 +69,8 @@ impl RetryState {
         }
     }
 
-    /// The retry as an incident at once: there is nothing that asking could bring.
-    pub(crate) fn raised(self, now: Timestamp) -> Self {
+    /// The state as an incident at once, for a difference that no request can resolve.
+    pub(crate) fn escalated(self, now: Timestamp) -> Self {
         Self {
             incident_since: self.incident_since.or(Some(now)),
             ..self
@@ -78,19 +82,20 @@ fn after(moment: Timestamp, pause: SignedDuration) -> Timestamp {
     moment.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
-/// What is unreconciled: a sealed day of a tenant, or the reports of its usage from a region.
+/// A subject of the reconciliation: a sealed day of a tenant, or the reports of its usage from a
+/// region.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]
 pub enum Subject {
-    /// A sealed day, by its first moment.
+    /// A sealed day, by its start.
     Day(TenantId, Timestamp),
     /// The reports from a region.
     Reports(TenantId, RegionCode),
 }
 
 impl Subject {
-    /// Whose usage it is.
+    /// The tenant.
     #[must_use]
     pub const fn tenant(&self) -> TenantId {
         match self {
@@ -135,9 +140,9 @@ impl FromStr for Subject {
 #[schema(as = UsageIncidentKind)]
 #[strum(serialize_all = "snake_case")]
 pub enum IncidentKind {
-    /// The ledger's totals of a sealed day are not those that were sealed.
+    /// The ledger's totals of a sealed day differ from the sealed ones.
     TotalsDiffer,
-    /// The region sealed a day twice, with different totals.
+    /// The region sealed the day twice, with different totals.
     SealDisputed,
     /// Reports of usage have not arrived.
     ReportsMissing,
@@ -151,28 +156,29 @@ impl IncidentKind {
     }
 }
 
-/// Something wrong with a tenant's usage in the ledger. It is there as long as it is wrong.
+/// A fault of a tenant's usage in the ledger that repeated requests did not resolve. It is listed
+/// until it is resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = UsageIncident)]
 pub struct Incident {
     /// The tenant.
     pub tenant: TenantId,
-    /// The region that states the tenant's usage.
+    /// The region that publishes the tenant's usage.
     pub region: RegionCode,
-    /// What is wrong.
+    /// The kind of fault.
     pub kind: IncidentKind,
-    /// The day's first moment, UTC; absent of reports.
+    /// The start of the day, in UTC; absent for missing reports.
     pub day: Option<Timestamp>,
-    /// How many reports are missing; absent of days.
+    /// The number of missing reports; absent for days.
     pub missing_reports: Option<u64>,
-    /// Since when it is an incident.
+    /// The time at which it became an incident.
     pub since: Timestamp,
-    /// How often totals were asked for again.
+    /// The number of requests for its totals.
     pub requests: u32,
 }
 
 impl Incident {
-    /// What it is about.
+    /// The subject of the incident.
     #[must_use]
     pub fn subject(&self) -> Subject {
         match self.day {

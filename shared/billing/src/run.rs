@@ -1,4 +1,4 @@
-//! A billing run: how far it is, and what a sovereign region states when it is complete.
+//! A billing run: its progress, and the totals that a sovereign region publishes at its end.
 
 use crate::{Draft, Invoice, InvoiceNumber, InvoiceState, UnroundedAmount};
 use contract::RegionBillingTotaled;
@@ -7,25 +7,26 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// The billing of one period.
+/// The billing run of one period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The period.
     pub period: BillingPeriod,
-    /// The billing clock when the run was first started.
+    /// The time of the schedule that first started the run. It is the billing clock.
     pub started_at: Timestamp,
-    /// How many tenants have or will have an invoice.
+    /// The number of tenants that have or will have an invoice.
     pub expected: u64,
-    /// How many have.
+    /// The number of issued invoices.
     pub done: u64,
-    /// What the invoices add up to, per currency.
+    /// The sums of the invoices, by currency.
     pub tallies: BTreeMap<Currency, Tally>,
-    /// Whether the run has been complete once. What it then published, or withheld, is final: two
-    /// statements of one period would differ by the tenants between them.
+    /// Whether the run was complete once. The totals that it then published or withheld are final:
+    /// two publications of one period would differ by exactly the tenants between them, and so
+    /// disclose them.
     pub completed: bool,
 }
 
-/// What a run asks for: one tenant's invoice.
+/// A request of a run for one tenant's invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InvoiceRequest {
@@ -38,27 +39,27 @@ pub struct InvoiceRequest {
 /// The invoices of one currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tally {
-    /// How many.
+    /// The number of invoices.
     pub invoices: u64,
-    /// Their sum.
+    /// The sum of their totals.
     pub total: Money,
-    /// How many usage events they bill.
+    /// The number of usage events that they bill.
     pub events: u64,
 }
 
-/// What issuing an invoice changes.
+/// The changes of issuing an invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
     /// The invoice.
     pub invoice: Invoice,
-    /// The run with the invoice in it.
+    /// The run, with the invoice counted.
     pub run: Run,
-    /// What the region states, when this was the run's last invoice.
+    /// The region's totals, if this was the run's last invoice.
     pub totals_event: Option<RegionBillingTotaled>,
 }
 
 impl Run {
-    /// A run that starts.
+    /// Starts a run.
     #[must_use]
     pub const fn new(period: BillingPeriod, started_at: Timestamp, expected: u64) -> Self {
         Self {
@@ -99,27 +100,27 @@ impl Run {
     }
 }
 
-/// What a region may state about its billing.
+/// The rule for publishing a region's billing totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DisclosureThreshold {
-    /// The region's mode: only a sovereign region states totals, since home has every other
-    /// invoice.
+    /// The region's mode. Only a sovereign region publishes totals, since home issues all other
+    /// invoices itself.
     pub mode: Mode,
-    /// How many tenants a total must cover at least.
+    /// The least number of tenants that a total must cover.
     pub tenants_min: u64,
 }
 
 /// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunCompletion {
-    /// The run, completed.
+    /// The completed run.
     pub run: Run,
-    /// What the region states, if it may.
+    /// The region's totals, if it may publish any.
     pub totals_event: Option<RegionBillingTotaled>,
 }
 
-/// Decides the issue of an invoice: its number, the run's progress, and the totals_event of the last
-/// one. Whatever the amounts, none is refused: a tally is as wide as all of them together, see
+/// Decides the issue of an invoice: its number, the run's progress, and the region's totals after
+/// the last one. No amount is refused: a tally is wide enough for the sum of all invoices, see
 /// [`kernel::Amount`].
 #[must_use]
 pub fn decide_issue(
@@ -129,6 +130,7 @@ pub fn decide_issue(
     disclosure: DisclosureThreshold,
 ) -> Issue {
     run.add(&draft);
+    // The billing clock and not the time of day, so that a replay issues the same invoice.
     let issued_at = run.started_at;
     let invoice = Invoice {
         id: draft.id(),
@@ -148,23 +150,24 @@ pub fn decide_issue(
     }
 }
 
-/// Decides the end of a run, when it is complete for the first time.
+/// Decides the completion of a run. Returns nothing unless the run is complete for the first time.
 ///
-/// Currencies with too few tenants are left out, of the number of invoices and events too.
+/// Currencies with too few tenants are left out of the totals, and of the numbers of invoices and
+/// events.
 #[must_use]
 pub fn decide_completion(run: &Run, disclosure: DisclosureThreshold) -> Option<RunCompletion> {
     if run.completed || !run.is_complete() {
         return None;
     }
-    let may_state =
+    let may_publish =
         |tally: &&Tally| disclosure.mode.bills_itself() && tally.invoices >= disclosure.tenants_min;
-    let published: Vec<&Tally> = run.tallies.values().filter(may_state).collect();
+    let published: Vec<&Tally> = run.tallies.values().filter(may_publish).collect();
     let totals_event = (!published.is_empty()).then(|| RegionBillingTotaled {
         period: run.period,
         invoices: published.iter().map(|tally| tally.invoices).sum(),
         totals: published.iter().map(|tally| tally.total.clone()).collect(),
-        // No clock counts so many events: a number that is, is a lie of its region, and harms
-        // nothing but itself.
+        // No real usage reaches the bound of a `u64`. A region that reports such a number must not
+        // make the run fail.
         events: published
             .iter()
             .fold(0, |sum: u64, tally| sum.saturating_add(tally.events)),

@@ -1,51 +1,51 @@
-//! Sealed days: whether the ledger holds what a region sealed.
+//! Sealed days: comparing the ledger's totals with those that a region sealed.
 
 use crate::retry::{Incident, IncidentKind, RetryState};
 use contract::{Envelope, SealDigest, UsageSealed, UsageWindow};
 use kernel::{RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A sealed day of a tenant. What was sealed first stays; a later seal of other totals is disputed.
+/// A sealed day of a tenant. The first seal holds; a later seal of other totals is a dispute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
     /// The tenant.
     pub tenant: TenantId,
-    /// The region that sealed it.
+    /// The region that sealed the day.
     pub region: RegionCode,
-    /// The day's first moment, UTC.
+    /// The start of the day, in UTC.
     pub day: Timestamp,
-    /// How many totals are sealed.
+    /// The number of sealed totals.
     pub totals: u64,
-    /// Their digest.
+    /// The digest of the sealed totals.
     pub digest: SealDigest,
-    /// The highest number under which this was published.
+    /// The highest sequence number under which this seal was published.
     pub sequence: u64,
-    /// What else was published of the day since.
+    /// A later seal of other totals, if there is one.
     pub dispute: Option<Dispute>,
-    /// How far it is, unless the ledger holds what was sealed.
+    /// The state of the retries, unless the ledger agrees with the seal.
     pub retry: Option<RetryState>,
 }
 
 /// A seal of other totals than the first one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispute {
-    /// The digest of those totals.
+    /// The digest of the other totals.
     pub digest: SealDigest,
-    /// The highest number under which it was published.
+    /// The highest sequence number under which the other seal was published.
     pub sequence: u64,
 }
 
-/// What follows from a look at a seal.
+/// The decision on a seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealLook {
-    /// The seal from now on.
+pub struct SealDecision {
+    /// The new state of the seal.
     pub seal: Seal,
-    /// Whether the day's totals are asked for again.
-    pub is_asked: bool,
+    /// Whether the day's totals are requested again.
+    pub is_requested: bool,
 }
 
 impl Seal {
-    /// Whether the ledger's totals are those that were sealed.
+    /// Whether the ledger's totals are the sealed ones.
     #[must_use]
     pub fn holds(&self, totals: &[UsageWindow]) -> bool {
         let sealed: Vec<&UsageWindow> = totals
@@ -56,7 +56,7 @@ impl Seal {
         is_complete && SealDigest::of(sealed) == self.digest
     }
 
-    /// The incident that there is of it.
+    /// The incident of the day, if there is one.
     #[must_use]
     pub fn incident(&self) -> Option<Incident> {
         let retry = self.retry?;
@@ -76,14 +76,14 @@ impl Seal {
         })
     }
 
-    fn judged(self, totals: &[UsageWindow], now: Timestamp) -> Self {
+    fn compared(self, totals: &[UsageWindow], now: Timestamp) -> Self {
         let is_disputed = self.dispute.is_some();
         let retry = if self.holds(totals) && !is_disputed {
             None
         } else {
             let retry = self.retry.unwrap_or_else(|| RetryState::new(now));
             Some(if is_disputed {
-                retry.raised(now)
+                retry.escalated(now)
             } else {
                 retry
             })
@@ -92,10 +92,11 @@ impl Seal {
     }
 }
 
-/// Takes the totals_event of a seal, whatever the order in which seals and totals arrive; nothing when
-/// it changes nothing. `totals` are the ledger's of the day.
+/// Applies a published seal. Seals and totals may arrive in any order. Returns nothing when nothing
+/// changes. `totals` are the ledger's totals of the day.
 ///
-/// A dispute ends when the region states the first seal again, later than the other one.
+/// A dispute ends when the region publishes the first seal again, under a higher number than the
+/// other one.
 #[must_use]
 pub fn decide_sealed(
     current: Option<&Seal>,
@@ -119,6 +120,7 @@ pub fn decide_sealed(
         dispute: None,
         retry: None,
     });
+    // The first seal again, which ends disputes with a lower number.
     if (seal.totals, &seal.digest) == (data.totals, &data.digest) {
         seal.sequence = seal.sequence.max(*sequence);
         seal.dispute = seal
@@ -135,24 +137,29 @@ pub fn decide_sealed(
             sequence: *sequence,
         });
     }
-    let seal = seal.judged(totals, now);
+    let seal = seal.compared(totals, now);
     (Some(&seal) != current).then_some(seal)
 }
 
-/// Looks at a seal: compares, asks again when it is time, raises or clears the incident; nothing
-/// when it changes nothing. `totals` are the ledger's of the day.
+/// Compares a seal with the ledger, requests its day again when a retry is due, and raises or
+/// clears the incident. Returns nothing when nothing changes. `totals` are the ledger's totals of
+/// the day.
 #[must_use]
-pub fn reconcile_seal(current: &Seal, totals: &[UsageWindow], now: Timestamp) -> Option<SealLook> {
-    let mut seal = current.clone().judged(totals, now);
+pub fn reconcile_seal(
+    current: &Seal,
+    totals: &[UsageWindow],
+    now: Timestamp,
+) -> Option<SealDecision> {
+    let mut seal = current.clone().compared(totals, now);
     let due = current
         .retry
         .and(seal.retry)
         .filter(|retry| retry.is_due(now));
     if let Some(retry) = due {
-        seal.retry = Some(retry.asked(now));
+        seal.retry = Some(retry.after_request(now));
     }
-    (seal != *current).then_some(SealLook {
+    (seal != *current).then_some(SealDecision {
         seal,
-        is_asked: due.is_some(),
+        is_requested: due.is_some(),
     })
 }

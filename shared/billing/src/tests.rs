@@ -74,12 +74,12 @@ fn any_quantity() -> impl Strategy<Value = Quantity> {
         .prop_map(|(digits, decimals)| quantity(&format!("{digits}e-{decimals}")))
 }
 
-/// The same, of a plan.
+/// The same as a number of a plan.
 fn any_number() -> impl Strategy<Value = PlanDecimal> {
     any_quantity().prop_map(|quantity| number(&quantity.to_string()))
 }
 
-/// Rising tiers, the last without an end.
+/// Tiers with rising ends. The last has none.
 fn any_tiers() -> impl Strategy<Value = Vec<Tier>> {
     let inner = prop::collection::vec((1_u64..100_000, any_number(), any_number()), 0..4);
     (inner, any_number(), any_number()).prop_map(|(inner, unit_price, flat_fee)| {

@@ -1,4 +1,4 @@
-//! The reports of a tenant's usage from a region: gaps, and what is done about those that last.
+//! The reports of a tenant's usage from a region: gaps, and requests to close those that last.
 
 use crate::retry::{Incident, IncidentKind, RetryState};
 use crate::{Received, Seal, TooManyGaps};
@@ -7,47 +7,47 @@ use kernel::{BillingAnchor, RegionCode, TenantId, Timestamp, WindowSize};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// How many days back a report may speak of: events are taken for 35 days, and days begin at any
-/// time.
+/// The number of days that a report may cover: events are accepted for 35 days after their time,
+/// and a tenant's days begin at any time of the day.
 pub const REPORTED_DAYS_MAX: usize = 37;
 
-/// Which reports have arrived.
+/// The received reports of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequenceTracker {
-    /// Their numbers.
+    /// The received sequence numbers.
     #[serde(flatten)]
     pub received: Received,
-    /// How far it is with those that are missing, if any are.
+    /// The state of the retries, if reports are missing.
     #[serde(default)]
     pub retry: Option<RetryState>,
-    /// Until when days are sealed, as the region last said when it was asked.
+    /// The end of the last sealed day, by the region's last answer.
     #[serde(default)]
     pub sealed_until: Option<Timestamp>,
 }
 
-/// What the ledger knows of a tenant's days from the region.
+/// The ledger's days of a tenant from the region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownDays {
-    /// The first moments of days that it has totals of.
+    /// The starts of the days with totals.
     pub totalled: BTreeSet<Timestamp>,
-    /// The seals of days.
+    /// The seals.
     pub seals: Vec<Seal>,
 }
 
-/// What follows from a look at gaps.
+/// The decision on a stream's gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReconcileDecision {
-    /// The reports from now on.
+    /// The new state of the tracker.
     pub tracker: SequenceTracker,
-    /// The days that are asked for again, by their first moments.
-    pub asked: Vec<Timestamp>,
+    /// The starts of the days to request again.
+    pub resend_days: Vec<Timestamp>,
 }
 
 impl SequenceTracker {
-    /// The state with one more report, or nothing when it had arrived before.
+    /// Adds a report. Returns nothing when the report was received before.
     ///
     /// # Errors
-    /// When it would open one gap too many.
+    /// [`TooManyGaps`] when the report would open one gap too many.
     pub fn mark(&self, number: u64, now: Timestamp) -> Result<Option<Self>, TooManyGaps> {
         Ok(self
             .received
@@ -55,11 +55,10 @@ impl SequenceTracker {
             .map(|received| self.with(received, now)))
     }
 
-    /// The state with the totals_event of where the reports end, or nothing when it had arrived
-    /// before.
+    /// Adds a report of the stream's end. Returns nothing when it was received before.
     ///
     /// # Errors
-    /// When it would open one gap too many.
+    /// [`TooManyGaps`] when the report would open one gap too many.
     pub fn mark_end(
         &self,
         end: &Envelope<UsageStreamEndReported>,
@@ -72,7 +71,7 @@ impl SequenceTracker {
         }))
     }
 
-    /// The incident that there is of it.
+    /// The incident of the missing reports, if there is one.
     #[must_use]
     pub fn incident(&self, tenant: TenantId, region: &RegionCode) -> Option<Incident> {
         let retry = self.retry?;
@@ -98,11 +97,11 @@ impl SequenceTracker {
     }
 }
 
-/// Looks at the gaps among a tenant's reports; nothing when it changes nothing.
+/// Decides on the gaps among a tenant's reports. Returns nothing when nothing changes.
 ///
-/// A report that is lost never comes. What it said is in the ledger all the same once every day
-/// that it may have spoken of was sealed, or its totals and its seal were published again, under a
-/// number behind the gap, and holds: then the gap is closed. Till then the days are asked for.
+/// A lost report never arrives, but its totals can arrive otherwise. A gap is closed once every day
+/// that the lost report may have covered was sealed, or published again, under a number after the
+/// gap, and the ledger agrees with the seal. Until then the days are requested again.
 #[must_use]
 pub fn reconcile_tracker(
     current: &SequenceTracker,
@@ -110,11 +109,14 @@ pub fn reconcile_tracker(
     now: Timestamp,
 ) -> Option<ReconcileDecision> {
     let last_missing = current.received.gaps().last().map(|gap| gap.last);
-    let look = |tracker: SequenceTracker, asked| {
-        (tracker != *current).then_some(ReconcileDecision { tracker, asked })
+    let decide = |tracker: SequenceTracker, resend_days| {
+        (tracker != *current).then_some(ReconcileDecision {
+            tracker,
+            resend_days,
+        })
     };
     let (Some(last_missing), Some(retry)) = (last_missing, current.retry) else {
-        return look(current.with(current.received.clone(), now), Vec::new());
+        return decide(current.with(current.received.clone(), now), Vec::new());
     };
     if !retry.is_due(now) {
         return None;
@@ -132,36 +134,33 @@ pub fn reconcile_tracker(
         .copied()
         .chain(days.seals.iter().map(|seal| seal.day))
         .collect();
-    let mut spoken_of = known.iter().filter(|day| **day <= retry.since).peekable();
-    // A day of which nothing at all has arrived is known to the region only: every day is asked for
-    // once.
-    if retry.requests > 0
-        && spoken_of.peek().is_some()
-        && spoken_of.all(|day| published.contains(day))
+    let mut covered = known.iter().filter(|day| **day <= retry.since).peekable();
+    // The ledger does not know of a day without any report, so every possible day is requested once
+    // before the gap can close.
+    if retry.requests > 0 && covered.peek().is_some() && covered.all(|day| published.contains(day))
     {
-        return look(
+        return decide(
             current.with(current.received.without_gaps(), now),
             Vec::new(),
         );
     }
     let a_day = known.last().copied().or(current.sealed_until);
-    let asked = reported_days(a_day, retry.since)
+    let resend_days = reported_days(a_day, retry.since)
         .into_iter()
         .filter(|day| !published.contains(day))
         .collect();
-    look(
+    decide(
         SequenceTracker {
-            retry: Some(retry.asked(now)),
+            retry: Some(retry.after_request(now)),
             ..current.clone()
         },
-        asked,
+        resend_days,
     )
 }
 
-/// The days that a report up to a moment may have spoken of, if it is known when one of them
-/// begins.
+/// The days that a report up to a moment may have covered, or none when no start of a day is known.
 fn reported_days(a_day: Option<Timestamp>, until: Timestamp) -> Vec<Timestamp> {
-    // A tenant has one anchor. Where it changed lately, the newest is followed.
+    // A tenant has one billing anchor, and any day shows it.
     let Some(anchor) = a_day.map(BillingAnchor::of_day) else {
         return Vec::new();
     };

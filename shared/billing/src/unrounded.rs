@@ -1,4 +1,4 @@
-//! UnroundedAmount results of arithmetic on quantities and prices.
+//! Exact results of arithmetic on quantities and prices.
 
 use bigdecimal::{BigDecimal, Zero};
 use kernel::{Amount, Currency, Invalid, Money, PlanDecimal, Quantity, mean_of, parse_exact};
@@ -8,10 +8,10 @@ use std::iter::Sum;
 use std::ops::{Add, Mul, Sub};
 use std::str::FromStr;
 
-/// An exact decimal of as many digits as it takes.
+/// An exact decimal of any number of digits.
 ///
 /// The sum of a month's windows, or its product with a price, may have more digits than a
-/// [`Quantity`]; how many, `kernel` says. Nothing is rounded before a line's amount is.
+/// [`Quantity`]; `kernel` bounds their number. Only the amount of a line is rounded.
 #[derive(
     Clone,
     PartialEq,
@@ -24,23 +24,23 @@ use std::str::FromStr;
     DeserializeFromStr,
     utoipa::ToSchema,
 )]
-#[schema(value_type = String, description = "An exact decimal of as many digits as it takes, in plain notation.")]
+#[schema(value_type = String, description = "An exact decimal of any number of digits, in plain notation.")]
 pub struct UnroundedAmount(BigDecimal);
 
 impl UnroundedAmount {
-    /// Nothing.
+    /// Zero.
     #[must_use]
     pub fn zero() -> Self {
         Self::default()
     }
 
-    /// Whether it is above zero.
+    /// Whether the number is above zero.
     #[must_use]
     pub fn is_positive(&self) -> bool {
         self.0 > BigDecimal::zero()
     }
 
-    /// The smallest whole number of packages of a size, above zero, that holds it.
+    /// The number of packages of `size` that hold the units, rounded up. `size` is above zero.
     pub(crate) fn packages(&self, size: &Self) -> Self {
         let scale = self
             .0
@@ -52,19 +52,19 @@ impl UnroundedAmount {
         Self(BigDecimal::from(packages).normalized())
     }
 
-    /// The mean of so many numbers with this sum, see [`mean_of`].
+    /// The mean of `count` numbers with this sum, see [`mean_of`].
     pub(crate) fn mean(&self, count: u64) -> Self {
         Self(mean_of(&self.0, count.into()))
     }
 
-    /// The amount as money: the one rounding of a line, see [`Money::rounded`].
+    /// Rounds the amount to money, see [`Money::rounded`]. It is the only rounding of a line.
     #[must_use]
     pub fn rounded(&self, currency: Currency) -> Money {
         Money::rounded(&self.0, currency)
     }
 }
 
-/// Takes a narrower number.
+/// Conversions from narrower numbers.
 macro_rules! exact_of {
     ($($name:ident)*) => {
         $(impl From<&$name> for UnroundedAmount {
@@ -121,7 +121,7 @@ impl fmt::Debug for UnroundedAmount {
 impl FromStr for UnroundedAmount {
     type Err = Invalid;
 
-    /// Reads what [`fmt::Display`] writes.
+    /// Parses the form that [`fmt::Display`] writes.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         parse_exact(text).map(Self)
     }

@@ -1,4 +1,4 @@
-//! A period's usage: the totals of its windows.
+//! Totalling a period's usage from its windows.
 
 use crate::{InvoiceRefusal, UnroundedAmount};
 use catalogue::{Aggregation, Catalogue};
@@ -9,24 +9,23 @@ use std::collections::BTreeMap;
 /// One meter's usage over a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterUsage {
-    /// The period's value.
+    /// The meter's value over the period.
     pub quantity: UnroundedAmount,
-    /// How many usage events it is made of.
+    /// The number of usage events.
     pub events: u64,
 }
 
-/// A tenant's usage over a period, per meter that has any.
+/// A tenant's usage over a period, by meter. Meters without usage are absent.
 pub type PeriodUsage = BTreeMap<MeterCode, MeterUsage>;
 
-/// Totals the windows of one period, all groups of a meter together, and each adjustment beside its
-/// window.
+/// Totals the windows of one period, with all groups of a meter and all adjustments.
 ///
-/// Days are totalled, but for different values, of which the period itself has a total: a value
-/// that comes back the next day is not a new one. Each total is given once, at its highest
-/// revision; their order does not matter.
+/// Days are added up, except for distinct values: a value that returns on another day is not a new
+/// one, so the window of the period itself is taken. Each window is given once, at its highest
+/// revision, in any order.
 ///
 /// # Errors
-/// When a window's meter is not in the catalogue.
+/// [`InvoiceRefusal::UnknownMeter`] when a window's meter is not in the catalogue.
 pub fn total_usage(
     catalogue: &Catalogue,
     windows: &[UsageWindow],
@@ -52,7 +51,7 @@ pub fn total_usage(
         .collect())
 }
 
-/// Which totals of a meter make up a period.
+/// The size of the windows that make up a period.
 const fn counted_size(aggregation: Aggregation) -> WindowSize {
     match aggregation {
         Aggregation::UniqueCount => WindowSize::Month,
@@ -65,7 +64,7 @@ const fn counted_size(aggregation: Aggregation) -> WindowSize {
     }
 }
 
-/// What the windows of a meter come to so far.
+/// The running total of a meter's windows.
 struct Sum<'w> {
     aggregation: Aggregation,
     added: UnroundedAmount,
@@ -96,7 +95,8 @@ impl<'w> Sum<'w> {
         self.events += i128::from(window.events);
     }
 
-    /// Events that were taken back count no less than none.
+    /// The usage so far. The number of events is at least zero, even if more events were taken back
+    /// than arrived.
     fn usage(self) -> MeterUsage {
         let events = u64::try_from(self.events.max(0)).unwrap_or(u64::MAX);
         let value = |found: Option<&Quantity>| {

@@ -1,17 +1,18 @@
-//! Runs and filters in blocks: what a lookup reads of an index that is not in memory.
+//! Runs and filters in blocks, so that a lookup reads a small part of an index that is not in
+//! memory.
 //!
 //! A full run is partitioned into blocks of about 4 kB by the first bits of its keys, and so is the
-//! Bloom filter of a group of runs. A lookup reads the block that its key belongs to. 4 kB is one
-//! read unit of `DynamoDB`.
+//! Bloom filter of a group of runs. A lookup reads the block of its key. 4 kB is one read unit of
+//! `DynamoDB`.
 
 use crate::bloom::{BloomHash, scaled};
 use crate::{Entry, SortedRun};
 use std::sync::Arc;
 
-/// The mean number of entries of a block: 3.6 kB. The rest of the 4 kB is room for blocks above the
-/// mean; few exceed it.
+/// The mean number of entries of a block: 3.6 kB. The rest of the 4 kB leaves room for blocks above
+/// the mean; few exceed it.
 const BLOCK_ENTRIES: usize = 224;
-/// The words of a filter's block: 4 kB less the item's other attributes.
+/// The number of words in a filter's block: 4 kB less the item's other attributes.
 const BLOCK_WORDS: usize = 480;
 
 /// The partition of the key space into blocks of equal width.
@@ -21,7 +22,7 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    /// One block of all keys.
+    /// The partition with one block for all keys.
     pub(crate) const WHOLE: Self = Self { blocks: 1 };
 
     fn of(entries: usize) -> Self {
@@ -35,14 +36,14 @@ impl Partition {
         scaled(prefix, usize::try_from(self.blocks).unwrap_or(1))
     }
 
-    /// The place of a prefix in its block, scaled to all 64 bits. The product's low bits are the
+    /// The position of a prefix in its block, scaled to 64 bits. The product's low bits are the
     /// fraction that `scaled` drops.
     pub(crate) const fn within(self, prefix: u64) -> u64 {
         prefix.wrapping_mul(self.blocks)
     }
 }
 
-/// A run in blocks, as far as they are loaded.
+/// A run in blocks, of which some or all are loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockedRun {
     partition: Partition,
@@ -50,7 +51,7 @@ pub struct BlockedRun {
 }
 
 impl BlockedRun {
-    /// A run of so many entries, of which no block is loaded.
+    /// Makes a run of a number of entries, without any block.
     #[must_use]
     pub fn empty(entries: u32) -> Self {
         let partition = Partition::of(entries as usize);
@@ -79,14 +80,14 @@ impl BlockedRun {
         }
     }
 
-    /// The blocks that are loaded.
+    /// The loaded blocks.
     pub fn blocks(&self) -> impl Iterator<Item = (u16, &Arc<SortedRun>)> {
         (0..)
             .zip(&self.blocks)
             .filter_map(|(block, run)| Some((block, run.as_ref()?)))
     }
 
-    /// The blocks that are not loaded.
+    /// The missing blocks.
     pub(crate) fn missing(&self) -> impl Iterator<Item = u16> {
         (0..)
             .zip(&self.blocks)
@@ -103,13 +104,13 @@ impl BlockedRun {
         )
     }
 
-    /// Loads a stored block. Returns false when the bytes are not a block of this run.
+    /// Decodes and adds a stored block. Returns false when the bytes are not a block of this run.
     pub fn fill(&mut self, block: u16, bytes: &[u8]) -> bool {
         SortedRun::decode_part(bytes, self.partition)
             .is_some_and(|run| self.insert(block, Arc::new(run)))
     }
 
-    /// Takes a block that is in memory. Returns false when it is not one of this run.
+    /// Adds a block from memory. Returns false when it is not a block of this run.
     pub fn insert(&mut self, block: u16, run: Arc<SortedRun>) -> bool {
         let is_own = |entry: &Entry| self.partition.block(entry.key.prefix()) == usize::from(block);
         let is_of_run = run.partition() == self.partition && run.entries().iter().all(is_own);
@@ -120,7 +121,7 @@ impl BlockedRun {
         place.map(|place| *place = Some(run)).is_some()
     }
 
-    /// Its size in memory, in bytes.
+    /// The size in memory, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let there = self.blocks.iter().flatten();
@@ -130,7 +131,7 @@ impl BlockedRun {
     }
 }
 
-/// A Bloom filter in blocks, as far as they are loaded.
+/// A Bloom filter in blocks, of which some or all are loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockedFilter {
     words: usize,
@@ -138,7 +139,7 @@ pub struct BlockedFilter {
 }
 
 impl BlockedFilter {
-    /// A filter of so many words, of which no block is loaded.
+    /// Makes a filter of a number of words, without any block.
     #[must_use]
     pub fn empty(words: u32) -> Self {
         let words = words as usize;
@@ -160,14 +161,14 @@ impl BlockedFilter {
         }
     }
 
-    /// Its length in words.
+    /// The number of words.
     #[must_use]
     pub const fn words(&self) -> usize {
         self.words
     }
 
-    /// Whether a key may have been added. The error is the number of the block that says so and is
-    /// not loaded.
+    /// Whether the filter may hold a key. The error is the number of the missing block that decides
+    /// it.
     pub(crate) fn may_hold(&self, BloomHash { prefix, bits }: BloomHash) -> Result<bool, u16> {
         let place = scaled(prefix, self.words);
         let (block, word) = (place / BLOCK_WORDS, place % BLOCK_WORDS);
@@ -177,7 +178,7 @@ impl BlockedFilter {
         }
     }
 
-    /// The blocks that are loaded, with the bytes to store.
+    /// The loaded blocks, with their stored bytes.
     pub fn blocks(&self) -> impl Iterator<Item = (u16, Vec<u8>)> {
         let blocks = (0..)
             .zip(&self.blocks)
@@ -190,7 +191,8 @@ impl BlockedFilter {
         })
     }
 
-    /// Loads a stored block. Returns false when the bytes are not a block of this filter.
+    /// Decodes and adds a stored block. Returns false when the bytes are not a block of this
+    /// filter.
     pub fn fill(&mut self, block: u16, bytes: &[u8]) -> bool {
         let first = usize::from(block) * BLOCK_WORDS;
         let count = self.words.saturating_sub(first).min(BLOCK_WORDS);
@@ -205,7 +207,7 @@ impl BlockedFilter {
         true
     }
 
-    /// Its size in memory, in bytes.
+    /// The size in memory, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let there: usize = self

@@ -1,14 +1,14 @@
-//! Blocked Bloom filters: no false negatives, few false positives, one memory access for a key.
+//! Blocked Bloom filters: no false negatives, few false positives, one memory access per key.
 //!
 //! All bits of a key are in one 64-bit word (Putze, Sanders, Singler: Cache-, Hash- and
-//! Space-Efficient Bloom Filters, 2007). The word is chosen by the key's high bits, so that
-//! filters, like runs, are in the order of the keys: sorted keys walk through memory from one end
-//! to the other, and memory access is what a lookup waits for.
+//! Space-Efficient Bloom Filters, 2007). The key's high bits choose the word, so that filters, like
+//! runs, are in the order of keys: sorted keys walk through memory from one end to the other.
+//! Memory access dominates the time of a lookup.
 
 use crate::DedupeKey;
 use crate::blocks::Partition;
 
-/// What a filter is asked about a key. Computed once for all filters.
+/// The bits of a key in a filter. They are computed once for all filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BloomHash {
     /// The first 64 bits of the key. Their high bits choose the word.
@@ -18,8 +18,8 @@ pub(crate) struct BloomHash {
 }
 
 impl BloomHash {
-    /// The hash of a key. An event and its void differ in the last bit of the key only, so they
-    /// share a hash.
+    /// Computes the hash of a key. An event and its void differ only in the last bit of the key, so
+    /// they share a hash.
     pub(crate) fn of(key: DedupeKey) -> Self {
         let prefix = key.prefix();
         let bit = |chosen: u64| 1 << (chosen & 63);
@@ -30,13 +30,13 @@ impl BloomHash {
     }
 }
 
-/// Keys for each word of a run's filter: 0.5 % false positives (16 bits a key).
+/// Keys per word of a run's filter: 16 bits per key, 0.5 % false positives.
 pub(crate) const RUN_KEYS_PER_WORD: usize = 4;
-/// Keys for each word of a group's filter: 3 % false positives (8 bits a key). A false positive
-/// there costs a look at the next filters only.
+/// Keys per word of a group's filter: 8 bits per key, 3 % false positives. A false positive only
+/// costs a check of the next filters.
 pub(crate) const GROUP_KEYS_PER_WORD: usize = 8;
 
-/// The words of a filter over so many keys.
+/// Makes the words of a filter over `count` keys.
 pub(crate) fn filter_words(
     keys: impl Iterator<Item = DedupeKey>,
     count: usize,
@@ -51,8 +51,7 @@ pub(crate) fn filter_words(
     words
 }
 
-/// The place of a prefix among so many, when all prefixes are divided evenly among them in their
-/// order.
+/// Maps a prefix to one of `places` equal parts of the key space, in order.
 pub(crate) fn scaled(prefix: u64, places: usize) -> usize {
     let place = (u128::from(prefix) * places as u128) >> 64;
     usize::try_from(place).unwrap_or_default()

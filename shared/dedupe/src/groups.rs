@@ -1,10 +1,10 @@
 //! Groups of runs: one Bloom filter in front of many runs.
 //!
-//! An index grows by a full run every 16,000 events or so. If each run were asked, a lookup would
-//! cost more with every run. So runs in blocks form groups of about 4, of about 16, of about 64 and
-//! of about 256, and a group's filter tells whether its runs need be asked at all. A group ends
-//! where the hash of a run's id says so (content-defined chunking): its borders stay the same
-//! whatever is added behind it or expires in front of it.
+//! An index grows by a full run every 16,000 events or so. If a lookup searched each run, its cost
+//! would grow with their number. So runs in blocks form groups of about 4, 16, 64 and 256, and a
+//! group's filter decides whether its runs are searched at all. A hash of a run's id decides
+//! whether a group ends there (content-defined chunking), so that borders stay the same when runs
+//! are added at the end or expire at the start.
 
 use crate::blocks::{BlockedFilter, BlockedRun, Partition};
 use crate::bloom::{GROUP_KEYS_PER_WORD, filter_words};
@@ -20,9 +20,9 @@ pub const GROUP_LEVELS: usize = 4;
 /// The id of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId {
-    /// The last of its runs.
+    /// The last run of the group.
     pub last: RunId,
-    /// Its level, from 0.
+    /// The level, from 0.
     pub level: u8,
 }
 
@@ -57,17 +57,17 @@ pub(crate) fn in_blocks(runs: &[RunMeta]) -> Vec<RunMeta> {
         .collect()
 }
 
-/// Groups that are complete and have no filter yet. All of them end with the same run.
+/// Complete groups without a filter. All of them end with the same run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unfiltered {
-    /// The run that ends them.
+    /// The last run of the groups.
     pub(crate) last: RunId,
-    /// The runs of each group, with its level.
+    /// The level and the runs of each group.
     groups: Vec<(usize, Vec<RunMeta>)>,
 }
 
-/// The first complete groups without a filter. A group of one run gets none: it would say no more
-/// than the run's own.
+/// Finds the first complete groups without a filter. A group of one run gets none, since the filter
+/// would equal the run's own.
 pub(crate) fn unfiltered(runs: &[RunMeta]) -> Option<Unfiltered> {
     let runs = in_blocks(runs);
     let mut starts = [0; GROUP_LEVELS];
@@ -95,10 +95,10 @@ pub(crate) fn unfiltered(runs: &[RunMeta]) -> Option<Unfiltered> {
 }
 
 impl Unfiltered {
-    /// Makes the filters, each with its level.
+    /// Makes the filters, each with the level of its group.
     ///
     /// # Errors
-    /// When blocks of the groups' runs are not loaded.
+    /// [`MissingBlocks`] when blocks of the groups' runs are not loaded.
     pub(crate) fn filters(
         &self,
         blocks: &Blocks,

@@ -8,66 +8,66 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
-/// How many runs of a tier are merged into one of the next. Higher means fewer writes and more runs
-/// to look in.
+/// The number of runs of a tier that are merged into one of the next. A higher number means fewer
+/// writes, but more runs to search.
 const MERGE_FANOUT: usize = 8;
-/// How many segments may serve as runs: as many of medium size as make a full run.
+/// The most segments that serve as runs: at medium size, so many make a full run.
 const SEGMENT_RUNS_MAX: usize = 128;
-/// How many of them while they are small: they are cheap to merge, and every write of the manifest
-/// names each.
+/// The most segments that serve as runs while they are small. Small ones are cheap to merge, and
+/// each of them is repeated in every write of the manifest.
 const SMALL_SEGMENT_RUNS_MAX: usize = 32;
 /// The mean number of entries below which segments are small.
 const SMALL_SEGMENT_ENTRIES: usize = 64;
-/// The entries of a full run. It is stored in blocks and never merged again: a larger one would
-/// save nothing.
+/// The least number of entries of a full run. A full run is stored in blocks and never merged
+/// again: a second merge would double what an event costs to write.
 const FULL_RUN_ENTRIES: u32 = 12_000;
-/// The numbers of entries that divide the tiers below full runs.
+/// The least numbers of entries of the second and the third tier below full runs.
 const TIER_ENTRIES: [u32; 2] = [512, 4_096];
 
-/// The most runs in blocks of one list: 200 kB with all filters, below the 400 kB limit of an item.
+/// The most runs in blocks of one list. With all filters they take 200 kB, below the 400 kB limit
+/// of an item.
 const LISTED_MAX: usize = 4_000;
 
-/// An index that is being changed: the runs that the next manifest names, and the new ones among
-/// them.
+/// An index that is being changed: the runs of the next manifest, and the contents of the new ones.
 #[derive(Debug, Clone)]
 pub struct Index {
     runs: Vec<RunMeta>,
     made: Blocks,
 }
 
-/// A part of an index that is to be stored before the manifest names it.
+/// A new part of an index. It must be stored before a manifest names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewPart {
-    /// A run that is one item. A segment that serves as a run is stored already.
+    /// A run in one item. A segment that serves as a run is already stored.
     Run(RunMeta, Arc<SortedRun>),
-    /// A run in blocks, all of them.
+    /// All blocks of a run in blocks.
     Blocks(RunMeta, Arc<BlockedRun>),
-    /// The filter of a group, all of it, with the group's last run.
+    /// The complete filter of a group, with the group's last run.
     Filter(RunMeta, GroupId, Arc<BlockedFilter>),
 }
 
 impl Index {
-    /// The live runs of a manifest.
+    /// Opens the live runs of a manifest.
     #[must_use]
-    pub fn open(manifest: &Manifest, kept: SignedDuration, now: Timestamp) -> Self {
+    pub fn open(manifest: &Manifest, retention: SignedDuration, now: Timestamp) -> Self {
         Self {
-            runs: manifest.live(now, kept).collect(),
+            runs: manifest.live(now, retention).collect(),
             made: Blocks::default(),
         }
     }
 
-    /// The runs that the next manifest names.
+    /// The runs of the next manifest.
     #[must_use]
     pub fn runs(&self) -> &[RunMeta] {
         &self.runs
     }
 
-    /// Makes the filters of groups that have become complete, of those that end with one run. Does
-    /// so once: further groups wait for the next change, since their blocks cost reads and no
-    /// lookup is wrong without their filters.
+    /// Makes the filters of complete groups that end with one run, once. Further groups are left to
+    /// the next change, since their blocks cost reads, and no lookup is wrong without their
+    /// filters.
     ///
     /// # Errors
-    /// When blocks of these groups are not loaded. The index is unchanged then.
+    /// [`MissingBlocks`] when blocks of these groups are not loaded. The index is then unchanged.
     pub fn filter_groups(&mut self, blocks: &Blocks) -> Result<(), MissingBlocks> {
         if !self.made.filters.is_empty() {
             return Ok(());
@@ -87,12 +87,12 @@ impl Index {
         Ok(())
     }
 
-    /// Adds a segment as a run of its own. Segments are stored already, so this writes nothing.
+    /// Adds a segment as a run. The segment is already stored, so this writes nothing.
     pub fn append_segment(&mut self, id: RunId, entries: Vec<Entry>, newest: Timestamp) {
         self.insert(id, SortedRun::of(entries), newest);
     }
 
-    /// Adds entries as new runs. `ids` are the ids of this attempt that are free.
+    /// Adds entries as new runs. `ids` are the unused ids of this attempt.
     pub fn append(
         &mut self,
         entries: Vec<Entry>,
@@ -108,9 +108,9 @@ impl Index {
         }
     }
 
-    /// Merges segments once there are many, then each tier that has grown full, the lowest first.
-    /// `ids` are the ids of this attempt that are free. All runs that are one item are loaded,
-    /// since the lookup before needed them.
+    /// Merges segments once there are many, and then each full tier, the lowest first, since a
+    /// merge can fill the next tier. `ids` are the unused ids of this attempt. The lookup before
+    /// has loaded all runs in one item.
     pub fn compact(&mut self, loaded: &Blocks, ids: &mut (impl Iterator<Item = RunId> + ?Sized)) {
         let is_segment = |run: &RunMeta| run.id.segment().is_some();
         let entries: u32 = self
@@ -126,6 +126,7 @@ impl Index {
         } else {
             SEGMENT_RUNS_MAX
         };
+        // Segments with the entries of a full run are merged at once into a run that stays.
         if segments > segments_max || entries >= FULL_RUN_ENTRIES {
             self.merge(loaded, is_segment, ids);
         }
@@ -140,10 +141,10 @@ impl Index {
     fn merge(
         &mut self,
         loaded: &Blocks,
-        those: impl Fn(&RunMeta) -> bool,
+        selects: impl Fn(&RunMeta) -> bool,
         ids: &mut (impl Iterator<Item = RunId> + ?Sized),
     ) {
-        let merged: Vec<RunMeta> = self.runs.extract_if(.., |run| those(run)).collect();
+        let merged: Vec<RunMeta> = self.runs.extract_if(.., |run| selects(run)).collect();
         let newest = merged
             .iter()
             .map(|run| run.newest)
@@ -194,6 +195,7 @@ impl Index {
             .filter_map(|run| run.blocks)
             .map(|blocks| blocks.list);
         let last = lists.clone().max().unwrap_or_default();
+        // Runs are added to the last list only, since a list is one item and is written as a whole.
         let is_full = lists.filter(|list| *list == last).count() >= LISTED_MAX;
         let blocks = BlockMeta {
             list: last + u32::from(is_full),
@@ -208,7 +210,7 @@ impl Index {
         self.made.blocked.insert(id, Arc::new(BlockedRun::of(run)));
     }
 
-    /// The new parts that the next manifest names, segments that serve as runs included.
+    /// The new parts of the next manifest, including segments that serve as runs.
     #[must_use]
     pub fn new_parts(&self) -> Vec<NewPart> {
         let mut new = Vec::new();
@@ -238,7 +240,7 @@ impl Index {
     }
 }
 
-/// The tier of a run that can be merged: one that is an item of its own.
+/// The tier of a run, or nothing for a segment or a run in blocks, which are not merged by tiers.
 fn tier_of(run: &RunMeta) -> Option<usize> {
     let is_fixed = run.blocks.is_some() || run.id.segment().is_some();
     (!is_fixed).then(|| {

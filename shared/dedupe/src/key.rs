@@ -1,26 +1,27 @@
-//! Keys and content hashes: nothing that a client wrote is kept.
+//! Dedupe keys and content hashes: they stand for what a client wrote, which is not stored.
 
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// The dedupe key of an event within its tenant: 95 bits of SHA-256, and one bit that says whether
-/// it is the key of the event or of what takes the event back (its void).
+/// The dedupe key of an event within its tenant: 95 bits of SHA-256, and one bit that separates the
+/// key of the event from the key of its void, the entry that takes the event back.
 ///
-/// A tenant's index holds some billion keys at most. The chance that two of them are the same is
-/// below one in ten billion (birthday bound: n² / 2⁹⁶).
+/// A tenant's index holds a few billion keys at most. The chance that any two of a billion keys are
+/// equal is below one in ten billion (birthday bound: n² / 2⁹⁶).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DedupeKey([u8; 12]);
 
-/// What an event says: 32 bits of SHA-256 over its content. Tells a duplicate from a conflict.
+/// The hash of an event's content: 32 bits of SHA-256. It distinguishes a duplicate from a
+/// conflict.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash([u8; 4]);
 
 /// One entry of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entry {
-    /// Which event.
+    /// The key of the event or its void.
     pub key: DedupeKey,
-    /// What it said when it was counted.
+    /// The content hash at the time of counting.
     pub content: ContentHash,
 }
 
@@ -28,19 +29,19 @@ impl DedupeKey {
     /// The length of a stored key in bytes.
     pub const BYTES: usize = 12;
 
-    /// Hashes the parts that make an event unique. No two lists of parts give the same input.
+    /// Hashes the parts that identify an event. Different lists of parts have different inputs.
     #[must_use]
     pub fn hash<const PARTS: usize>(parts: [&[u8]; PARTS]) -> Self {
         Self(hash(parts)).event()
     }
 
-    /// Reads a stored key.
+    /// Makes a key from its stored bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes to store.
+    /// The stored bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
@@ -53,21 +54,21 @@ impl DedupeKey {
         self
     }
 
-    /// The key of the event's void. It sorts directly behind the event's own key, so that one
-    /// search finds both.
+    /// The key of the event's void. It sorts directly after the event's own key, so that one search
+    /// finds both.
     #[must_use]
     pub const fn void(mut self) -> Self {
         self.0[Self::BYTES - 1] |= 1;
         self
     }
 
-    /// Whether it is the key of a void.
+    /// Whether the key is that of a void.
     #[must_use]
     pub const fn is_void(self) -> bool {
         self.0[Self::BYTES - 1] & 1 == 1
     }
 
-    /// The key as a number. Keys are uniform, so the number says where in a sorted run to look.
+    /// The key as a number. Keys are uniform, so the number predicts the position in a sorted run.
     #[must_use]
     pub const fn number(self) -> u128 {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = self.0;
@@ -100,19 +101,19 @@ impl ContentHash {
     /// The hash of an entry that has no content beside its key.
     pub const NONE: Self = Self([0; Self::BYTES]);
 
-    /// Hashes the parts of a content. No two lists of parts give the same input.
+    /// Hashes the parts of a content. Different lists of parts have different inputs.
     #[must_use]
     pub fn hash<const PARTS: usize>(parts: [&[u8]; PARTS]) -> Self {
         Self(hash(parts))
     }
 
-    /// Reads a stored hash.
+    /// Makes a hash from its stored bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes to store.
+    /// The stored bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
@@ -123,13 +124,13 @@ impl Entry {
     /// The length of a stored entry in bytes.
     pub const BYTES: usize = DedupeKey::BYTES + ContentHash::BYTES;
 
-    /// Appends the bytes to store: the key, then the content hash.
+    /// Appends the stored bytes: the key, then the content hash.
     pub fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.key.0);
         to.extend_from_slice(&self.content.0);
     }
 
-    /// Reads a stored entry from the beginning of bytes, or nothing when they are too few.
+    /// Reads an entry from the start of the bytes, or nothing when there are too few.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (key, content) = bytes.split_first_chunk::<{ DedupeKey::BYTES }>()?;
@@ -141,8 +142,8 @@ impl Entry {
     }
 }
 
-/// The first bytes of SHA-256 over parts. Each part follows its length, so that no two lists of
-/// parts give the same input.
+/// The first bytes of SHA-256 over parts. Each part follows its length, so that different lists of
+/// parts have different inputs.
 fn hash<const PARTS: usize, const BYTES: usize>(parts: [&[u8]; PARTS]) -> [u8; BYTES] {
     let mut hasher = Sha256::new();
     // The hasher is slow at many short texts, so parts are put together as long as they are short.

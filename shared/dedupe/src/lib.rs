@@ -1,13 +1,14 @@
-//! Which events were counted, and what each of them said: a log-structured merge tree (LSM tree).
+//! The index of counted events: a log-structured merge tree (LSM tree) from dedupe keys to content
+//! hashes.
 //!
 //! A [`Manifest`] names the immutable [`SortedRun`]s of an index. New entries make new runs, and
-//! [`Index::compact`] merges runs as they grow. A large run is stored in blocks of one DynamoDB
-//! read unit each, with blocked Bloom filters over groups of runs in front of it, so that a
+//! [`Index::compact`] merges runs as their number grows. A large run is stored in blocks of one
+//! `DynamoDB` read unit each, behind blocked Bloom filters over groups of runs, so that a
 //! [`Lookup`] loads a few blocks of an index of any size. See `docs/dedupe.md`.
 //!
 //! Invariants: an index holds a key at most once; a Bloom filter has no false negatives; a run
-//! never changes, so that whoever holds a manifest sees one state of the index. No clock, no
-//! chance, no storage: the caller loads blocks and writes them. Imports `kernel` only.
+//! never changes, so that a manifest is a snapshot of the index. The crate reads no clock, makes no
+//! random numbers and does no I/O: the caller loads and writes blocks. Imports `kernel` only.
 
 mod blocks;
 mod bloom;

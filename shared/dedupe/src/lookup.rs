@@ -1,4 +1,4 @@
-//! Lookups of many keys at once, which go on where they stopped when blocks were missing.
+//! Lookups of many keys at once, which resume where blocks were missing.
 
 use crate::bloom::BloomHash;
 use crate::groups::{ends_group, in_blocks};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The unit in which an index is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BlockId {
-    /// A run that is one item.
+    /// A run in one item.
     Run(RunId),
     /// A block of a run in blocks.
     Block(RunId, u16),
@@ -22,27 +22,27 @@ pub enum BlockId {
 /// The loaded blocks of an index.
 #[derive(Debug, Clone, Default)]
 pub struct Blocks {
-    /// Runs that are one item.
+    /// Runs in one item.
     pub whole: BTreeMap<RunId, Arc<SortedRun>>,
-    /// Runs in blocks, as far as they are loaded.
+    /// Runs in blocks, with the loaded blocks.
     pub blocked: BTreeMap<RunId, Arc<BlockedRun>>,
-    /// Filters of groups, as far as they are loaded.
+    /// Filters of groups, with the loaded blocks.
     pub filters: BTreeMap<GroupId, Arc<BlockedFilter>>,
 }
 
-/// Blocks are not loaded without which an event could count twice.
+/// Blocks that must be loaded. Without them, an event could count twice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} blocks of an index are not loaded", blocks.len())]
 pub struct MissingBlocks {
-    /// Which blocks. Once they are loaded, a lookup may need others behind them.
+    /// The blocks. Once they are loaded, the lookup may need further ones.
     pub blocks: BTreeSet<BlockId>,
 }
 
 /// A lookup of keys in an index.
 ///
-/// All keys go through one block before the next, in their order, so that a block stays in the
-/// processor's cache. A block that is not loaded leaves a step open for the keys that need it;
-/// [`Lookup::resume`] takes the open steps only.
+/// All keys pass one block, in their order, before the next, so that a block stays in the
+/// processor's cache. A missing block leaves a step open for the keys that need it.
+/// [`Lookup::resume`] repeats only the open steps.
 #[derive(Debug, Clone)]
 pub struct Lookup {
     keys: Vec<DedupeKey>,
@@ -50,15 +50,15 @@ pub struct Lookup {
     open: Vec<Step>,
 }
 
-/// A key that is looked for.
+/// A key of the lookup.
 #[derive(Debug, Clone, Copy)]
 struct Sought {
     hash: BloomHash,
-    /// Its place among all keys of the lookup.
+    /// The index of the key in the lookup.
     place: usize,
 }
 
-/// What is left to do for some of the keys.
+/// An open step for some of the keys.
 #[derive(Debug, Clone)]
 struct Step {
     place: Place,
@@ -67,18 +67,18 @@ struct Step {
 
 #[derive(Debug, Clone)]
 enum Place {
-    /// A run that is one item.
+    /// A run in one item.
     Whole(RunId),
     /// A run in blocks.
     Blocked(RunMeta),
-    /// Runs that form groups of the levels below one.
+    /// Runs to search by their groups of the levels below this one.
     Groups(Arc<[RunMeta]>, usize),
-    /// A group's filter of so many words, and behind it the group's runs.
+    /// A group's filter with its number of words, and the group's runs behind it.
     Filter(GroupId, u32, Arc<[RunMeta]>),
 }
 
 impl Lookup {
-    /// A lookup in the runs of a manifest. Nothing is looked at yet.
+    /// Prepares a lookup in the runs of a manifest.
     #[must_use]
     pub fn new(runs: &[RunMeta], keys: Vec<DedupeKey>) -> Self {
         let mut sought: Vec<Sought> = keys
@@ -89,7 +89,7 @@ impl Lookup {
                 place,
             })
             .collect();
-        // The order of the keys, since the hash begins with the prefix.
+        // This is the order of the keys, since a hash starts with the key's prefix.
         sought.sort_unstable_by_key(|sought| sought.hash);
         let sought: Arc<[Sought]> = sought.into();
         let whole = runs
@@ -109,11 +109,12 @@ impl Lookup {
         }
     }
 
-    /// Looks as far as blocks are loaded. Returns what the index holds of each key, in the order of
-    /// the keys.
+    /// Searches the loaded blocks. Returns the hashes that the index holds for each key, in the
+    /// order of the keys.
     ///
     /// # Errors
-    /// When blocks are missing. Call it again once they are loaded; what was found stays found.
+    /// [`MissingBlocks`] when blocks are missing. Call it again once they are loaded; results so
+    /// far are kept.
     pub fn resume(&mut self, blocks: &Blocks) -> Result<&[Known], MissingBlocks> {
         let mut missing = BTreeSet::new();
         for step in std::mem::take(&mut self.open) {
@@ -138,8 +139,8 @@ impl Lookup {
                     keys.iter().for_each(|sought| self.in_run(run, *sought));
                     return;
                 }
-                // A run that serves as a whole is needed to compact the index, too: with no keys as
-                // with many.
+                // Compacting the index needs every run in one item, so it is loaded even if no key
+                // is left.
                 None => {
                     missing.insert(BlockId::Run(*id));
                     keys
@@ -150,11 +151,11 @@ impl Lookup {
                 return self.in_groups(runs, *below, &keys, blocks, missing);
             }
             Place::Filter(group, words, runs) => {
-                let (held, left) = held(*group, *words, &keys, blocks, missing);
+                let (passed, left) = pass_filter(*group, *words, &keys, blocks, missing);
                 self.in_groups(
                     runs,
                     usize::from(group.level),
-                    &held.into(),
+                    &passed.into(),
                     blocks,
                     missing,
                 );
@@ -172,7 +173,7 @@ impl Lookup {
         }
     }
 
-    /// Looks in a run in blocks. Returns the keys whose blocks are missing.
+    /// Searches a run in blocks. Returns the keys whose blocks are missing.
     fn in_blocked(
         &mut self,
         meta: &RunMeta,
@@ -201,7 +202,7 @@ impl Lookup {
         left
     }
 
-    /// Looks in runs in blocks by their groups of the levels below one.
+    /// Searches runs in blocks by their groups of the levels below `below`.
     fn in_groups(
         &mut self,
         runs: &[RunMeta],
@@ -248,8 +249,9 @@ impl Lookup {
     }
 }
 
-/// The keys that a group's filter may hold, and those whose blocks of the filter are missing.
-fn held(
+/// Divides keys into those that a group's filter may hold, and those whose blocks of the filter are
+/// missing.
+fn pass_filter(
     group: GroupId,
     words: u32,
     keys: &[Sought],
@@ -264,10 +266,10 @@ fn held(
             &empty
         }
     };
-    let (mut held, mut left) = (Vec::new(), Vec::new());
+    let (mut passed, mut left) = (Vec::new(), Vec::new());
     for sought in keys {
         match filter.may_hold(sought.hash) {
-            Ok(true) => held.push(*sought),
+            Ok(true) => passed.push(*sought),
             Ok(false) => {}
             Err(block) => {
                 missing.insert(BlockId::Filter(group, block));
@@ -275,5 +277,5 @@ fn held(
             }
         }
     }
-    (held, left)
+    (passed, left)
 }

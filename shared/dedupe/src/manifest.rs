@@ -1,4 +1,4 @@
-//! The manifest of an index: which runs it consists of.
+//! The manifest of an index: the list of its runs.
 
 use crate::GROUP_LEVELS;
 use jiff::{SignedDuration, Timestamp};
@@ -7,21 +7,22 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The id of a run. It is never reused: two attempts at the same work write different runs, and the
-/// manifest names those that count.
+/// The id of a run. Ids are never reused: two attempts at the same rollup write different runs, and
+/// the manifest names the valid ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId {
-    /// The attempt that wrote it.
+    /// The attempt that wrote the run.
     pub attempt: Uuid,
-    /// Which of that attempt's runs.
+    /// The number of the run within the attempt.
     pub ordinal: u16,
 }
 
 impl RunId {
+    /// The ordinal of segments. No attempt writes so many runs.
     const SEGMENT: u16 = u16::MAX;
 
-    /// The id of a segment that serves as a run, because each of its events counted. It is stored
-    /// already.
+    /// The id of a segment that serves as a run, since all of its events counted. The segment is
+    /// already stored.
     #[must_use]
     pub const fn of_segment(segment: SegmentId) -> Self {
         Self {
@@ -30,7 +31,7 @@ impl RunId {
         }
     }
 
-    /// The segment that serves as this run, unless the run is stored by itself.
+    /// The segment that serves as this run, or nothing when the run has items of its own.
     #[must_use]
     pub fn segment(self) -> Option<SegmentId> {
         (self.ordinal == Self::SEGMENT).then(|| SegmentId::from_uuid(self.attempt))
@@ -62,38 +63,38 @@ impl FromStr for RunId {
     }
 }
 
-/// A run as a manifest names it.
+/// The entry of a run in a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunMeta {
-    /// Which run.
+    /// The run's id.
     pub id: RunId,
-    /// How many entries it has.
+    /// The number of entries.
     pub entries: u32,
-    /// When its newest entry was counted, to the second.
+    /// The time at which the newest entry was counted, in whole seconds.
     pub newest: Timestamp,
-    /// Present where the run is stored in blocks, absent where it is one item.
+    /// Present for a run in blocks, absent for a run in one item.
     pub blocks: Option<BlockMeta>,
 }
 
-/// What a manifest says of a run in blocks.
+/// The part of an entry that only runs in blocks have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BlockMeta {
-    /// The number of the manifest's page that names the run.
+    /// The number of the list that names the run.
     pub list: u32,
     /// The length in words of the Bloom filter of each group that ends with this run, by level; 0
-    /// where there is none.
+    /// if there is none.
     pub filter_words: [u32; GROUP_LEVELS],
 }
 
 impl RunMeta {
-    /// Whether its newest entry is not older than entries are kept.
-    pub(crate) fn is_live(&self, now: Timestamp, kept: SignedDuration) -> bool {
-        now.duration_since(self.newest) <= kept
+    /// Whether the newest entry is still within the retention.
+    pub(crate) fn is_live(&self, now: Timestamp, retention: SignedDuration) -> bool {
+        now.duration_since(self.newest) <= retention
     }
 
-    /// Appends the bytes to store: the attempt (16), the ordinal (2), the number of entries (4),
-    /// the second of the newest (8). A run in blocks adds which levels have a filter, as the bits
-    /// of a byte, and the words of each (4).
+    /// Appends the stored bytes: the attempt (16), the ordinal (2), the number of entries (4), the
+    /// second of the newest (8). A run in blocks adds the levels with a filter as the bits of a
+    /// byte, and the words of each filter (4).
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(self.id.attempt.as_bytes());
         to.extend_from_slice(&self.id.ordinal.to_be_bytes());
@@ -111,8 +112,8 @@ impl RunMeta {
         }
     }
 
-    /// Reads one run, and returns it with the bytes behind it. `list` is the number of the page
-    /// that names it, of runs in blocks.
+    /// Reads one entry, and returns it with the bytes behind it. `list` is the number of the list,
+    /// for runs in blocks.
     fn read(bytes: &[u8], list: Option<u32>) -> Option<(Self, &[u8])> {
         let (attempt, rest) = bytes.split_first_chunk::<16>()?;
         let (ordinal, rest) = rest.split_first_chunk()?;
@@ -145,8 +146,8 @@ impl RunMeta {
     }
 }
 
-/// The runs of an index, in the order in which they were added: one state of the index, since runs
-/// never change.
+/// The runs of an index, in the order in which they were added. Since runs never change, a manifest
+/// is a snapshot of the index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Manifest {
     /// The runs.
@@ -154,15 +155,15 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The runs that are not older than entries are kept.
-    pub fn live(&self, now: Timestamp, kept: SignedDuration) -> impl Iterator<Item = RunMeta> {
+    /// The runs whose newest entry is still within the retention.
+    pub fn live(&self, now: Timestamp, retention: SignedDuration) -> impl Iterator<Item = RunMeta> {
         self.runs
             .iter()
-            .filter(move |run| run.is_live(now, kept))
+            .filter(move |run| run.is_live(now, retention))
             .copied()
     }
 
-    /// The bytes to store for a list of runs.
+    /// Encodes a list of runs.
     #[must_use]
     pub fn encode<'r>(runs: impl IntoIterator<Item = &'r RunMeta>) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -172,8 +173,8 @@ impl Manifest {
         bytes
     }
 
-    /// Reads a stored list of runs, or nothing when the bytes are not one. A list of runs in blocks
-    /// has a number.
+    /// Decodes a stored list of runs. Returns nothing when the bytes are not a list. `list` is the
+    /// number of a list of runs in blocks.
     #[must_use]
     pub fn decode(bytes: &[u8], list: Option<u32>) -> Option<Vec<RunMeta>> {
         let (mut runs, mut rest) = (Vec::new(), bytes);

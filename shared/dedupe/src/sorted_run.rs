@@ -5,17 +5,17 @@ use crate::bloom::{BloomHash, RUN_KEYS_PER_WORD, filter_words, scaled};
 use crate::{ContentHash, DedupeKey, Entry};
 use std::fmt;
 
-/// What an index holds of an event.
+/// The content hashes that an index holds for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Known {
     /// The content of the event that was counted.
     pub counted: Option<ContentHash>,
-    /// The content that its void names. The void may have come first.
+    /// The content in the event's void. The void may have arrived before the event.
     pub voided: Option<ContentHash>,
 }
 
 impl Known {
-    /// What either of them holds. Where both do, `self` counts.
+    /// Combines two results. Where both have a hash, that of `self` wins.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -25,7 +25,7 @@ impl Known {
     }
 }
 
-/// Sorted entries, each key once, with a Bloom filter that ends most lookups of absent keys.
+/// Sorted entries, each key once, with a Bloom filter that stops most lookups of absent keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SortedRun {
     entries: Vec<Entry>,
@@ -37,17 +37,17 @@ impl SortedRun {
     /// The most entries of a run: 384 kB, below the 400 kB limit of a `DynamoDB` item.
     pub const ENTRIES_MAX: usize = 24_000;
 
-    /// Makes one run of entries in any order. Each key is there once.
+    /// Makes a run of entries in any order. No key may repeat.
     #[must_use]
     pub fn of(mut entries: Vec<Entry>) -> Self {
         entries.sort_unstable();
         Self::of_sorted(entries, Partition::WHOLE)
     }
 
-    /// Merges runs that have no key in common into as few runs as can be stored, all of about the
+    /// Merges runs without common keys into the fewest runs that fit an item each, all of about the
     /// same size.
     pub(crate) fn merge<'r>(runs: impl Iterator<Item = &'r Self>) -> Vec<Self> {
-        // A stable sort finds the sorted stretches and merges them, so this is a k-way merge.
+        // The stable sort detects sorted stretches and merges them, so this is a k-way merge.
         let mut entries: Vec<Entry> = runs.flat_map(|run| run.entries.iter().copied()).collect();
         entries.sort();
         let count = entries.len().div_ceil(Self::ENTRIES_MAX).max(1);
@@ -69,40 +69,40 @@ impl SortedRun {
         }
     }
 
-    /// The partition that its filter and its searches follow.
+    /// The partition of the filter and of searches.
     pub(crate) const fn partition(&self) -> Partition {
         self.partition
     }
 
-    /// Its entries, sorted.
+    /// The sorted entries.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// How many entries it has.
+    /// The number of entries.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether it has none.
+    /// Whether the run has no entries.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Its size in memory, in bytes.
+    /// The size in memory, in bytes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
         self.entries.len() * Entry::BYTES + self.filter.len() * size_of::<u64>()
     }
 
-    /// Whether it may have the entry of a key. False positives happen, false negatives do not.
+    /// Whether the run may hold a key. There are false positives, but no false negatives.
     pub(crate) fn may_hold(&self, BloomHash { prefix, bits }: BloomHash) -> bool {
         self.filter[scaled(self.partition.within(prefix), self.filter.len())] & bits == bits
     }
 
-    /// What it holds of an event. The event's void sorts directly behind it.
+    /// Finds the entries of an event and its void, which are neighbours.
     #[must_use]
     pub fn find(&self, key: DedupeKey) -> Known {
         let (event, void) = (key.event(), key.void());
@@ -116,9 +116,9 @@ impl SortedRun {
         Known { counted, voided }
     }
 
-    /// The place of the first entry that is not before a key (interpolation search). Keys are
-    /// uniform, so the guess is seldom off by more than the square root of the number of entries.
-    /// Other distributions take a few more steps.
+    /// The position of the first entry at or after a key (interpolation search). Keys are uniform,
+    /// so the guess is seldom off by more than the square root of the number of entries. Other
+    /// distributions take a few more steps.
     fn first_from(&self, key: DedupeKey) -> usize {
         let count = self.entries.len();
         let is_before = |entry: &Entry| entry.key < key;
@@ -134,7 +134,7 @@ impl SortedRun {
         }
     }
 
-    /// The bytes to store: the entries one after the other, in their order.
+    /// The stored bytes: the entries in their order.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.entries.len() * Entry::BYTES);
@@ -144,13 +144,13 @@ impl SortedRun {
         bytes
     }
 
-    /// Reads a stored run, or nothing when the bytes are not sorted entries.
+    /// Decodes a stored run. Returns nothing when the bytes are not sorted entries.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         Self::decode_part(bytes, Partition::WHOLE)
     }
 
-    /// Reads a stored block of a run.
+    /// Decodes a stored block of a run.
     pub(crate) fn decode_part(bytes: &[u8], partition: Partition) -> Option<Self> {
         let entries: Vec<Entry> = bytes
             .chunks(Entry::BYTES)

@@ -1,4 +1,4 @@
-//! Batches. What DynamoDB leaves undone is asked for again, a bounded number of times.
+//! Batches. Unprocessed parts are requested again, a bounded number of times.
 
 use crate::call::call;
 use crate::item::projection;
@@ -7,17 +7,17 @@ use crate::{Attempts, Error, Item, Table, has_key};
 use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 
-/// The most that `BatchWriteItem` takes.
+/// The most writes of a `BatchWriteItem`.
 const WRITES_MAX: usize = 25;
-/// The most keys that `BatchGetItem` takes.
+/// The most keys of a `BatchGetItem`.
 const KEYS_MAX: usize = 100;
-/// The most keys of large items: an answer has 16 MB, some forty of the largest, and the rest comes
-/// back undone.
+/// The most keys of large items in a request. A response has at most 16 MB, some forty of the
+/// largest items; further keys are returned unprocessed.
 const LARGE_KEYS_MAX: usize = 50;
-/// How many requests run at once: more would wait for connections.
+/// The number of concurrent requests. More would wait for connections.
 const BATCHES_AT_ONCE: usize = 8;
 
-/// The items of keys.
+/// A read of many items by their keys.
 #[must_use]
 pub struct BatchGet<'t> {
     table: &'t Table,
@@ -36,12 +36,12 @@ impl<'t> BatchGet<'t> {
         }
     }
 
-    /// Some attributes of the items.
+    /// Reads only some attributes of the items.
     pub fn attributes(self, attributes: &'t [&'t str]) -> Self {
         Self { attributes, ..self }
     }
 
-    /// The items are tens of kilobytes or more.
+    /// Uses smaller requests, for items of tens of kilobytes or more.
     pub fn of_large_items(self) -> Self {
         Self {
             keys_max: LARGE_KEYS_MAX,
@@ -49,21 +49,22 @@ impl<'t> BatchGet<'t> {
         }
     }
 
-    /// The items that exist, in any order, as they are now.
+    /// Reads the existing items consistently, in any order.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn send(self) -> Result<Vec<Item>, Error> {
         self.get(&self.keys, true).await
     }
 
-    /// The same of items that are written once and never changed: at half the price where every
-    /// replica has them, which is but for the first moments.
+    /// Reads items that are written once and never change. An eventually consistent read costs
+    /// half, and only the keys that it does not find are read consistently.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn send_unchanging(self) -> Result<Vec<Item>, Error> {
         let mut found = self.get(&self.keys, false).await?;
+        // A replica may lack an item for a moment after its write.
         let is_found = |key: &&Item| found.iter().any(|item| has_key(item, key));
         let unseen: Vec<Item> = self
             .keys
@@ -121,10 +122,10 @@ impl<'t> BatchGet<'t> {
 }
 
 impl Table {
-    /// Puts items, in any order.
+    /// Puts items in any order.
     ///
     /// # Errors
-    /// When the table fails; any of them may have been put then.
+    /// [`Error`] when the table fails. Any of the items may have been written.
     pub async fn put_all(&self, items: Vec<Item>) -> Result<(), Error> {
         let put = |item| {
             let put = PutRequest::builder().set_item(Some(item)).build()?;

@@ -1,13 +1,13 @@
-//! One call of the SDK.
+//! Calls of the SDK.
 
 use crate::Error;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-/// A call on the heap, its error decoded.
+/// Moves a call to the heap, and decodes its error.
 ///
-/// As a part of the futures around it, a call would make each of them as large as itself, and nest
-/// them deeper than the compiler goes. So this is no `async fn`: that would hold the call until it
-/// is first polled.
+/// Inside the futures around it, a call would make each of them as large as itself, and nest them
+/// deeper than the compiler allows. An `async fn` would hold the call by value until it is first
+/// polled, so this is a plain function.
 pub(crate) fn call<T, E>(
     call: impl Future<Output = Result<T, SdkError<E>>> + Send,
 ) -> impl Future<Output = Result<T, Error>> + Send

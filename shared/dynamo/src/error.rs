@@ -1,4 +1,4 @@
-//! What became of a request that was not done.
+//! Errors of requests.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
@@ -6,39 +6,39 @@ use aws_sdk_dynamodb::types::CancellationReason;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a request was not done. The crate's documentation has the table of DynamoDB's answers.
+/// The error of a request. The crate's documentation maps DynamoDB's responses to it.
 ///
-/// Holds nothing of the items themselves.
+/// It holds no content of items, so that it can be logged.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Conditions did not hold, by the places of their writes. Nothing is written.
-    #[error("a condition did not hold")]
+    /// Conditions failed, by the indexes of their writes. Nothing is written.
+    #[error("a condition failed")]
     ConditionFailed(Vec<usize>),
-    /// A transaction was on the same item. Nothing is written.
-    #[error("another transaction was on the same items")]
+    /// Another transaction uses the same item. Nothing is written.
+    #[error("another transaction uses the same items")]
     Conflict,
-    /// The table takes no more at the moment. Of a batch, any part may be written; else nothing is.
-    #[error("the table takes no more at the moment")]
+    /// The table is throttled. Any part of a batch may be written; otherwise nothing is.
+    #[error("the table is throttled")]
     Throttled {
-        /// Whether the request was repeated already, so that only a later one can help.
+        /// Whether the request was already retried, so that only a later one can succeed.
         is_repeated: bool,
     },
-    /// Others were faster at every attempt.
-    #[error("others were faster at each of {attempts} attempts")]
+    /// Other writers were faster at every attempt.
+    #[error("other writers were faster at each of {attempts} attempts")]
     Contended {
-        /// How many attempts were made.
+        /// The number of attempts.
         attempts: usize,
     },
-    /// The same request never succeeds. Nothing is written.
+    /// The request is invalid and never succeeds. Nothing is written.
     #[error("DynamoDB refused the request")]
     Refused(#[source] Source),
-    /// Nobody knows whether the request was done.
+    /// It is unknown whether the request was executed.
     #[error("the request ended without an answer")]
     Unknown(#[source] Source),
 }
 
 impl Error {
-    /// Decodes the error of a request that is no transaction.
+    /// Decodes the error of a request that is not a transaction.
     pub(crate) fn of<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -53,7 +53,7 @@ impl Error {
         decode(code.as_deref(), is_answered, is_sent, Box::new(error))
     }
 
-    /// Decodes why a transaction was cancelled.
+    /// Decodes the reasons of a cancelled transaction.
     pub(crate) fn cancelled(reasons: &[CancellationReason], source: Source) -> Self {
         let codes: Vec<&str> = reasons
             .iter()
@@ -82,8 +82,8 @@ impl Error {
         }
     }
 
-    /// Whether it was lost to others or to a busy table, and nothing is written: what reads and
-    /// decides again may do it.
+    /// Whether nothing is written because of other writers or throttling, so that loading and
+    /// deciding again may succeed.
     #[must_use]
     pub const fn is_lost(&self) -> bool {
         matches!(
@@ -92,7 +92,7 @@ impl Error {
         )
     }
 
-    /// Whether a later call may do what this one did not: the table is busy, or others were faster.
+    /// Whether a later call may succeed: the table is throttled, or other writers were faster.
     #[must_use]
     pub const fn is_busy(&self) -> bool {
         matches!(
@@ -101,10 +101,10 @@ impl Error {
         )
     }
 
-    /// Takes the failure of a single write's condition for an answer: whether it was written.
+    /// Returns whether a single write was executed: false if its condition failed.
     ///
     /// # Errors
-    /// All others.
+    /// Any other error.
     pub fn is_written(result: Result<(), Self>) -> Result<bool, Self> {
         match result {
             Ok(()) => Ok(true),
@@ -114,10 +114,10 @@ impl Error {
     }
 }
 
-/// The code of a write that no reason speaks against.
+/// The code of a write that did not cause the cancellation.
 const NO_REASON: &str = "None";
 
-/// Not generic, so that it is compiled once for all operations.
+/// Maps an error code. It is not generic, so that it is compiled once for all operations.
 fn decode(code: Option<&str>, is_answered: bool, is_sent: bool, source: Source) -> Error {
     match code.unwrap_or_default() {
         "ConditionalCheckFailedException" => Error::ConditionFailed(vec![0]),

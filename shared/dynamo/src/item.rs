@@ -12,7 +12,7 @@ pub const GENERATION: &str = "generation";
 /// An item of a table, or the key of one.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A key of a table whose partitions are named `pk`, and whose sort keys are named `sk`.
+/// Makes a key with the partition key `pk` and the sort key `sk`.
 pub fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
     HashMap::from([
         ("pk".to_owned(), text(partition)),
@@ -20,7 +20,7 @@ pub fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
     ])
 }
 
-/// Whether an item is the one of a key.
+/// Whether an item has a key.
 #[must_use]
 pub fn has_key(item: &Item, key: &Item) -> bool {
     key.iter()
@@ -32,7 +32,7 @@ pub fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-/// A number, as its type writes it.
+/// A number, in the form that its type displays.
 pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -42,33 +42,35 @@ pub fn bytes(value: Vec<u8>) -> AttributeValue {
     AttributeValue::B(value.into())
 }
 
-/// A value as an attribute.
+/// Encodes a value as an attribute.
 ///
 /// # Errors
-/// When it has no form that an attribute has.
+/// An error of `serde_dynamo` when the value has no such form.
 pub fn to_value(value: &impl Serialize) -> Result<AttributeValue, serde_dynamo::Error> {
     serde_dynamo::to_attribute_value(value)
 }
 
-/// A value as an item under a key.
+/// Encodes a value as an item with a key.
 ///
 /// # Errors
-/// When the value is none with named fields.
+/// An error of `serde_dynamo` when the value has no named fields.
 pub fn to_item(key: Item, value: &impl Serialize) -> Result<Item, serde_dynamo::Error> {
     let mut item: Item = serde_dynamo::to_item(value)?;
     item.extend(key);
     Ok(item)
 }
 
-/// The value that an item holds.
+/// Decodes the value of an item.
 ///
 /// # Errors
-/// When the item has another form. The error may quote the item.
+/// An error of `serde_dynamo` when the item has another form. The error may quote the item, so it
+/// must not be logged as it is.
 pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, serde_dynamo::Error> {
     serde_dynamo::from_item(item)
 }
 
-/// Reads attributes of an item by their type: nothing where one is absent or of another type.
+/// Access to attributes by type. Each method returns nothing when the attribute is absent or of
+/// another type.
 pub trait Attributes {
     /// A text.
     fn text(&self, name: &str) -> Option<&str>;
@@ -77,12 +79,12 @@ pub trait Attributes {
     /// Bytes.
     fn bytes(&self, name: &str) -> Option<&[u8]>;
 
-    /// A text, in the form of a type.
+    /// A text, parsed as a type.
     fn parsed<T: FromStr>(&self, name: &str) -> Option<T> {
         self.text(name)?.parse().ok()
     }
 
-    /// The sort key; empty where there is none.
+    /// The sort key, or the empty text if there is none.
     fn sort(&self) -> &str {
         self.text("sk").unwrap_or_default()
     }
@@ -102,8 +104,8 @@ impl Attributes for Item {
     }
 }
 
-/// A list of attributes' names, as an expression and the names that it stands for. Each name gets a
-/// placeholder, since many words are reserved in DynamoDB.
+/// Makes a projection expression and its names. Each name gets a placeholder, since DynamoDB
+/// reserves many words.
 pub(crate) fn projection(names: &[&str]) -> (Option<String>, Option<HashMap<String, String>>) {
     if names.is_empty() {
         return (None, None);

@@ -1,15 +1,14 @@
 //! The one place that knows DynamoDB: items, requests, batches, transactions and retries.
 //!
-//! A store says what it reads and writes. This crate opens the requests, decodes the answers, and
-//! waits where waiting helps. It knows no domain type; of `kernel` it takes the generation of a row,
-//! which guards it.
+//! Stores describe their reads and writes. This crate builds the requests, decodes the responses,
+//! and waits where a retry can succeed. It knows no domain type.
 //!
-//! Invariant: no other crate decodes an error of DynamoDB, and no store waits between attempts by
-//! itself.
+//! Invariant: no other crate decodes an error of DynamoDB, and no store implements waits between
+//! attempts of its own.
 //!
-//! # What an answer means
+//! # Errors
 //!
-//! | answer of DynamoDB | [`Error`] | what is written |
+//! | response of DynamoDB | [`Error`] | effect |
 //! |---|---|---|
 //! | `ConditionalCheckFailedException`, reason `ConditionalCheckFailed` | [`Error::ConditionFailed`] | nothing |
 //! | `TransactionConflictException`, reason `TransactionConflict` | [`Error::Conflict`] | nothing |
@@ -17,20 +16,21 @@
 //! | `ThrottlingException`, `ProvisionedThroughputExceededException`, `RequestLimitExceeded` | [`Error::Throttled`], repeated | nothing |
 //! | unprocessed items or keys after the last round of a batch | [`Error::Throttled`], repeated | any part |
 //! | `TransactionInProgressException` | [`Error::Unknown`] | all or nothing |
-//! | a timeout, a lost connection, an unreadable answer, an error of the server (5xx) | [`Error::Unknown`] | all, nothing, or a batch's part |
+//! | a timeout, a lost connection, an unreadable response, an error of the server (5xx) | [`Error::Unknown`] | all, nothing, or a batch's part |
 //! | `IdempotentParameterMismatchException`, reasons `ValidationError` and `ItemCollectionSizeLimitExceeded`, and all others | [`Error::Refused`] | nothing |
 //!
-//! A cancelled transaction has a reason for each of its writes. They are read in this order:
+//! A cancelled transaction has a reason for each of its writes. The reasons are decoded in this
+//! order:
 //!
 //! 1. A failed condition: the decision was made on an old state, whatever the other writes say.
 //!    Reading again and deciding again is right.
 //! 2. A refusal: no wait makes an invalid write valid.
 //! 3. Throttling, then a conflict: the same transaction may pass later.
 //!
-//! The SDK repeats throttled calls and `TransactionInProgressException` by itself, a transaction
-//! under the same idempotency token, as AWS recommends. So these two are final here: a transaction
-//! that is still in progress can yet be committed, and is not lost to anybody. The SDK does not
-//! repeat a cancelled transaction or a conflict. [`Attempts`] does.
+//! The SDK itself retries throttled calls and `TransactionInProgressException`, a transaction under
+//! the same idempotency token, as AWS recommends. So these two are final here: a transaction that
+//! is still in progress may yet be committed, and must not be treated as lost. The SDK does not
+//! retry a cancelled transaction or a conflict. [`Attempts`] does.
 //!
 //! Sources: the API reference of `TransactWriteItems` and its errors, and "Error handling with
 //! DynamoDB" in the developer guide.

@@ -1,4 +1,4 @@
-//! The items of one partition, page by page.
+//! Queries: reading the items of a partition page by page.
 
 use crate::call::call;
 use crate::item::projection;
@@ -6,8 +6,8 @@ use crate::{Error, Item, Table, text};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
-/// A query of one partition, in the order of its sort keys. Reads what was written a moment ago
-/// only if it is [`Query::consistent`], at twice the price.
+/// A query of one partition, in the order of its sort keys. It is eventually consistent unless it
+/// is [`Query::consistent`], which costs twice as much.
 #[derive(Clone)]
 #[must_use]
 pub struct Query {
@@ -17,13 +17,13 @@ pub struct Query {
 /// A page of a query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// The items: at most 1 MB, and none where a filter left none of that.
+    /// The items. DynamoDB reads at most 1 MB for a page, so that a filter may leave none.
     pub items: Vec<Item>,
-    /// Where the next page begins; nothing after the last.
+    /// The key after which the next page starts, or nothing on the last page.
     pub next: Option<Item>,
 }
 
-/// The pages of a query, one after the other.
+/// An iteration over the pages of a query.
 #[must_use]
 pub struct Pages {
     query: Query,
@@ -49,9 +49,9 @@ impl Query {
         }
     }
 
-    /// The items whose sort keys begin so; all of them where that is empty.
+    /// Selects the sort keys that begin with a prefix, or all if it is empty.
     pub fn beginning_with(self, prefix: &str) -> Self {
-        // DynamoDB takes no empty text in a condition on a key.
+        // DynamoDB refuses an empty text in a condition on a key.
         if prefix.is_empty() {
             return self;
         }
@@ -61,13 +61,13 @@ impl Query {
         .value(":prefix", text(prefix))
     }
 
-    /// The items whose sort keys are less than one.
+    /// Selects the sort keys below one.
     pub fn before(self, end: impl Into<String>) -> Self {
         self.map(|request| request.key_condition_expression("pk = :partition AND sk < :end"))
             .value(":end", text(end))
     }
 
-    /// The items whose sort keys are from the first to the last, both included.
+    /// Selects the sort keys from the first to the last, both inclusive.
     pub fn between(self, first: impl Into<String>, last: impl Into<String>) -> Self {
         self.map(|request| {
             request.key_condition_expression("pk = :partition AND sk BETWEEN :first AND :last")
@@ -76,22 +76,22 @@ impl Query {
         .value(":last", text(last))
     }
 
-    /// The items of which an expression holds. All others are read, and paid, nevertheless.
+    /// Drops items that do not match an expression. They are read and paid for nevertheless.
     pub fn filter(self, expression: &str) -> Self {
         self.map(|request| request.filter_expression(expression))
     }
 
-    /// What a name in the filter stands for.
+    /// Defines a placeholder for an attribute's name.
     pub fn name(self, placeholder: &str, attribute: &str) -> Self {
         self.map(|request| request.expression_attribute_names(placeholder, attribute))
     }
 
-    /// What a value in the filter stands for.
+    /// Defines a placeholder for a value.
     pub fn value(self, placeholder: &str, value: AttributeValue) -> Self {
         self.map(|request| request.expression_attribute_values(placeholder, value))
     }
 
-    /// Some attributes of the items.
+    /// Reads only some attributes of the items.
     pub fn attributes(self, attributes: &[&str]) -> Self {
         let (expression, names) = projection(attributes);
         let request = self.map(|request| request.set_projection_expression(expression));
@@ -103,30 +103,30 @@ impl Query {
             })
     }
 
-    /// The items as they are now.
+    /// Makes the query strongly consistent.
     pub fn consistent(self) -> Self {
         self.map(|request| request.consistent_read(true))
     }
 
-    /// The greatest sort key first.
+    /// Reverses the order.
     pub fn descending(self) -> Self {
         self.map(|request| request.scan_index_forward(false))
     }
 
-    /// At most so many items a page, before any filter.
+    /// Limits the number of items of a page, before any filter.
     pub fn limit(self, items: u16) -> Self {
         self.map(|request| request.limit(i32::from(items)))
     }
 
-    /// The items after a key.
+    /// Starts after a key.
     pub fn after(self, key: Option<Item>) -> Self {
         self.map(|request| request.set_exclusive_start_key(key))
     }
 
-    /// The first page.
+    /// Reads the first page.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn page(self) -> Result<Page, Error> {
         let found = call(self.request.send()).await?;
         Ok(Page {
@@ -135,16 +135,16 @@ impl Query {
         })
     }
 
-    /// How many items the first page has. They are read, and not sent.
+    /// Counts the items of the first page. They are read, but not transferred.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn count(self) -> Result<u64, Error> {
         let found = call(self.request.select(Select::Count).send()).await?;
         Ok(u64::try_from(found.count).unwrap_or_default())
     }
 
-    /// All pages.
+    /// Iterates over all pages.
     pub fn pages(self) -> Pages {
         Pages {
             query: self,
@@ -153,10 +153,10 @@ impl Query {
         }
     }
 
-    /// The items of all pages.
+    /// Reads the items of all pages.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn all(self) -> Result<Vec<Item>, Error> {
         let (mut all, mut pages) = (Vec::new(), self.pages());
         while let Some(items) = pages.next().await? {
@@ -167,10 +167,10 @@ impl Query {
 }
 
 impl Pages {
-    /// The next page; nothing after the last.
+    /// Reads the next page, or returns nothing after the last.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn next(&mut self) -> Result<Option<Vec<Item>>, Error> {
         if self.is_over {
             return Ok(None);

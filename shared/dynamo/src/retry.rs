@@ -1,13 +1,14 @@
-//! Attempts, and the waits between them.
+//! Attempts with backoff.
 
 use crate::Error;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 
-/// How often something is tried, and how long the waits between attempts are.
+/// The number of attempts, and the waits between them.
 ///
-/// A wait is twice as long as the one before, and up to twice that by chance: those who collided do
-/// not collide again. Source: "Exponential backoff and jitter", AWS Architecture Blog.
+/// Each wait is twice as long as the one before, plus a random part of up to the same length, so
+/// that two writers that collided do not collide again. Source: "Exponential backoff and jitter",
+/// AWS Architecture Blog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     first_ms: u64,
@@ -15,30 +16,31 @@ pub struct Backoff {
     attempts_max: usize,
 }
 
-/// For items that a few writers change at once, as those of one tenant: in all at most 5 s.
+/// For items with a few concurrent writers, such as those of one tenant: at most 5 s in all.
 pub const CONTENTION: Backoff = Backoff {
     first_ms: 10,
     longest_ms: 320,
     attempts_max: 12,
 };
 
-/// For an item that every writer of a region changes, as the number of the last invoice: in all at
-/// most 50 s.
+/// For items that all writers of a region change, such as the last invoice number: at most 50 s in
+/// all.
 pub const CROWD: Backoff = Backoff {
     first_ms: 16,
     longest_ms: 700,
     attempts_max: 40,
 };
 
-/// For the rest of a batch: in all at most 1 s, since a request of a customer waits for it.
+/// For the unprocessed part of a batch: at most 1 s in all, since a customer's request waits for
+/// it.
 pub(crate) const BATCH: Backoff = Backoff {
     first_ms: 16,
     longest_ms: 256,
     attempts_max: 6,
 };
 
-/// The attempts at one thing. An optimistic update loads, decides, saves, and does all of it again
-/// where somebody else was faster:
+/// The attempts at one operation. An optimistic update loads, decides and saves, and starts over if
+/// another writer was faster:
 ///
 /// ```no_run
 /// # async fn update(table: dynamo::Table, key: dynamo::Item) -> Result<(), dynamo::Error> {
@@ -62,7 +64,7 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Begins the first attempt.
+    /// Starts the first attempt.
     #[must_use]
     pub fn of(backoff: Backoff) -> Self {
         let waits = ExponentialBuilder::new()
@@ -77,7 +79,7 @@ impl Attempts {
         }
     }
 
-    /// Waits for the next attempt; false where that was the last.
+    /// Waits for the next attempt. Returns false after the last one.
     pub async fn wait(&mut self) -> bool {
         match self.waits.next() {
             Some(wait) => {
@@ -88,11 +90,11 @@ impl Attempts {
         }
     }
 
-    /// Waits for the next attempt after one that was lost to others or to a busy table.
+    /// Waits for the next attempt after one that failed by contention or throttling.
     ///
     /// # Errors
-    /// The error itself where another attempt cannot help, and [`Error::Contended`] or
-    /// [`Error::Throttled`] where that was the last.
+    /// The error itself if another attempt cannot succeed; [`Error::Contended`] or
+    /// [`Error::Throttled`] after the last attempt.
     pub async fn again(&mut self, error: Error) -> Result<(), Error> {
         let last = match error {
             error if !error.is_lost() => return Err(error),

@@ -1,11 +1,11 @@
-//! A table.
+//! Tables.
 
 use crate::call::call;
 use crate::item::projection;
 use crate::{Attempts, BatchGet, CONTENTION, Error, Item, Query, Write};
 use aws_sdk_dynamodb::Client;
 
-/// A table with the keys `pk` and `sk`.
+/// A table with the partition key `pk` and the sort key `sk`.
 #[derive(Debug, Clone)]
 pub struct Table {
     pub(crate) client: Client,
@@ -13,7 +13,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of a name.
+    /// Makes the table of a name.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, name: String) -> Self {
         Self {
@@ -22,7 +22,7 @@ impl Table {
         }
     }
 
-    /// Another table, over the same connection.
+    /// Makes another table on the same connection.
     #[must_use]
     pub fn beside(&self, name: String) -> Self {
         Self {
@@ -31,18 +31,18 @@ impl Table {
         }
     }
 
-    /// The item of a key, as it is now.
+    /// Reads an item consistently.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn get(&self, key: Item) -> Result<Option<Item>, Error> {
         self.get_some(key, &[]).await
     }
 
-    /// Some attributes of the item of a key, as it is now.
+    /// Reads some attributes of an item consistently.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn get_some(&self, key: Item, attributes: &[&str]) -> Result<Option<Item>, Error> {
         let (expression, names) = projection(attributes);
         let get = self
@@ -57,11 +57,10 @@ impl Table {
         call(get.send()).await.map(|got| got.item)
     }
 
-    /// Asks for the item of a key that is not there, at the lowest price: whether the table
-    /// answers.
+    /// Checks that the table responds, by the cheapest read of a key without an item.
     ///
     /// # Errors
-    /// When the table fails.
+    /// [`Error`] when the table fails.
     pub async fn probe(&self, key: Item) -> Result<(), Error> {
         let get = self
             .client
@@ -71,36 +70,36 @@ impl Table {
         call(get.send()).await.map(|_| ())
     }
 
-    /// The items of keys, by requests of as many as one takes.
+    /// Prepares a read of many items by their keys.
     pub fn batch_get(&self, keys: Vec<Item>) -> BatchGet<'_> {
         BatchGet::new(self, keys)
     }
 
-    /// The items of a partition.
+    /// Prepares a query of a partition.
     pub fn query(&self, partition: impl Into<String>) -> Query {
         Query::new(self, partition.into())
     }
 
-    /// Puts an item, over one that may be there.
+    /// Prepares a write that creates or replaces an item.
     pub fn put(&self, item: Item) -> Write {
         Write::put(&self.name, item)
     }
 
-    /// Changes attributes of an item, and makes it where it is not there.
+    /// Prepares a write that changes attributes of an item, and creates the item if it is absent.
     pub fn update(&self, key: Item, expression: impl Into<String>) -> Write {
         Write::update(&self.name, key, expression.into())
     }
 
-    /// Deletes an item, if it is there.
+    /// Prepares the deletion of an item. Deleting an absent item succeeds.
     pub fn delete(&self, key: Item) -> Write {
         Write::delete(&self.name, key)
     }
 
-    /// Sends one write. It is repeated while a transaction is on the item, because that is over
-    /// soon.
+    /// Sends a write. It is retried while a transaction uses the item, since transactions are
+    /// short.
     ///
     /// # Errors
-    /// When its condition does not hold, or the table fails.
+    /// [`Error`] when the condition fails or the table fails.
     pub async fn send(&self, write: Write) -> Result<(), Error> {
         let mut attempts = Attempts::of(CONTENTION);
         loop {

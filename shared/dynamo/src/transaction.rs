@@ -1,4 +1,4 @@
-//! Transactions: all or nothing, and a typed outcome.
+//! Transactions, with typed errors.
 
 use crate::{Error, Item, Table, Write};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -7,19 +7,19 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Get, TransactGetItem, TransactWriteItem};
 
 impl Table {
-    /// Writes all or nothing: at most 100 writes, each of another item, in all at most 4 MB.
+    /// Commits at most 100 writes of different items, at most 4 MB in all, in one transaction.
     ///
-    /// The places of conditions that did not hold are those in `writes`.
+    /// Failed conditions are reported by the index of their write in `writes`.
     ///
     /// # Errors
-    /// When a condition does not hold, another transaction is on the same items, or the table
+    /// [`Error`] when a condition fails, another transaction uses the same items, or the table
     /// fails.
     pub async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
         let parts = writes
             .into_iter()
             .map(Write::part)
             .collect::<Result<Vec<TransactWriteItem>, Error>>()?;
-        // The SDK makes the idempotency token, and repeats a lost request under the same one.
+        // The SDK makes an idempotency token, and retries a lost request under the same one.
         let sent = Box::pin(
             self.client
                 .transact_write_items()
@@ -30,10 +30,10 @@ impl Table {
         sent.map(|_| ()).map_err(write_error)
     }
 
-    /// The items of keys as they were at one moment, in the order of the keys.
+    /// Reads items in one transaction, in the order of the keys.
     ///
     /// # Errors
-    /// When a writer is on the same items, or the table fails.
+    /// [`Error`] when a writer uses the same items, or the table fails.
     pub async fn snapshot(&self, keys: Vec<Item>) -> Result<Vec<Option<Item>>, Error> {
         let get = |key| {
             let get = Get::builder()
@@ -79,8 +79,8 @@ fn read_error(error: SdkError<TransactGetItemsError>) -> Error {
     })
 }
 
-/// The error of a transaction: by the reasons of its parts where it was cancelled, by its code
-/// otherwise.
+/// Decodes the error of a transaction: by the reasons of its parts if it was cancelled, otherwise
+/// by its code.
 fn decode<E>(error: SdkError<E>, reasons: impl Fn(&E) -> Option<&[CancellationReason]>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

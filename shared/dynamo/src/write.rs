@@ -1,4 +1,4 @@
-//! One write, be it sent alone or as a part of a transaction.
+//! A write, sent alone or as a part of a transaction.
 
 use crate::call::call;
 use crate::{Error, GENERATION, Item, number};
@@ -57,24 +57,23 @@ impl Write {
         }
     }
 
-    /// Writes on condition only. The last condition that is given counts.
+    /// Sets the condition, replacing any earlier one.
     pub fn when(mut self, condition: impl Into<String>) -> Self {
         self.condition = Some(condition.into());
         self
     }
 
-    /// Writes where there is no item.
+    /// Writes only if there is no item.
     pub fn if_absent(self) -> Self {
         self.when("attribute_not_exists(pk)")
     }
 
-    /// Writes where there is an item.
+    /// Writes only if there is an item.
     pub fn if_present(self) -> Self {
         self.when("attribute_exists(pk)")
     }
 
-    /// Writes where an attribute is what was read of it; of an item that was not there, zero was
-    /// read.
+    /// Writes only if a counter has the value that was read. Zero stands for an absent item.
     pub fn if_counter(self, attribute: &str, read: u64) -> Self {
         match read {
             0 => self.if_absent(),
@@ -99,7 +98,7 @@ impl Write {
         self
     }
 
-    /// What a value in an expression stands for.
+    /// Defines a placeholder for a value.
     pub fn value(mut self, placeholder: impl Into<String>, value: AttributeValue) -> Self {
         self.values
             .get_or_insert_default()
@@ -150,7 +149,7 @@ impl Write {
         }
     }
 
-    /// Itself as a part of a transaction.
+    /// Converts the write to a part of a transaction.
     pub(crate) fn part(self) -> Result<TransactWriteItem, Error> {
         let Self {
             table,

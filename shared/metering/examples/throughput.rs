@@ -1,6 +1,5 @@
-//! What metering costs of the processor, with a baseline in the same run:
-//! `cargo run --release -p metering --example throughput`, and with `-- ingest` only the first part
-//! of it, which takes seconds.
+//! Measures the processor time of metering, with a baseline in the same run:
+//! `cargo run --release -p metering --example throughput`.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"
@@ -22,13 +21,14 @@ use uuid::Uuid;
 
 const NOW: &str = "2026-11-15T12:00:00Z";
 const ROLLED_UP_EVENTS: usize = 1_000_000;
+/// The number of runs of which the median is shown.
 const SAMPLES: usize = 41;
-/// How many requests are rolled up together under load.
+/// The number of requests that are rolled up together under load.
 const DELIVERY: usize = 20;
 const EVENTS_OF_TENANT: usize = 100;
-/// How many events are rolled up at least for a figure.
+/// The least number of events for a figure.
 const ROUNDS_EVENTS: usize = 1_000_000;
-/// How many requests are sent again.
+/// The number of requests that are sent again.
 const SENT_AGAIN: usize = 100;
 
 fn main() {
@@ -107,9 +107,7 @@ fn ingest(catalogue: &Catalogue, now: Timestamp) {
 /// Whether an event costs the same, however many there were before it and however many tenants
 /// there are.
 fn growth(catalogue: &Catalogue, now: Timestamp) {
-    println!(
-        "growth: microseconds of the processor for each event, and bytes that are kept in memory"
-    );
+    println!("growth: microseconds of processor time for each event, and bytes in memory");
     println!(
         "  one tenant's events     {DELIVERY} requests together   one by one   all sent again   bytes"
     );
@@ -143,7 +141,7 @@ fn growth_of(segments: &[Segment], now: Timestamp) {
         .iter()
         .map(|segment| segment.body.events().len())
         .sum();
-    // Few events are rolled up too quickly to be measured once.
+    // A few events are rolled up too quickly to be measured once.
     let rounds = (ROUNDS_EVENTS / events).max(1);
     let mean = |delivery| {
         (0..rounds)
@@ -168,7 +166,7 @@ fn growth_of(segments: &[Segment], now: Timestamp) {
     );
 }
 
-/// What it costs to find that events of every age were sent before.
+/// The cost of recognising repetitions of events of every age.
 fn roll_up_again(
     snapshot: &Snapshot,
     blocks: &Blocks,
@@ -200,7 +198,7 @@ fn micros_each(spent: Duration, events: usize) -> f64 {
     spent.as_secs_f64() * 1e6 / events as f64
 }
 
-/// The processor's time for this thread: what others do on the machine is not in it.
+/// The processor time of this thread, without that of other processes on the machine.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(
@@ -260,7 +258,7 @@ fn segments(catalogue: &Catalogue, now: Timestamp, tenant: u128, events: usize) 
     )
 }
 
-/// Events whose values are as long and as far apart as they can be.
+/// Events with values as long and as far apart as possible.
 fn wide_segments(catalogue: &Catalogue, now: Timestamp) -> Vec<Segment> {
     let meter = catalogue
         .meters
@@ -274,7 +272,7 @@ fn wide_segments(catalogue: &Catalogue, now: Timestamp) -> Vec<Segment> {
     })
 }
 
-/// Events with a different value each, of a meter that counts these.
+/// Events with a different value each, for a meter that counts distinct values.
 fn member_segments(catalogue: &Catalogue, now: Timestamp, events: usize) -> Vec<Segment> {
     let tenant = TenantId::from_uuid(Uuid::from_u128(1));
     let meter = catalogue
@@ -319,7 +317,7 @@ fn segments_of<'c>(
     group(usage, |_| BillingAnchor::default(), || ids.next().unwrap())
 }
 
-/// Settles so many segments at a time.
+/// Rolls up a number of segments at a time.
 fn roll_up_all(
     segments: &[Segment],
     now: Timestamp,
@@ -362,8 +360,7 @@ fn roll_up_all(
     (snapshot, blocks, spent)
 }
 
-/// What cannot be done across functions, as the upper bound: everything in one map that is never
-/// stored.
+/// The upper bound, which functions cannot reach: everything in one map that is never stored.
 fn count_in_a_map(segments: &[Segment]) -> Duration {
     let start = processor_time();
     let mut seen = HashMap::new();

@@ -1,4 +1,4 @@
-//! What the events of a window come to: exact whatever the events say.
+//! Totals of windows: exact decimals that are wide enough for any sum of values.
 
 use crate::Value;
 use crate::value::{compare, power, shortened};
@@ -7,11 +7,11 @@ use kernel::Quantity;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// A decimal `mantissa * 10^-scale` of as many digits as the events of a window can sum up to, see
-/// [`Quantity`]: adding to it never fails.
+/// A decimal `mantissa * 10^-scale`, wide enough for the sum of any events of a window, see
+/// [`Quantity`]. So adding never fails.
 ///
-/// One number has one form: no trailing zero after the point, and the machine's own integer where
-/// it fits one.
+/// Each number has one form: without trailing zeros after the point, and as an `i128` where one
+/// holds it. Nearly all totals are short, and adding to one allocates nothing.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Aggregate(Form);
 
@@ -22,14 +22,14 @@ enum Form {
 }
 
 impl Aggregate {
-    /// `mantissa * 10^-scale`.
+    /// Makes `mantissa * 10^-scale`.
     #[must_use]
     pub fn new(mantissa: i128, scale: u16) -> Self {
         let (mantissa, scale) = shortened(mantissa, scale);
         Self(Form::Short { mantissa, scale })
     }
 
-    /// The same of a mantissa of any length.
+    /// Makes `mantissa * 10^-scale` from a mantissa of any length.
     pub(crate) fn of_digits(mut mantissa: BigInt, mut scale: u16) -> Self {
         if let Ok(short) = i128::try_from(&mantissa) {
             return Self::new(short, scale);
@@ -47,7 +47,7 @@ impl Aggregate {
         }
     }
 
-    /// The mantissa, if it is not longer than an `i128`.
+    /// The mantissa, if an `i128` holds it.
     #[must_use]
     pub fn short_mantissa(&self) -> Option<i128> {
         match &self.0 {
@@ -56,7 +56,7 @@ impl Aggregate {
         }
     }
 
-    /// How many of the digits are after the point.
+    /// The number of digits after the point.
     #[must_use]
     pub fn scale(&self) -> u16 {
         match self.0 {
@@ -64,7 +64,7 @@ impl Aggregate {
         }
     }
 
-    /// The mantissa, however long.
+    /// The mantissa, of any length.
     pub(crate) fn mantissa(&self) -> BigInt {
         match &self.0 {
             Form::Short { mantissa, .. } => BigInt::from(*mantissa),
@@ -95,19 +95,19 @@ impl Aggregate {
         Self::of_digits(self.aligned(scale) + other.aligned(scale), scale)
     }
 
-    /// The mantissa at a scale that is not below its own.
+    /// The mantissa at a scale that is not below the number's own.
     fn aligned(&self, scale: u16) -> BigInt {
         self.mantissa() * BigInt::from(10_u8).pow(u32::from(scale - self.scale()))
     }
 
-    /// The same number as the contract carries it.
+    /// The total as a quantity of the contract.
     #[must_use]
     pub fn to_quantity(&self) -> Quantity {
         Quantity::from_digits(self.mantissa(), self.scale())
     }
 }
 
-/// The sum, as long as an `i128` holds it and what leads to it.
+/// The sum, if an `i128` holds the aligned mantissas and their sum.
 fn short_sum(
     (mine, my_scale): (i128, u16),
     (theirs, their_scale): (i128, u16),

@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, WindowSize};
 use std::collections::BTreeSet;
 
-/// The most segments of one rollup.
+/// The most segments of one rollup. Each deletes a pending marker in the rollup's transaction, see
+/// `ROLLUP_ITEMS_MAX`.
 pub const ROLLUP_SEGMENTS_MAX: usize = 60;
 
-/// The most items of a rollup's transaction beside nine others: the checkpoint, the lists of its
-/// runs in blocks that change, a count and an event. A `DynamoDB` transaction has at most 100
-/// items.
+/// The most items of a rollup's transaction beside up to nine others: the checkpoint, the changed
+/// lists of runs in blocks, a count and an event. A `DynamoDB` transaction has at most 100 items.
 const ROLLUP_ITEMS_MAX: usize = 91;
-/// The most events of one rollup. It bounds the memory and the time of one decision.
+/// The most events of one rollup. It bounds the memory and the time of one rollup.
 const ROLLUP_EVENTS_MAX: usize = 20_000;
 
 /// The pages that a rollup of segments of one tenant may change.
@@ -25,14 +25,15 @@ pub fn touched_pages(segments: &[Segment]) -> BTreeSet<PageKey> {
         .collect()
 }
 
-/// The first moment of the last day of the billing period that a day is in.
+/// The start of the last day in the billing period of a day.
 pub(crate) fn last_day(day: Timestamp) -> Timestamp {
     let anchor = BillingAnchor::of_day(day);
     let end = WindowSize::Month.end(WindowSize::Month.start(day, anchor));
+    // The moment before the end of the period is in its last day.
     WindowSize::Day.start(end - SignedDuration::from_secs(1), anchor)
 }
 
-/// What a rollup of segments writes beside the checkpoint.
+/// The items that a rollup of segments writes beside the checkpoint.
 #[derive(Default)]
 struct Extent {
     segments: usize,
@@ -57,6 +58,7 @@ impl Extent {
     }
 
     fn fits(&self) -> bool {
+        // One item each: a segment's pending marker, a correction's record, a page, a day to seal.
         self.segments <= ROLLUP_SEGMENTS_MAX
             && self.events <= ROLLUP_EVENTS_MAX
             && self.totals.len() <= SEGMENT_TOTALS_MAX

@@ -1,4 +1,4 @@
-//! Binary mode: the attributes of an event are in headers, and the body is its data.
+//! Binary mode: the attributes of an event come in headers, and the body is its data.
 
 use crate::json::{DATA, FIELDS, Wire};
 use serde_json::value::RawValue;
@@ -6,18 +6,21 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
+/// The prefix of attribute headers (`CloudEvents` HTTP binding, section 3.1.3.1).
 const PREFIX: &str = "ce-";
 
-/// The attributes of an event in binary mode. Shows nothing of them: they are what a client wrote.
+/// The attributes of an event in binary mode. Its `Debug` form shows none of them, since a client
+/// wrote them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attributes {
-    /// Which of [`FIELDS`], and its text where it could be decoded.
+    /// The index in [`FIELDS`], and the text if it could be decoded.
     texts: Vec<(usize, Option<String>)>,
     duplicate: Option<&'static str>,
 }
 
 impl Attributes {
-    /// Reads headers, whose names are in lower case. Nothing when they have no `ce-specversion`.
+    /// Reads headers, whose names are in lower case. Returns nothing when `ce-specversion` is
+    /// absent.
     pub(crate) fn of_headers<'h>(
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Option<Self> {
@@ -42,7 +45,7 @@ impl Attributes {
         seen.contains(FIELDS[0]).then_some(attributes)
     }
 
-    /// The event that they make with its data.
+    /// Combines the attributes with the data into an event.
     pub(crate) fn wire<'b>(&'b self, data: Option<&'b RawValue>) -> Wire<'b> {
         let texts = self.texts.iter().map(|(at, text)| (*at, text.as_deref()));
         Wire::of_headers(texts, self.duplicate, data)
@@ -55,9 +58,9 @@ impl fmt::Debug for Attributes {
     }
 }
 
-/// The attribute that a header's value stands for (`CloudEvents` HTTP binding, 3.1.3.2): a quoted
-/// string is unescaped, then what is percent-encoded is decoded, once. Nothing when it breaks these
-/// rules, or is not UTF-8 in the end.
+/// Decodes a header's value (`CloudEvents` HTTP binding, section 3.1.3.2): a quoted string is
+/// unescaped, then percent-encoding is decoded once. Returns nothing when the value breaks these
+/// rules or is not UTF-8.
 fn decode(value: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(value.len());
     let plain = unquoted(value)?;
@@ -72,8 +75,8 @@ fn decode(value: &[u8]) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A value without its quotes (RFC 9110, 5.6.4), which only older senders use. A quote within is no
-/// text of either.
+/// Unescapes a quoted string (RFC 9110, section 5.6.4), which only older senders use. A bare value
+/// with a quote in it is refused, since it could mean either form.
 fn unquoted(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(quoted) = value.strip_prefix(b"\"") else {
         return (!value.contains(&b'"')).then_some(Cow::Borrowed(value));

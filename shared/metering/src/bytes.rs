@@ -1,4 +1,4 @@
-//! What stored bytes are made of.
+//! Reading and writing the parts of stored segments and pages.
 
 use crate::{Aggregate, Malformed, Value};
 use bigdecimal::num_bigint::{BigInt, BigUint, Sign};
@@ -8,10 +8,10 @@ use kernel::{MeterCode, UsageGroup, VALUE_DECIMALS_MAX};
 /// The most bytes of a total's digits: 57 before the point and 340 after it are 1,319 bits, and its
 /// sign is one.
 const DIGITS_BYTES_MAX: usize = 189;
-/// So many groups of seven bits always fit a `u128`.
+/// The most groups of seven bits that always fit a `u128`: 18 are 126 bits.
 const SHORT_BYTES_MAX: usize = 18;
 
-/// What is left to read.
+/// The bytes that are still to be read.
 pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
@@ -87,7 +87,7 @@ impl<'a> Input<'a> {
         scale.ok_or(Malformed::Invalid { part: "scale" })
     }
 
-    /// A whole number, zigzag, in groups of seven bits from the lowest.
+    /// Reads a zigzag integer in groups of seven bits from the lowest.
     pub(crate) fn zigzag(&mut self) -> Result<i128, Malformed> {
         let digits = self.groups(SHORT_BYTES_MAX + 1)?;
         // The nineteenth group has room for the last two bits only.
@@ -101,7 +101,7 @@ impl<'a> Input<'a> {
         N::try_from(self.zigzag()?).map_err(|_| Malformed::Invalid { part: "number" })
     }
 
-    /// Groups of seven bits, up to the first without the highest bit set.
+    /// Takes groups of seven bits, up to the first group whose highest bit is not set.
     fn groups(&mut self, length_max: usize) -> Result<&'a [u8], Malformed> {
         let length = self
             .0
@@ -117,7 +117,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The number of groups of seven bits, the lowest first, of which the last may be cut off.
+/// The number that groups of seven bits make, the lowest first. Bits beyond the 128th are dropped.
 fn joined(groups: &[u8]) -> u128 {
     groups
         .iter()
@@ -134,13 +134,13 @@ fn unzigzag(zigzag: u128) -> i128 {
     }
 }
 
-/// The scale and then the mantissa, zigzag, each in groups of seven bits from the lowest.
+/// Writes the scale and the zigzag mantissa, each in groups of seven bits from the lowest.
 pub(crate) fn write_value(value: Value, bytes: &mut Vec<u8>) {
     write_groups(value.scale().into(), bytes);
     write_zigzag(value.mantissa(), bytes);
 }
 
-/// As a value.
+/// Writes a total in the format of [`write_value`].
 pub(crate) fn write_aggregate(aggregate: &Aggregate, bytes: &mut Vec<u8>) {
     write_groups(aggregate.scale().into(), bytes);
     if let Some(mantissa) = aggregate.short_mantissa() {
@@ -175,7 +175,8 @@ fn low_seven_bits(number: u128) -> u8 {
     number.to_le_bytes()[0] & 0x7f
 }
 
-/// A text of at most 255 bytes after its length, which those of `kernel` that are stored have.
+/// Writes a text behind its length (1 byte). The stored texts are `kernel`'s codes and groups,
+/// which are shorter than 256 bytes.
 pub(crate) fn write_text(text: &str, bytes: &mut Vec<u8>) {
     let text = &text.as_bytes()[..text.len().min(255)];
     bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));

@@ -1,43 +1,43 @@
-//! Where the rollup of a tenant's usage stands.
+//! The checkpoint of a tenant's rollups.
 
 use crate::WindowKey;
 use dedupe::{Manifest, RunMeta};
 use jiff::{SignedDuration, Timestamp};
 use kernel::Generation;
 
-/// How long the key of an event is kept after the event was counted.
+/// How long the key of an event is kept after the event was counted: 40 days.
 ///
-/// A resent event has the time of the first, and is refused at the edge once that is more than
-/// [`crate::TIME_BEHIND_MAX`] ago. The first was counted at most [`crate::TIME_AHEAD_MAX`] before
-/// its time. So no event that is resent outlives its key as long as segments are rolled up within
+/// A resent event has the time of the original, and is refused at the edge once that time is more
+/// than [`crate::TIME_BEHIND_MAX`] ago. The original was counted at most [`crate::TIME_AHEAD_MAX`]
+/// before its time. So no resent event outlives its key as long as segments are rolled up within
 /// the 5 days between.
 pub const EVENT_KEYS_KEPT: SignedDuration = SignedDuration::from_hours(40 * 24);
 
-/// How long the key of a distinct value is kept: the longest billing period, and 40 days in which
-/// its events may come late.
+/// How long the key of a distinct value is kept: the longest billing period of 31 days, and the 40
+/// days of event keys, since its events may arrive late.
 pub const DISTINCT_VALUES_KEPT: SignedDuration = SignedDuration::from_hours((31 + 40) * 24);
 
-/// What became of events in rollups.
+/// The numbers of events by the result of their rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counted {
-    /// Counted in their windows.
+    /// Events that counted in their windows, or had been taken back before they arrived.
     pub accepted: u64,
-    /// Seen before with the same content.
+    /// Repetitions with the same content.
     pub duplicates: u64,
-    /// Seen before with other content: the first counts.
+    /// Repetitions with other content. The first event counts.
     pub conflicts: u64,
-    /// Taken back by a correction.
+    /// Voids that took an event back.
     pub voided: u64,
-    /// Voids of events with other content or of a meter that cannot subtract, and the replacements
-    /// that came with them.
+    /// Voids of events with other content or of a meter that cannot subtract, and their
+    /// replacements.
     pub unmatched: u64,
-    /// Voids that were not made because the id of the replacement is used already, and these
+    /// Voids that were dropped because the id of the replacement is already used, and their
     /// replacements.
     pub replacement_used: u64,
 }
 
 impl Counted {
-    /// All events that were looked at.
+    /// The number of all events.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.accepted
@@ -48,7 +48,7 @@ impl Counted {
             + self.replacement_used
     }
 
-    /// What was counted after `before`.
+    /// The counts since `before`.
     #[must_use]
     pub(crate) const fn since(self, before: Self) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Counted {
         }
     }
 
-    /// The counts of both.
+    /// The sum of both counts.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         Self {
@@ -75,31 +75,30 @@ impl Counted {
     }
 }
 
-/// Where the rollup of a tenant's usage stands. Each rollup replaces it under the condition of its
-/// generation.
+/// The checkpoint of a tenant's rollups. Each rollup replaces it on condition of its generation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checkpoint {
     /// The optimistic lock: one higher with every replacement.
     pub generation: Generation,
     /// The number of the last event in the tenant's usage stream.
     pub sequence: u64,
-    /// What became of all events so far.
+    /// The counts of all events so far.
     pub counted: Counted,
     /// The index of the events that were counted.
     pub events: Manifest,
     /// The index of the distinct values that were counted.
     pub distinct_values: Manifest,
-    /// Days that end by then are sealed.
+    /// The end of the last sealed day.
     pub sealed_until: Option<Timestamp>,
 }
 
 impl Checkpoint {
-    /// The runs of both indexes, those that have expired included.
+    /// The sorted runs of both indexes, including expired ones.
     pub fn runs(&self) -> impl Iterator<Item = &RunMeta> {
         self.events.runs.iter().chain(&self.distinct_values.runs)
     }
 
-    /// The runs of both indexes that are live.
+    /// The sorted runs of both indexes that have not expired.
     pub fn live_runs(&self, now: Timestamp) -> impl Iterator<Item = RunMeta> {
         self.events
             .live(now, EVENT_KEYS_KEPT)

@@ -1,4 +1,4 @@
-//! From a request for corrections to events that are taken back or replaced, and named refusals.
+//! Parsing a request for corrections into valid corrections and named refusals.
 
 use crate::event::{BEFORE_FIRST_PERIOD, FIELD_BYTES_MAX, Fault, NOT_IN_USE, Rules, id_of};
 use crate::event_key::event_key;
@@ -16,31 +16,31 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// The most corrections of one request: with their replacements, they fit one segment.
+/// The most corrections of one request. With their replacements they fit one segment of 1,000
+/// events.
 pub const CORRECTIONS_MAX: usize = 500;
 
-/// A request for corrections that was read: each is in one of three places.
+/// A parsed request for corrections. Each correction is in exactly one of the three lists.
 #[derive(Debug, Default)]
 pub struct ParsedCorrections<'c> {
-    /// What was refused, in the order of the request.
+    /// The refused corrections, in the order of the request.
     pub refused: Vec<Refusal>,
-    /// What is to be corrected.
+    /// The corrections that repeat their event.
     pub valid: Vec<ValidCorrection<'c>>,
-    /// What is to be corrected once the event that it names is found.
+    /// The corrections that name their event by its key, and wait for its lookup.
     pub keyed: Vec<KeyedCorrection<'c>>,
 }
 
-/// A correction that can be made.
+/// A valid correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidCorrection<'c> {
-    /// Where in the request it was, from 0.
+    /// The position in the request, from 0.
     pub index: usize,
-    /// What is taken back, and what comes in its place.
+    /// The event to take back, and its replacement.
     pub correction: Correction<'c>,
-    /// In whose namespace the event that is taken back is. What comes in its place is in the
-    /// provider's.
+    /// The sender in whose namespace the taken-back event is. The replacement is in the provider's.
     pub sent_by: Sender,
-    /// Why, as the caller says.
+    /// The caller's reason.
     pub reason: ReasonCode,
     pub(crate) id: String,
 }
@@ -52,7 +52,7 @@ struct Request<'b> {
     corrections: Vec<&'b RawValue>,
 }
 
-/// What a body is that has not the shape of a request, nor its parts that of corrections.
+/// The error for a body or a correction without the expected members.
 const WRONG_SHAPE: BodyError = BodyError::WrongShape {
     expected: "a list of corrections",
 };
@@ -60,40 +60,40 @@ const WRONG_SHAPE: BodyError = BodyError::WrongShape {
 /// The members of a correction.
 const MEMBERS: [&str; 5] = ["event", "key", "sent_by", "replacement", "reason"];
 
-/// A correction as it was sent.
+/// An unparsed correction.
 struct Item<'b> {
     event: Option<Wire<'b>>,
     key: Option<Key<'b>>,
     sent_by: Option<&'b RawValue>,
     replacement: Option<Wire<'b>>,
     reason: &'b RawValue,
-    /// The first member that is there twice.
+    /// The first member that appears twice.
     duplicate: Option<&'static str>,
 }
 
 /// The members of a key.
 const KEY_MEMBERS: [&str; 5] = ["tenant", "source", "id", "sent_from", "sent_to"];
 
-/// Which event, without what it said, and when it was sent.
+/// An unparsed key: an event without its content, and a range for the time when it was sent.
 struct Key<'b> {
     tenant: Option<&'b RawValue>,
     source: Option<&'b RawValue>,
     id: Option<&'b RawValue>,
     sent_from: Option<&'b RawValue>,
     sent_to: Option<&'b RawValue>,
-    /// The first member that is there twice.
+    /// The first member that appears twice.
     duplicate: Option<&'static str>,
 }
 
-/// What is there and not null.
+/// Treats null as absent.
 fn present(raw: Option<&RawValue>) -> Option<&RawValue> {
     raw.filter(|raw| raw.get() != "null")
 }
 
 impl<'b> Item<'b> {
-    /// Nothing when it has not the shape of one. A member that is not known is not passed over: it
-    /// could be one that is, with a slip of the pen, and then an event would be taken back that was
-    /// to be replaced.
+    /// Splits a correction into its members, or returns nothing when it is not a correction. An
+    /// unknown member is refused, since it may be a misspelled one: without the misspelled
+    /// replacement, an event would be taken back that was to be replaced.
     fn of(raw: &'b RawValue) -> Option<Self> {
         let Members {
             found,
@@ -118,7 +118,7 @@ impl<'b> Item<'b> {
         })
     }
 
-    /// The id to name in a refusal.
+    /// The event's id, for a refusal.
     fn id(&self) -> Option<String> {
         self.event
             .as_ref()
@@ -147,7 +147,7 @@ impl<'b> Key<'b> {
         })
     }
 
-    /// Only what an event may have.
+    /// The id, if an event may have it.
     fn id_to_name(&self) -> Option<String> {
         let id = text(self.id?)?;
         (1..=FIELD_BYTES_MAX)
@@ -157,7 +157,7 @@ impl<'b> Key<'b> {
 }
 
 impl ParsedCorrections<'_> {
-    /// The tenants whose events are to be corrected.
+    /// The tenants whose events are corrected.
     #[must_use]
     pub fn tenants(&self) -> BTreeSet<TenantId> {
         let keyed = self.keyed.iter().map(|keyed| keyed.tenant);
@@ -168,7 +168,8 @@ impl ParsedCorrections<'_> {
             .collect()
     }
 
-    /// Refuses the corrections that could not be billed: see [`crate::ParsedBatch::keep_billable`].
+    /// Refuses corrections of events that no invoice could hold, see
+    /// [`crate::ParsedBatch::keep_billable`].
     pub fn keep_billable(&mut self, first_moment: impl Fn(TenantId) -> Option<Timestamp>) {
         let mut keep = |index,
                         id: &str,
@@ -209,7 +210,8 @@ impl ParsedCorrections<'_> {
                 replacement.as_ref(),
             )
         });
-        // What is stored of the event that a key names was accepted.
+        // The event that a key names was accepted when it was stored, so only its replacement is
+        // checked.
         self.keyed.retain(|keyed| {
             keep(
                 keyed.index,
@@ -223,11 +225,11 @@ impl ParsedCorrections<'_> {
     }
 }
 
-/// Reads a request for corrections.
+/// Parses a request for corrections.
 ///
 /// # Errors
-/// When the body as a whole cannot be read. What is wrong with single corrections is in the
-/// reading.
+/// [`BodyError`] when the body as a whole cannot be parsed. Faults of single corrections are in the
+/// result.
 pub fn read_corrections<'c>(
     body: &[u8],
     catalogue: &'c Catalogue,
@@ -241,7 +243,7 @@ pub fn read_corrections<'c>(
             line: error.line(),
             column: error.column(),
         })?;
-    // What serde derives for a struct would take a list of its fields by position, too.
+    // A derived deserializer would also take an array with the fields by position.
     let request = if document.get().starts_with('{') {
         serde_json::from_str(document.get()).ok()
     } else {
@@ -260,27 +262,27 @@ pub fn read_corrections<'c>(
         return Err(BodyError::TooManyKeys { keys });
     }
     let rules = Rules::of(catalogue, now);
-    let mut reading = ParsedCorrections::default();
+    let mut parsed = ParsedCorrections::default();
     for (index, item) in items.iter().enumerate() {
         let twice = item.duplicate.or_else(|| item.key.as_ref()?.duplicate);
         let read = match (twice, &item.event, &item.key) {
             (Some(name), ..) => Err(Fault::of(
                 Reason::DuplicateField,
-                format!("{name} is there twice"),
+                format!("{name} appears twice"),
             )),
             (None, Some(event), None) => {
-                correction(&rules, index, item, event).map(|valid| reading.valid.push(valid))
+                correction(&rules, index, item, event).map(|valid| parsed.valid.push(valid))
             }
             (None, None, Some(key)) => {
-                keyed(&rules, index, item, key, now).map(|keyed| reading.keyed.push(keyed))
+                keyed(&rules, index, item, key, now).map(|keyed| parsed.keyed.push(keyed))
             }
             _ => Err(Fault::of(
                 Reason::MissingField,
-                "one of event and key says what is taken back, and not both",
+                "exactly one of event and key is required",
             )),
         };
         if let Err(Fault { reason, detail }) = read {
-            reading.refused.push(Refusal {
+            parsed.refused.push(Refusal {
                 index,
                 id: item.id(),
                 reason,
@@ -288,7 +290,7 @@ pub fn read_corrections<'c>(
             });
         }
     }
-    Ok(reading)
+    Ok(parsed)
 }
 
 fn correction<'c>(
@@ -304,7 +306,7 @@ fn correction<'c>(
         return Err(not_reversible());
     }
     let replacement = replacement(rules, item)?;
-    accompanies(original.tenant, original.entry.key, replacement.as_ref())?;
+    check_replacement(original.tenant, original.entry.key, replacement.as_ref())?;
     let correction = Correction {
         original,
         replacement,
@@ -338,8 +340,8 @@ fn keyed<'c>(
             )
         })?;
     let (source, id) = (key_text("source", key.source)?, key_text("id", key.id)?);
-    // What was sent before that is not known to have been sent, so that taking it back would say
-    // nothing.
+    // The index of events does not reach further back, so that a void of an older event could not
+    // be matched with it.
     let first = now - EVENT_KEYS_KEPT;
     let from = moment("sent_from", key.sent_from)?.map_or(first, |from| from.max(first));
     let to = moment("sent_to", key.sent_to)?.unwrap_or(now + TIME_AHEAD_MAX);
@@ -351,7 +353,7 @@ fn keyed<'c>(
     }
     let key = event_key(sent_by, &source, &id);
     let replacement = replacement(rules, item)?;
-    accompanies(tenant, key, replacement.as_ref())?;
+    check_replacement(tenant, key, replacement.as_ref())?;
     let id = id.into_owned();
     Ok(KeyedCorrection {
         index,
@@ -365,7 +367,7 @@ fn keyed<'c>(
     })
 }
 
-/// A text that a key has to have: as an event may have it.
+/// A required text of a key, under the rules for the same attribute of an event.
 fn key_text<'b>(name: &str, raw: Option<&'b RawValue>) -> Result<Cow<'b, str>, Fault> {
     let raw =
         raw.ok_or_else(|| Fault::of(Reason::MissingField, format!("key: {name} is missing")))?;
@@ -386,7 +388,7 @@ fn key_text<'b>(name: &str, raw: Option<&'b RawValue>) -> Result<Cow<'b, str>, F
     Ok(found)
 }
 
-/// A moment of a key, which narrows where its event is looked for.
+/// A time of a key, which narrows the search for its event.
 fn moment(name: &str, raw: Option<&RawValue>) -> Result<Option<Timestamp>, Fault> {
     let invalid = || {
         Fault::of(
@@ -414,7 +416,7 @@ fn reason(item: &Item<'_>) -> Result<ReasonCode, Fault> {
         })
 }
 
-/// What comes in an event's place: always the provider's.
+/// The replacement of an event. It is always in the provider's namespace.
 fn replacement<'c>(rules: &Rules<'c>, item: &Item<'_>) -> Result<Option<Usage<'c>>, Fault> {
     let read = item
         .replacement
@@ -429,11 +431,11 @@ fn replacement<'c>(rules: &Rules<'c>, item: &Item<'_>) -> Result<Option<Usage<'c
 }
 
 pub(crate) fn not_reversible() -> Fault {
-    let detail = "the meter keeps no more of an event than what it made of the total: nothing can be taken back";
+    let detail = "the meter keeps only totals, from which no event can be subtracted";
     Fault::of(Reason::NotReversible, detail)
 }
 
-/// In whose namespace the event is that a correction means.
+/// The sender in whose namespace the corrected event is.
 fn sender(sent_by: Option<&RawValue>) -> Result<Sender, Fault> {
     match sent_by.map(text) {
         None => Ok(Sender::Provider),
@@ -446,8 +448,8 @@ fn sender(sent_by: Option<&RawValue>) -> Result<Sender, Fault> {
     }
 }
 
-/// Whether an event can come in the place of another one.
-pub(crate) fn accompanies(
+/// Checks that an event can replace another one.
+pub(crate) fn check_replacement(
     tenant: TenantId,
     original: DedupeKey,
     replacement: Option<&Usage<'_>>,
@@ -458,12 +460,12 @@ pub(crate) fn accompanies(
     if replacement.tenant != tenant {
         return Err(Fault::of(
             Reason::OtherTenant,
-            "replacement: subject is another tenant than the event's",
+            "replacement: subject is not the tenant of the event",
         ));
     }
     if replacement.entry.key == original {
-        let detail = "replacement: source and id are the event's: what comes in its place needs an id of its own";
-        return Err(Fault::of(Reason::SameIdentity, detail));
+        let detail = "replacement: source and id are those of the event: a replacement needs an id of its own";
+        return Err(Fault::of(Reason::SameEventKey, detail));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Counting the events of a rollup, once it is known which of them were counted before.
+//! Counting the events of a rollup after their lookup in the index.
 
 use crate::batch::last_day;
 use crate::checkpoint::Counted;
@@ -15,7 +15,7 @@ use kernel::WindowSize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// A total before and after.
+/// A total before and after the rollup.
 struct Change {
     key: WindowKey,
     existed: bool,
@@ -23,7 +23,7 @@ struct Change {
     after: Window,
 }
 
-/// A hasher of dedupe keys. They are uniform already, so their last eight bytes will do.
+/// A hasher for dedupe keys. Keys are hashes already, so their last eight bytes serve as the hash.
 #[derive(Default)]
 struct Uniform(u64);
 
@@ -40,24 +40,23 @@ impl Hasher for Uniform {
 }
 
 type ByKey = BuildHasherDefault<Uniform>;
-/// By the key of a distinct value, and the place of the total that it counts in.
+/// The keys of distinct values within windows, by value and index of the total.
 type ByDistinctValue = HashMap<(DedupeKey, usize), DedupeKey, ByKey>;
 
-/// What became of an event that a correction takes back, on which hangs what becomes of the one in
-/// its place.
+/// The result of a void, which decides on the replacement behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It is taken back by this.
+    /// The event is taken back by this correction.
     TakenBack,
-    /// It was taken back before.
+    /// The event was taken back before.
     Gone,
-    /// It said something else, or its meter takes nothing back.
+    /// The event has other content, or its meter cannot subtract.
     Unmatched,
-    /// It stays, since the id of what was to come in its place is used already.
+    /// The event stays, since the id of its replacement is already used.
     ReplacementUsed,
 }
 
-/// Where the totals of a slot are among the changes.
+/// The indexes of a slot's totals in the list of changes.
 pub(crate) struct Places {
     short: Option<usize>,
     day: usize,
@@ -70,8 +69,8 @@ impl Places {
     }
 }
 
-/// Whether an event can come in the place of another one: its id is not used, unless for this very
-/// event, which was taken back before it came.
+/// Whether the id of a replacement is free: it is not counted, and if it was taken back before it
+/// arrived, then with this content.
 fn is_free(replacement: &SegmentEvent, known: Known) -> bool {
     known.counted.is_none()
         && known
@@ -79,11 +78,11 @@ fn is_free(replacement: &SegmentEvent, known: Known) -> bool {
             .is_none_or(|content| content == replacement.entry.content)
 }
 
-/// What counting changed.
+/// The changes of a rollup.
 pub(crate) struct Changed {
     /// The published totals.
     pub(crate) published: BTreeMap<WindowKey, Window>,
-    /// The pages, in full.
+    /// The changed pages, in full.
     pub(crate) pages: BTreeMap<PageKey, Page>,
     /// The days that have a new total, and the last days of their billing periods.
     pub(crate) days: BTreeSet<Timestamp>,
@@ -93,15 +92,16 @@ pub(crate) struct Changed {
 pub(crate) struct Counting<'s> {
     snapshot: &'s Snapshot,
     new: HashMap<DedupeKey, ContentHash, ByKey>,
-    /// The distinct values that are looked up, each with the place of a total and its key there.
+    /// The distinct values to look up: the value, the index of a total, and the key within its
+    /// window.
     sought_values: Vec<((DedupeKey, usize), DedupeKey)>,
-    /// Those of them that no event had yet.
+    /// The looked-up values that no event had before.
     new_values: ByDistinctValue,
     pub(crate) value_entries: Vec<Entry>,
     changes: Vec<Change>,
     places: HashMap<WindowKey, usize>,
     pub(crate) counted: Counted,
-    /// Of the segment in hand: what the index has to hold from now on.
+    /// The new index entries of the current segment.
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -128,7 +128,8 @@ impl<'s> Counting<'s> {
             .collect()
     }
 
-    /// The keys of distinct values of the events that may count, to look up for all totals at once.
+    /// Collects the keys of distinct values of events that may count, so that one lookup answers
+    /// for all totals.
     pub(crate) fn seek_values(
         &mut self,
         segments: &[Segment],
@@ -156,8 +157,8 @@ impl<'s> Counting<'s> {
         self.sought_values.iter().map(|(_, key)| *key).collect()
     }
 
-    /// Learns which of the sought values were counted before. `known` is in the order of the sought
-    /// keys.
+    /// Records which of the looked-up values were counted before. `known` is in the order of the
+    /// keys that [`Self::seek_values`] returned.
     pub(crate) fn learn_values(&mut self, known: &[Known]) {
         let looked_up = std::mem::take(&mut self.sought_values)
             .into_iter()
@@ -168,8 +169,8 @@ impl<'s> Counting<'s> {
             .collect();
     }
 
-    /// Counts a segment's events; whether each of them counted, so that the segment itself can be a
-    /// run.
+    /// Counts a segment's events. Returns whether all of them counted, so that the segment can
+    /// serve as a sorted run.
     pub(crate) fn count(&mut self, segment: &Segment, places: &[Places], known: &[Known]) -> bool {
         let body = &segment.body;
         let before = self.counted.accepted;
@@ -181,8 +182,8 @@ impl<'s> Counting<'s> {
             match slot.purpose {
                 Purpose::Usage => self.take(event, slot, &places[at], of_event),
                 Purpose::Void => {
-                    // What is taken back and what comes in its place are one change: either both
-                    // happen, or neither does.
+                    // A void and its replacement are one change: usage would be lost or billed
+                    // twice if only one of them happened.
                     let replacement = body
                         .replacement(place)
                         .map(|next| (next, self.known_now(next, known[place + 1])));
@@ -207,7 +208,7 @@ impl<'s> Counting<'s> {
         all_counted && !body.takes_back()
     }
 
-    /// What is known of an event by the index and by what this rollup has counted.
+    /// Combines the index's answer for an event with the events that this rollup counted already.
     fn known_now(&self, event: &SegmentEvent, known: Known) -> Known {
         let key = event.entry.key;
         let fresh = |key: &DedupeKey| self.new.get(key).copied();
@@ -219,8 +220,8 @@ impl<'s> Counting<'s> {
 
     fn take(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places, known: Known) {
         match known.counted.or(known.voided) {
-            // Whoever took it back before it came was the first to say what it is: something else
-            // does not count.
+            // The first content holds, also that of a void that arrived before the event: other
+            // content is a conflict.
             Some(content) if content != event.entry.content => self.counted.conflicts += 1,
             Some(_) if known.counted.is_some() => self.counted.duplicates += 1,
             was_taken_back => {
@@ -228,12 +229,12 @@ impl<'s> Counting<'s> {
                     self.add(event, slot, places);
                 }
                 self.counted.accepted += 1;
-                self.remember(event.entry);
+                self.record(event.entry);
             }
         }
     }
 
-    /// Takes an event back, if what comes in its place can come.
+    /// Takes an event back, if its replacement can be counted.
     fn take_back(
         &mut self,
         event: &SegmentEvent,
@@ -243,35 +244,35 @@ impl<'s> Counting<'s> {
         is_replacement_free: bool,
     ) -> Fate {
         let Entry { key, content } = event.entry;
-        let says_otherwise = known.counted.is_some_and(|counted| counted != content);
+        let differs = known.counted.is_some_and(|counted| counted != content);
         if known.voided.is_some() {
             self.counted.duplicates += 1;
             return Fate::Gone;
         }
-        if !says_otherwise && !is_replacement_free {
+        if !differs && !is_replacement_free {
             self.counted.replacement_used += 1;
             return Fate::ReplacementUsed;
         }
-        // Where the event has not come, there is nothing to subtract: it will find that it was
-        // taken back.
-        if says_otherwise || known.counted.is_some() && !self.subtract(event, slot, places) {
+        // If the event has not arrived, there is nothing to subtract: it finds its void on arrival
+        // and adds nothing.
+        if differs || known.counted.is_some() && !self.subtract(event, slot, places) {
             self.counted.unmatched += 1;
             return Fate::Unmatched;
         }
         self.counted.voided += 1;
-        self.remember(Entry {
+        self.record(Entry {
             key: key.void(),
             content,
         });
         Fate::TakenBack
     }
 
-    fn remember(&mut self, entry: Entry) {
+    fn record(&mut self, entry: Entry) {
         self.new.insert(entry.key, entry.content);
         self.entries.push(entry);
     }
 
-    /// Adds an event to its totals.
+    /// Adds an event to its totals. A distinct value adds one where it is new, and zero elsewhere.
     fn add(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places) {
         for at in places.all() {
             let total = &mut self.changes[at].after;
@@ -294,7 +295,7 @@ impl<'s> Counting<'s> {
         }
     }
 
-    /// Takes an event off its totals; false when its meter cannot.
+    /// Subtracts an event from its totals. Returns false when its meter cannot subtract.
     fn subtract(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places) -> bool {
         let Measure::Number(value) = event.measure else {
             return false;
@@ -308,9 +309,9 @@ impl<'s> Counting<'s> {
         true
     }
 
-    /// Finds the totals that a slot's events go to: of a sealed window its adjustment. The short
-    /// windows of a sealed day are sealed with it, and adjusted with it, so that they add up to it
-    /// still.
+    /// Finds the totals of a slot. A sealed window stays unchanged, and its adjustment takes the
+    /// events. Short windows of a sealed day are sealed and adjusted with it, so that they always
+    /// add up to the day.
     fn places(&mut self, windows: Windows) -> Places {
         Places {
             short: windows.short.map(|key| self.place(key)),
@@ -354,6 +355,7 @@ impl<'s> Counting<'s> {
             after,
         } in self.changes
         {
+            // Events and their voids in one rollup can cancel out.
             if before == after {
                 continue;
             }
@@ -361,10 +363,10 @@ impl<'s> Counting<'s> {
                 revision: before.revision + 1,
                 ..after
             };
-            let name = key.page();
-            let stored = || self.snapshot.pages.get(&name).cloned().unwrap_or_default();
+            let page = key.page();
+            let stored = || self.snapshot.pages.get(&page).cloned().unwrap_or_default();
             pages
-                .entry(name.clone())
+                .entry(page.clone())
                 .or_insert_with(stored)
                 .set(&key, window.clone());
             if key.size == WindowSize::Day && key.part == WindowPart::Window && !existed {

@@ -1,4 +1,4 @@
-//! From a request body to valid usage events and named refusals.
+//! Parsing a request body into valid usage events and named refusals.
 
 use crate::binary::Attributes;
 use crate::data::{Data, named};
@@ -16,15 +16,16 @@ use std::collections::{BTreeSet, HashMap};
 
 /// The most events of one request.
 pub const EVENTS_MAX: usize = 1_000;
-/// The most bytes of one request's body, inflated where it came compressed: a function gets at most
-/// 6 MB from an HTTP API, and as a JSON text, which is longer than the body.
+/// The most bytes of one request's body, after decompression. A function gets at most 6 MB from an
+/// HTTP API, and a body that is passed on in base64 is a third longer.
 pub const BODY_BYTES_MAX: usize = 4_194_304;
-/// How far an event's time may be ahead of the gateway's: what clocks differ by.
+/// How far an event's time may be ahead of the gateway's clock: a margin for clocks that differ.
 pub const TIME_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
-/// How long ago an event's time may be. Less than event keys are kept, see
+/// How long ago an event's time may be. Event keys are kept for longer, see
 /// [`crate::EVENT_KEYS_KEPT`].
 pub const TIME_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
+/// The most bytes of an attribute that is hashed into a key.
 pub(crate) const FIELD_BYTES_MAX: usize = 1_024;
 /// The detail of [`Reason::UnknownTenant`].
 pub(crate) const NOT_IN_USE: &str = "subject is not a tenant that is in use in this region";
@@ -33,24 +34,24 @@ pub(crate) const NOT_IN_USE: &str = "subject is not a tenant that is in use in t
 pub(crate) const BEFORE_FIRST_PERIOD: &str =
     "time is before the billing period in which the tenant became active";
 
-/// How a request holds its events.
+/// The form in which a request carries its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// One event in structured mode.
     Single,
     /// A JSON batch.
     Batch,
-    /// One or the other, by its first character.
+    /// One event or a batch, by the first character.
     Either,
-    /// One event in binary mode, whose data the body is.
+    /// One event in binary mode. The body is its data.
     Binary(Attributes),
 }
 
 impl Form {
-    /// The form that the headers of a request mean (`CloudEvents` HTTP binding, 3): a content type
-    /// of `CloudEvents` decides, and otherwise whether there is a `ce-specversion`. Names of
-    /// headers are in lower case; the parameters of a content type do not matter, since JSON is
-    /// UTF-8.
+    /// Determines the form from the headers of a request (`CloudEvents` HTTP binding, section 3): a
+    /// content type of `CloudEvents` decides, and without one the presence of `ce-specversion`.
+    /// Header names are in lower case. The parameters of a content type do not matter, since JSON
+    /// is UTF-8.
     #[must_use]
     pub fn of_headers<'h>(
         content_type: Option<&str>,
@@ -71,34 +72,33 @@ impl Form {
     }
 }
 
-/// Whether data of a content type is JSON, as it is where an event says nothing of it.
+/// Whether data of a content type is JSON, which is also the default of `CloudEvents`.
 fn is_json(essence: &str) -> bool {
     essence.is_empty() || essence == "application/json" || essence.ends_with("+json")
 }
 
-/// Why a body as a whole is refused.
+/// The reasons why a body as a whole is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// It has more than [`BODY_BYTES_MAX`] bytes.
+    /// The body has more than [`BODY_BYTES_MAX`] bytes.
     #[error("the body has more than {BODY_BYTES_MAX} bytes")]
     TooLarge,
-    /// It has more than [`EVENTS_MAX`] events.
+    /// The body has more than [`EVENTS_MAX`] events.
     #[error("the batch has {events} events, more than {EVENTS_MAX}")]
     TooMany {
-        /// How many it has.
+        /// The number in the request.
         events: usize,
     },
-    /// It has more than [`crate::KEYED_CORRECTIONS_MAX`] corrections that name their events by
-    /// keys.
+    /// The body has more than [`crate::KEYED_CORRECTIONS_MAX`] corrections by key.
     #[error(
         "{keys} corrections name their events by keys, more than {}",
         crate::KEYED_CORRECTIONS_MAX
     )]
     TooManyKeys {
-        /// How many it has.
+        /// The number in the request.
         keys: usize,
     },
-    /// It is not JSON in UTF-8.
+    /// The body is not JSON in UTF-8.
     #[error("the body is not JSON: line {line}, column {column}")]
     Malformed {
         /// The line of the first fault, from 1.
@@ -106,34 +106,34 @@ pub enum BodyError {
         /// The column of the first fault.
         column: usize,
     },
-    /// It is one event where a batch was announced, or the other way round, or neither.
+    /// The body is JSON, but not of the announced form.
     #[error("the body is not {expected}")]
     WrongShape {
-        /// What it should be.
+        /// The form that was expected.
         expected: &'static str,
     },
 }
 
-/// A valid usage event, without anything that a client wrote.
+/// A valid usage event, without any text that a client wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage<'c> {
-    /// Whose usage.
+    /// The tenant.
     pub tenant: TenantId,
-    /// Which event, and what it says.
+    /// The event key and the content hash.
     pub entry: Entry,
     /// The meter.
     pub meter: &'c Meter,
     /// The values of the meter's dimensions.
     pub group: UsageGroup,
-    /// Its time.
+    /// The event's time.
     pub at: Timestamp,
-    /// What it says of the meter.
+    /// The value that the meter reads.
     pub measure: Measure,
 }
 
 impl<'c> Usage<'c> {
-    /// One more of what an internal meter counts, in Meridian's own namespace. `source` and `id`
-    /// say which event it is, whenever it is published again.
+    /// Makes an event of an internal meter, in Meridian's own namespace. `source` and `id` identify
+    /// the event when it is recorded more than once.
     #[must_use]
     pub fn counted(
         meter: &'c Meter,
@@ -159,11 +159,11 @@ impl<'c> Usage<'c> {
     }
 }
 
-/// A body that was read: each of its events is in one of two places.
+/// A parsed body. Each event is either refused or valid.
 pub struct ParsedBatch<'b, 'c> {
-    /// Whether the request was one event and no batch.
+    /// Whether the request was a single event.
     pub is_single: bool,
-    /// What was refused, in the order of the batch.
+    /// The refused events, in the order of the batch.
     pub refused: Vec<Refusal>,
     valid: Vec<Valid<'b, 'c>>,
 }
@@ -175,15 +175,15 @@ struct Valid<'b, 'c> {
 }
 
 impl<'c> ParsedBatch<'_, 'c> {
-    /// The tenants that the valid events name.
+    /// The tenants of the valid events.
     #[must_use]
     pub fn tenants(&self) -> BTreeSet<TenantId> {
         self.valid.iter().map(|event| event.usage.tenant).collect()
     }
 
     /// Refuses the events that no invoice could hold: those of a tenant that is not in use, and
-    /// those before its first billing period. `first_moment` says when that began, and nothing of a
-    /// tenant that is not in use.
+    /// those before its first billing period. `first_moment` returns the start of that period, or
+    /// nothing for a tenant that is not in use.
     pub fn keep_billable(&mut self, first_moment: impl Fn(TenantId) -> Option<Timestamp>) {
         self.refuse(Reason::UnknownTenant, NOT_IN_USE, |usage| {
             first_moment(usage.tenant).is_none()
@@ -193,14 +193,14 @@ impl<'c> ParsedBatch<'_, 'c> {
         self.refuse(Reason::BeforeFirstPeriod, BEFORE_FIRST_PERIOD, is_early);
     }
 
-    /// Refuses every event that says something else than one before it of the same tenant, source
-    /// and id. One that says the same is valid and counts once.
+    /// Refuses every event with the tenant, source and id of an earlier event and other content. A
+    /// repetition with the same content is valid and counts once.
     pub fn refuse_conflicts(&mut self) {
-        let mut said = HashMap::with_capacity(self.valid.len());
-        let detail = "an event before it has the same source and id, and says something else";
+        let mut contents = HashMap::with_capacity(self.valid.len());
+        let detail = "an earlier event of the request has the same source and id and other content";
         self.refuse(Reason::Conflict, detail, |usage| {
             let Entry { key, content } = usage.entry;
-            *said.entry((usage.tenant, key)).or_insert(content) != content
+            *contents.entry((usage.tenant, key)).or_insert(content) != content
         });
     }
 
@@ -228,11 +228,12 @@ impl<'c> ParsedBatch<'_, 'c> {
     }
 }
 
-/// Reads a body: `CloudEvents` 1.0 in structured or binary mode, or as a JSON batch. `sender` is
-/// whose token came with it.
+/// Parses a body: `CloudEvents` 1.0 in structured or binary mode, or as a JSON batch. `sender` is
+/// the owner of the request's token.
 ///
 /// # Errors
-/// When the body as a whole cannot be read. What is wrong with single events is in the reading.
+/// [`BodyError`] when the body as a whole cannot be parsed. Faults of single events are in the
+/// result.
 pub fn read<'b, 'c>(
     body: &'b [u8],
     form: &'b Form,
@@ -257,16 +258,16 @@ pub fn read<'b, 'c>(
         Form::Binary(attributes) => vec![attributes.wire(data(text)?)],
     };
     let rules = Rules::of(catalogue, now);
-    let mut reading = ParsedBatch {
+    let mut parsed = ParsedBatch {
         is_single,
         refused: Vec::new(),
         valid: Vec::with_capacity(wires.len()),
     };
     for (index, wire) in wires.iter().enumerate() {
         match rules.read(wire, sender) {
-            Ok((id, usage)) => reading.valid.push(Valid { index, id, usage }),
+            Ok((id, usage)) => parsed.valid.push(Valid { index, id, usage }),
             Err(Fault { reason, detail }) => {
-                reading.refused.push(Refusal {
+                parsed.refused.push(Refusal {
                     index,
                     id: id_of(wire),
                     reason,
@@ -275,10 +276,10 @@ pub fn read<'b, 'c>(
             }
         }
     }
-    Ok(reading)
+    Ok(parsed)
 }
 
-/// The data of an event in binary mode, if there is any.
+/// The data of an event in binary mode, unless the body is empty.
 fn data(text: &str) -> Result<Option<&RawValue>, BodyError> {
     if text.trim_ascii().is_empty() {
         return Ok(None);
@@ -305,7 +306,8 @@ fn wires(text: &str, is_list: bool) -> Result<Vec<Wire<'_>>, BodyError> {
     }
 }
 
-/// Where JSON breaks off; the parser's own words could repeat what was sent.
+/// The position of a syntax error. The parser's own message is dropped, since it can repeat the
+/// input.
 fn malformed(error: &serde_json::Error) -> BodyError {
     BodyError::Malformed {
         line: error.line(),
@@ -321,7 +323,7 @@ fn malformed_or(text: &str, expected: &'static str) -> BodyError {
         })
 }
 
-/// The id to name in a refusal: only what an event may have.
+/// The id to return in a refusal, if an event may have it.
 pub(crate) fn id_of(wire: &Wire<'_>) -> Option<String> {
     let id = wire.field("id")?.text()?;
     let nameable = !id.is_empty() && id.len() <= FIELD_BYTES_MAX;
@@ -342,7 +344,7 @@ impl Fault {
     }
 }
 
-/// What events are checked against.
+/// The rules that events are checked against.
 pub(crate) struct Rules<'c> {
     meters: HashMap<&'c str, &'c Meter>,
     now: Timestamp,
@@ -373,7 +375,7 @@ impl<'c> Rules<'c> {
         if let Some(name) = wire.duplicate {
             return Err(Fault::of(
                 Reason::DuplicateField,
-                format!("{name} is there twice"),
+                format!("{name} appears twice"),
             ));
         }
         if required(wire, "specversion")? != "1.0" {
@@ -486,7 +488,7 @@ fn measure(data: &Data<'_, '_>, meter: &Meter, tenant: TenantId) -> Result<Measu
     if value.is_negative() && meter.aggregation == Aggregation::Sum {
         return Err(Fault::of(
             Reason::NegativeValue,
-            format!("{} is negative and the meter sums", named(path)),
+            format!("{} is negative and the meter is a sum", named(path)),
         ));
     }
     Ok(Measure::Number(value))
@@ -504,7 +506,7 @@ fn parse_number(text: &str, path: &ValuePath) -> Result<Value, Fault> {
     })
 }
 
-/// The key of a text or number of which the meter counts the distinct ones.
+/// The key of a text or number, for a meter that counts distinct values.
 fn distinct(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<DedupeKey, Fault> {
     let invalid = || {
         Fault::of(

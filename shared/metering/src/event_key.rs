@@ -1,4 +1,4 @@
-//! Which event an event is, and what it says, as hashes: nothing that a client wrote is kept.
+//! The event key and the content hash: they stand for what a client wrote, which is not stored.
 
 use crate::{Measure, WindowKey};
 use dedupe::{ContentHash, DedupeKey};
@@ -6,23 +6,25 @@ use jiff::Timestamp;
 use kernel::{TenantId, UsageGroup};
 use serde::{Deserialize, Serialize};
 
-/// Who sent an event. Each has a namespace of event ids of its own.
+/// The sender of an event. Each kind of sender has its own namespace of event ids.
 ///
-/// The verified token says which, never the event. So an event of a tenant's own client cannot take
-/// the place of one that the provider's service sends with the same source and id.
+/// The sender follows from the verified token, never from the event. So an event of a tenant's own
+/// client cannot take the place of an event that the provider's service sends with the same source
+/// and id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sender {
-    /// A client of the tenant's own.
+    /// A client of the tenant.
     Tenant,
     /// A service of the provider.
     Provider,
-    /// Meridian itself, of what its internal meters count.
+    /// Meridian itself, for its internal meters.
     Meridian,
 }
 
 impl Sender {
-    /// The byte that is hashed for it. Never reused: stored keys depend on it.
+    /// The byte that is hashed for the namespace. Stored keys depend on it, so a byte is never
+    /// reused.
     const fn namespace(self) -> u8 {
         match self {
             Self::Tenant => 1,
@@ -38,8 +40,8 @@ pub fn event_key(sender: Sender, source: &str, id: &str) -> DedupeKey {
     DedupeKey::hash([&[sender.namespace()], source.as_bytes(), id.as_bytes()])
 }
 
-/// The key of a value of which a meter counts the distinct ones. `kind` keeps texts and numbers
-/// apart.
+/// The key of a value for a meter that counts distinct values. `kind` separates the text `"5"` from
+/// the number `5`.
 #[must_use]
 pub fn distinct_key(tenant: TenantId, kind: &str, value: &str) -> DedupeKey {
     DedupeKey::hash([
@@ -49,8 +51,8 @@ pub fn distinct_key(tenant: TenantId, kind: &str, value: &str) -> DedupeKey {
     ])
 }
 
-/// The key of a distinct value within a window: it counts once in each. A window and its adjustment
-/// share keys, since a value that was counted before the seal is not distinct after it.
+/// The key of a distinct value within a window, since a value counts once in each window. A window
+/// and its adjustment share keys: a value that was counted before the seal is not new after it.
 pub(crate) fn key_in_window(value: DedupeKey, window: &WindowKey) -> DedupeKey {
     let WindowKey {
         meter,
@@ -68,8 +70,8 @@ pub(crate) fn key_in_window(value: DedupeKey, window: &WindowKey) -> DedupeKey {
     DedupeKey::hash([value.as_bytes(), meter, group, size, &start])
 }
 
-/// The content hash of an event. Time and value are hashed in one form each, however they were
-/// written.
+/// The content hash of an event. Time and value are hashed in a canonical form, so that `1.5` and
+/// `1.50` hash alike.
 #[must_use]
 pub fn content_hash(
     event_type: &str,

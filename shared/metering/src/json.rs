@@ -1,9 +1,10 @@
-//! ParsedBatch JSON in one pass: each attribute's text is found, not built, and nothing is a float.
-//! What headers say of an event in binary mode is put in the same place.
+//! Reading events from JSON in one pass: each attribute is located in the body, not copied, and no
+//! number becomes a float. The attributes of binary mode, which come in headers, take the same
+//! form.
 //!
-//! What is not read is looked at for its syntax alone, so that nothing in it can refuse what is:
-//! names that are no Unicode, numbers beyond any bound, levels without end. What is read is there
-//! once, or the event is refused.
+//! Members that no rule reads are parsed for their syntax alone, so that they cannot refuse the
+//! others: names that are not Unicode, numbers out of any bound, any depth. A member that is read
+//! must appear once, or the event is refused.
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -13,7 +14,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The attributes that count, in the order in which they are checked.
+/// The attributes that are read, in the order in which they are checked.
 pub(crate) const FIELDS: [&str; 8] = [
     "specversion",
     "type",
@@ -24,20 +25,20 @@ pub(crate) const FIELDS: [&str; 8] = [
     "data",
     "data_base64",
 ];
-/// Where the data is among them: what is before it can be in a header.
+/// The index of `data` in [`FIELDS`]. The attributes before it can come in headers.
 pub(crate) const DATA: usize = 6;
 
-/// An attribute as it was sent.
+/// An unparsed attribute.
 #[derive(Clone, Copy)]
 pub(crate) enum Field<'b> {
-    /// Where it is in a JSON body.
+    /// Its text in a JSON body.
     Json(&'b RawValue),
-    /// What a header says, decoded; nothing when that cannot be done.
+    /// The decoded value of a header, or nothing when it cannot be decoded.
     Header(Option<&'b str>),
 }
 
 impl<'b> Field<'b> {
-    /// The text, or nothing when it is another kind of value or not valid Unicode.
+    /// The text, or nothing when the value is not a string of valid Unicode.
     pub(crate) fn text(self) -> Option<Cow<'b, str>> {
         match self {
             Self::Json(raw) => text(raw),
@@ -46,23 +47,24 @@ impl<'b> Field<'b> {
     }
 }
 
-/// An event as it was sent: where its attributes are in the body, or what its headers say.
+/// An unparsed event: its attributes, located in the body or decoded from headers.
 pub(crate) struct Wire<'b> {
-    /// Whether it is an object at all.
+    /// Whether the value is an object at all.
     pub(crate) is_object: bool,
-    /// The first attribute that is there twice.
+    /// The first attribute that appears twice.
     pub(crate) duplicate: Option<&'static str>,
     fields: [Option<Field<'b>>; FIELDS.len()],
 }
 
 impl<'b> Wire<'b> {
+    /// The parse of any value but an object. It is refused later, under the event's own index.
     const NOT_AN_OBJECT: Self = Self {
         is_object: false,
         duplicate: None,
         fields: [None; FIELDS.len()],
     };
 
-    /// An event in binary mode: attributes by their place in [`FIELDS`], and data.
+    /// Makes an event of binary mode from attributes, by their index in [`FIELDS`], and data.
     pub(crate) fn of_headers(
         attributes: impl Iterator<Item = (usize, Option<&'b str>)>,
         duplicate: Option<&'static str>,
@@ -80,7 +82,7 @@ impl<'b> Wire<'b> {
         wire
     }
 
-    /// The event that a JSON value is.
+    /// Splits a JSON value into the attributes of an event.
     pub(crate) fn of_json(raw: &'b RawValue) -> Self {
         Members::of(raw, &FIELDS).map_or(Self::NOT_AN_OBJECT, Self::of_members)
     }
@@ -94,8 +96,8 @@ impl<'b> Wire<'b> {
         }
     }
 
-    /// The attribute of a name of [`FIELDS`]; null is absent, as in the `CloudEvents` JSON format,
-    /// 2.2.
+    /// The attribute with a name of [`FIELDS`]. Null counts as absent (`CloudEvents` JSON format,
+    /// section 2.2).
     pub(crate) fn field(&self, name: &str) -> Option<Field<'b>> {
         let at = FIELDS.iter().position(|field| *field == name)?;
         self.fields[at].filter(|field| !matches!(field, Field::Json(raw) if is_null(raw)))
@@ -110,7 +112,7 @@ impl<'b> Wire<'b> {
     }
 }
 
-/// The text of a JSON string, or nothing when it is another kind of value or not valid Unicode.
+/// The text of a JSON string, or nothing when the value is not a string of valid Unicode.
 pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -120,11 +122,11 @@ pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Members of an object, by their place in a list of names.
+/// The members of an object, by their index in a list of names.
 pub(crate) struct Members<'b, const N: usize> {
-    /// The last of each name.
+    /// The last member of each name.
     pub(crate) found: [Option<&'b RawValue>; N],
-    /// The first name that is there twice, null or not, however it is spelled.
+    /// The first name that appears twice, with or without escapes, null included.
     pub(crate) duplicate: Option<usize>,
     /// Which names are there more than once.
     repeated: [bool; N],
@@ -133,7 +135,7 @@ pub(crate) struct Members<'b, const N: usize> {
 }
 
 impl<'b, const N: usize> Members<'b, N> {
-    /// Looks members up, or finds that this is no object.
+    /// Finds the members, or returns nothing when the value is not an object.
     pub(crate) fn of(object: &'b RawValue, names: &[&str; N]) -> Option<Self> {
         if !object.get().starts_with('{') {
             return None;
@@ -141,20 +143,21 @@ impl<'b, const N: usize> Members<'b, N> {
         let search = |keys| {
             serde_json::Deserializer::from_str(object.get()).deserialize_map(Search { names, keys })
         };
+        // Nearly all objects have keys that decode; only others are parsed a second time.
         search(Keys::Built).or_else(|_| search(Keys::Found)).ok()
     }
 }
 
-/// How keys are read.
+/// The way in which keys are parsed.
 #[derive(Clone, Copy)]
 enum Keys {
-    /// As texts, which is quick, and refuses a whole object for one that is no valid Unicode.
+    /// As decoded texts. This is quick, but fails on a key that is not valid Unicode.
     Built,
-    /// Where they are, as all the rest.
+    /// As raw JSON, which any key passes.
     Found,
 }
 
-/// Looks for members of these names.
+/// The search for members with these names.
 #[derive(Clone, Copy)]
 struct Search<'n, const N: usize> {
     names: &'n [&'n str; N],
@@ -196,7 +199,7 @@ impl<'de, const N: usize> Visitor<'de> for Search<'_, N> {
     }
 }
 
-/// Which of the names a key is.
+/// Maps a key to the index of its name.
 struct Key<'n, const N: usize>(Search<'n, N>);
 
 impl<'de, const N: usize> DeserializeSeed<'de> for Key<'_, N> {
@@ -224,18 +227,18 @@ impl<const N: usize> Visitor<'_> for Key<'_, N> {
     }
 }
 
-/// A batch: at most so many events, and how many there were.
+/// A batch: the first `MAX` events, and the number of all.
 pub(crate) struct Batch<E, const MAX: usize> {
     pub(crate) events: Vec<E>,
     pub(crate) total: usize,
 }
 
 impl<'b, const MAX: usize> Batch<Wire<'b>, MAX> {
-    /// Reads a batch.
+    /// Parses a batch.
     pub(crate) fn read(text: &'b str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text).or_else(|_| {
-            // A key, or what is in place of an event, may be one that the parser does not build: it
-            // is JSON all the same.
+            // A key or a value can be valid JSON and yet fail to decode, such as a lone surrogate.
+            // Then the events are located first, and each is parsed on its own.
             let Batch { events, total }: Batch<&RawValue, MAX> = serde_json::from_str(text)?;
             Ok(Self {
                 events: events.into_iter().map(Wire::of_json).collect(),
@@ -245,7 +248,7 @@ impl<'b, const MAX: usize> Batch<Wire<'b>, MAX> {
     }
 }
 
-/// Says that a visited value is no object.
+/// Visitor methods for values that are not objects.
 macro_rules! not_an_object {
     ($($visit:ident($kind:ty))*) => {
         $(fn $visit<E>(self, _: $kind) -> Result<Self::Value, E> {
@@ -306,7 +309,8 @@ impl<'de, E: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Batch<E, M
                     events.push(event);
                 }
                 let mut total = events.len();
-                // What is beyond the limit is counted for the refusal, never kept.
+                // Events beyond the limit are counted for the refusal, but not stored: memory stays
+                // bounded.
                 while total >= MAX && list.next_element::<IgnoredAny>()?.is_some() {
                     total += 1;
                 }
@@ -317,15 +321,15 @@ impl<'de, E: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Batch<E, M
     }
 }
 
-/// A member of an object, looked up by name.
+/// The result of looking up a member.
 pub(crate) enum Member<'b> {
-    /// What was searched is no object.
+    /// The value is not an object or list.
     NoObject,
-    /// There is no such member, or it is null.
+    /// There is no such member, or the member is null.
     Absent,
-    /// It is there more than once.
+    /// The member appears more than once.
     Twice,
-    /// Here it is.
+    /// The member's value.
     Found(&'b RawValue),
 }
 
@@ -351,7 +355,7 @@ fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
 }
 
-/// The element of a list, from 0.
+/// Looks up the element of a list, counted from 0.
 pub(crate) fn element(list: &RawValue, index: usize) -> Member<'_> {
     struct Elements(usize);
 

@@ -1,12 +1,12 @@
 //! From usage events to window totals, as pure functions.
 //!
-//! [`read`] turns a request body into valid events and named refusals, [`group`] turns events into
-//! [`Segment`]s that are stored as they are, a [`Rollup`] turns segments into window totals exactly
+//! [`read`] turns a request body into valid events and named refusals. [`group`] turns events into
+//! [`Segment`]s, which are stored unchanged. A [`Rollup`] turns segments into window totals exactly
 //! once.
 //!
-//! Invariants: a number is never a float; what a client wrote (ids, sources, data, extensions) ends
-//! in [`read`], after which an event is two hashes, a meter, a window and a value; the same
-//! segments give the same totals in any order and grouping. Imports `kernel`, `catalogue`,
+//! Invariants: a number is never a float. Text that a client wrote (ids, sources, data, extensions)
+//! does not get past [`read`]: behind it, an event is two hashes, a meter, a window and a value.
+//! The same segments give the same totals in any order and grouping. Imports `kernel`, `catalogue`,
 //! `contract` and `dedupe` only.
 
 mod aggregate;

@@ -1,7 +1,6 @@
-//! Corrections that name an event by its key: what the event said is looked up in what is stored of
-//! it.
+//! Corrections that name an event by its key: the event's content is looked up in stored segments.
 
-use crate::correction::{accompanies, not_reversible};
+use crate::correction::{check_replacement, not_reversible};
 use crate::event::Fault;
 use crate::{
     Correction, Purpose, Reason, Refusal, SegmentBody, SegmentEvent, Sender, Slot, TIME_BEHIND_MAX,
@@ -13,19 +12,19 @@ use jiff::Timestamp;
 use kernel::{ReasonCode, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most corrections of one request that name their events by keys: each is looked up.
+/// The most corrections by key in one request. They share the segments that one request may read.
 pub const KEYED_CORRECTIONS_MAX: usize = 20;
 
-/// A correction of an event that is named by its key.
+/// A correction that names its event by its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyedCorrection<'c> {
-    /// Where in the request it was, from 0.
+    /// The position in the request, from 0.
     pub index: usize,
-    /// Whose event.
+    /// The event's tenant.
     pub tenant: TenantId,
-    /// Which event.
+    /// The event key.
     pub key: DedupeKey,
-    /// When it was sent: from the first moment to the last.
+    /// The first and the last moment at which the event may have been sent.
     pub sent: (Timestamp, Timestamp),
     pub(crate) id: String,
     pub(crate) sent_by: Sender,
@@ -33,19 +32,19 @@ pub struct KeyedCorrection<'c> {
     pub(crate) reason: ReasonCode,
 }
 
-/// What stored segments of one tenant say of events that are looked for.
+/// The events of one tenant that were found in stored segments.
 #[derive(Debug, Clone, Default)]
 pub struct Sightings {
-    /// By key; of events with the same key, each content once.
+    /// By key, with each distinct content once.
     events: BTreeMap<DedupeKey, BTreeMap<Entry, (Slot, SegmentEvent)>>,
-    /// Whether it ended before all segments were looked through.
+    /// Whether the search ended before all segments were read.
     pub is_cut_short: bool,
 }
 
 impl Sightings {
-    /// Looks through a segment. What takes an event back repeats it, and proves nothing of its
-    /// having been sent.
-    pub fn look(&mut self, sought: &BTreeSet<DedupeKey>, body: &SegmentBody) {
+    /// Searches a segment. Voids are skipped: a void repeats an event, but does not prove that the
+    /// event was sent.
+    pub fn search(&mut self, sought: &BTreeSet<DedupeKey>, body: &SegmentBody) {
         for event in body
             .events()
             .iter()
@@ -62,7 +61,7 @@ impl Sightings {
         }
     }
 
-    /// Adds what was seen in other segments.
+    /// Adds the events that were found in other segments.
     pub fn merge(&mut self, other: Self) {
         for (key, seen) in other.events {
             self.events.entry(key).or_default().extend(seen);
@@ -70,32 +69,32 @@ impl Sightings {
         self.is_cut_short |= other.is_cut_short;
     }
 
-    /// What the one event of a key said.
+    /// The only event of a key.
     fn only(&self, key: DedupeKey) -> Result<&(Slot, SegmentEvent), Fault> {
         let mut seen = self.events.get(&key).into_iter().flat_map(BTreeMap::values);
         match (seen.next(), seen.next()) {
             (Some(only), None) => Ok(only),
             (Some(_), Some(_)) => {
-                let detail = "events with this key say different things: repeat the one that counts in event";
+                let detail = "several events with different content have this key: repeat the one that counts in event";
                 Err(Fault::of(Reason::AmbiguousKey, detail))
             }
             (None, _) if self.is_cut_short => {
-                let detail = "the tenant has more events than are looked through: narrow sent_from and sent_to";
+                let detail = "the tenant has more events than one request may search: narrow sent_from and sent_to";
                 Err(Fault::of(Reason::SearchCutShort, detail))
             }
             (None, _) => Err(Fault::of(
                 Reason::EventNotFound,
-                "no event of this key is stored of the time it was sent",
+                "no event with this key was stored in the time from sent_from to sent_to",
             )),
         }
     }
 }
 
 impl<'c> KeyedCorrection<'c> {
-    /// The correction with its event as it was sent.
+    /// Completes the correction with the event that was found.
     ///
     /// # Errors
-    /// When the event was not found, or cannot be taken back.
+    /// A refusal when the event was not found, is ambiguous, or cannot be taken back.
     pub fn resolve(
         self,
         seen: &Sightings,
@@ -143,7 +142,8 @@ impl<'c> KeyedCorrection<'c> {
         if !slot.aggregation.is_reversible() {
             return Err(not_reversible());
         }
-        // Of the event's time, its window is known.
+        // A segment keeps the event's window, not its time: the end of the window is the latest
+        // that the time can be.
         if now.duration_since(slot.size.end(slot.start)) > TIME_BEHIND_MAX {
             return Err(Fault::of(
                 Reason::TimeTooOld,
@@ -156,10 +156,10 @@ impl<'c> KeyedCorrection<'c> {
         let meter = meter.ok_or_else(|| {
             Fault::of(
                 Reason::UnknownMeter,
-                "the event's meter has changed since it was sent, or is gone",
+                "the event's meter has changed or was removed since the event was sent",
             )
         })?;
-        accompanies(self.tenant, self.key, self.replacement.as_ref())?;
+        check_replacement(self.tenant, self.key, self.replacement.as_ref())?;
         let SegmentEvent {
             entry, measure, at, ..
         } = *event;

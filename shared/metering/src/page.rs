@@ -1,4 +1,4 @@
-//! Pages: the totals of a meter that are stored together, since they change together.
+//! Pages: totals of a meter that change together, and are therefore stored in one item.
 
 use crate::bytes::{Input, write_aggregate, write_text, write_zigzag};
 use crate::{Malformed, Window, WindowKey};
@@ -7,21 +7,22 @@ use jiff::Timestamp;
 use kernel::{BillingAnchor, MeterCode, UsageGroup, WindowSize};
 use std::collections::BTreeMap;
 
+/// The first byte of a stored page.
 const VERSION: u8 = 1;
 
-/// Which page, within a tenant: the minutes of an hour, the hours of a day, or the days of a
-/// billing period and the period itself.
+/// The key of a page within a tenant. A page holds the minutes of an hour, the hours of a day, or
+/// the days of a billing period and the period itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageKey {
     /// The meter.
     pub meter: MeterCode,
-    /// How long what it spans is: an hour, a day or a month.
+    /// The length of the span: an hour, a day or a month.
     pub span: WindowSize,
-    /// The first moment of what it spans.
+    /// The start of the span.
     pub start: Timestamp,
 }
 
-/// Which total of a page.
+/// The key of a total within a page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Cell {
     start: Timestamp,
@@ -37,7 +38,8 @@ pub struct Page {
 }
 
 impl PageKey {
-    /// The page of a window: a window begins at its tenant's anchor, and so does the page.
+    /// The page of a window. A page starts at its tenant's billing anchor, which follows from the
+    /// window's start.
     #[must_use]
     pub fn of(meter: &MeterCode, size: WindowSize, start: Timestamp) -> Self {
         let span = match size {
@@ -59,8 +61,8 @@ impl PageKey {
 }
 
 impl PageKey {
-    /// The most windows of a group that the page has room for: the minutes of an hour, the hours of
-    /// a day, or the days of a billing period and the period itself.
+    /// The number of windows of one group that the page has room for: the minutes of an hour, the
+    /// hours of a day, or the days of a billing period and the period itself.
     #[must_use]
     pub const fn windows_max(&self) -> usize {
         match self.span {
@@ -71,7 +73,7 @@ impl PageKey {
     }
 }
 
-/// How far after a whole hour or day a window begins.
+/// The offset of a window's start from a whole hour or day.
 fn anchor_of(start: Timestamp, minutes: i64) -> BillingAnchor {
     let minutes = start.as_second().div_euclid(60).rem_euclid(minutes);
     u16::try_from(minutes)
@@ -81,13 +83,13 @@ fn anchor_of(start: Timestamp, minutes: i64) -> BillingAnchor {
 }
 
 impl Page {
-    /// A total.
+    /// The total of a key, if the page has one.
     #[must_use]
     pub fn get(&self, key: &WindowKey) -> Option<Window> {
         self.cells.get(&cell(key)).cloned()
     }
 
-    /// Every total, by the page's key.
+    /// All totals. `key` is the page's own key.
     pub fn windows(&self, key: &PageKey) -> impl Iterator<Item = (WindowKey, Window)> {
         self.cells.iter().map(|(cell, window)| {
             let Cell {
@@ -113,13 +115,13 @@ impl Page {
         self.cells.insert(cell(key), window);
     }
 
-    /// Writes the page in its current version.
+    /// Encodes the page in the current version.
     ///
     /// Version 1, big-endian: the version, the number of groups (1 byte) and of totals (2); per
-    /// group its length (1) and text; per total the size (1), the part (1), the group (1), how many
-    /// minutes after the page's start it begins (2), the value's scale and mantissa, the number of
-    /// events, the revision, and the latest event's nanoseconds since 1970, or -1. Numbers are in
-    /// groups of seven bits from the lowest, and all but the scale zigzag.
+    /// group its length (1) and text; per total the size (1), the part (1), the group's index (1),
+    /// the minutes from the page's start to the window's (2), the value's scale and mantissa, the
+    /// number of events, the revision, and the latest event's nanoseconds since 1970, or -1.
+    /// Numbers are in groups of seven bits from the lowest, and all but the scale zigzag.
     #[must_use]
     pub fn encode(&self, key: &PageKey) -> Vec<u8> {
         let mut groups: Vec<&UsageGroup> = self.cells.keys().map(|cell| &cell.group).collect();
@@ -153,10 +155,10 @@ impl Page {
         bytes
     }
 
-    /// Reads a stored page.
+    /// Decodes a stored page.
     ///
     /// # Errors
-    /// When the bytes are not a page of this release.
+    /// [`Malformed`] when the bytes are not a page of the current version.
     pub fn decode(key: &PageKey, bytes: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(bytes);
         if input.byte()? != VERSION {
@@ -223,7 +225,7 @@ fn cell(key: &WindowKey) -> Cell {
     }
 }
 
-/// The stored code of a size: never reused.
+/// The stored code of a size. A code is never reused.
 pub(crate) const fn size_code(size: WindowSize) -> u8 {
     match size {
         WindowSize::Minute => 1,

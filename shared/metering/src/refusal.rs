@@ -1,75 +1,75 @@
-//! Why single events are refused.
+//! The reasons why single events are refused.
 
 use contract::RejectionKind;
 use serde::Serialize;
 use std::fmt;
 
-/// The reasons, by the codes that callers see.
+/// The reason of a refusal. Callers see its name in kebab case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// The event is no JSON object.
+    /// The event is not a JSON object.
     NotAnObject,
-    /// An attribute that it must have is absent, null or empty.
+    /// A required attribute is absent, null or empty.
     MissingField,
-    /// An attribute is there twice.
+    /// An attribute appears twice.
     DuplicateField,
-    /// An attribute is no text.
+    /// An attribute is not a text.
     WrongType,
-    /// A header is not encoded as an attribute's has to be.
+    /// A header is not encoded as the HTTP binding of `CloudEvents` requires.
     InvalidHeader,
     /// An attribute has too many bytes.
     TooLong,
-    /// It is of another version of `CloudEvents`.
+    /// The event is of another version of `CloudEvents`.
     UnsupportedVersion,
-    /// Its type belongs to no meter.
+    /// The type belongs to no meter.
     UnknownMeter,
-    /// Its subject is no tenant id.
+    /// The subject is not a tenant id.
     InvalidTenant,
-    /// Its tenant is not in use in this region.
+    /// The tenant is not in use in this region.
     UnknownTenant,
-    /// Its time is no moment.
+    /// The time is not a date and time.
     InvalidTime,
-    /// Its time has not come yet.
+    /// The time is too far in the future.
     TimeInFuture,
-    /// Its time is too long ago.
+    /// The time is too long ago.
     TimeTooOld,
-    /// Its time is before the tenant's first billing period.
+    /// The time is before the tenant's first billing period.
     BeforeFirstPeriod,
-    /// Its data is no JSON object.
+    /// The data is not a JSON object.
     InvalidData,
-    /// Its data does not hold the meter's value.
+    /// The data does not hold the meter's value.
     MissingValue,
-    /// The value is no number.
+    /// The value is not a number.
     InvalidValue,
-    /// The value has too many digits to be exact.
+    /// The value has too many digits.
     ValueTooLong,
     /// A dimension has a value that is not in its list.
     UnknownDimension,
-    /// The value is negative and the meter sums.
+    /// The value is negative and the meter is a sum.
     NegativeValue,
-    /// An event of the same source and id, before it in the batch, says something else.
+    /// An earlier event of the batch has the same source and id and other content.
     Conflict,
-    /// Who is said to have sent the event that is corrected is nobody who sends events.
+    /// The sender of the event to correct is unknown.
     InvalidSender,
-    /// The reason of a correction is no code.
+    /// The reason of a correction is not a code.
     InvalidReason,
-    /// The meter cannot take anything back.
+    /// The meter cannot subtract an event.
     NotReversible,
-    /// What is to replace an event is another tenant's.
+    /// The replacement is of another tenant than the event.
     OtherTenant,
     /// The replacement has the source and id of the event that it replaces.
-    SameIdentity,
-    /// No event of the key that a correction names is stored.
+    SameEventKey,
+    /// No event is stored under the key of a correction.
     EventNotFound,
-    /// Events of the key that a correction names say different things.
+    /// Several events with different content are stored under the key of a correction.
     AmbiguousKey,
-    /// An event was not found among those that were looked through, and there are more.
+    /// The event was not found within the bounds of the search, and there are more segments.
     SearchCutShort,
 }
 
 impl Reason {
-    /// What the region counts it under.
+    /// The kind under which the region counts the reason.
     #[must_use]
     pub const fn kind(self) -> RejectionKind {
         match self {
@@ -98,7 +98,7 @@ impl Reason {
             | Self::InvalidReason
             | Self::NotReversible
             | Self::OtherTenant
-            | Self::SameIdentity
+            | Self::SameEventKey
             | Self::EventNotFound
             | Self::AmbiguousKey
             | Self::SearchCutShort => RejectionKind::Correction,
@@ -106,17 +106,17 @@ impl Reason {
     }
 }
 
-/// One refused event. Its id goes back to whoever sent it, and nowhere else.
+/// A refused event. Its id is returned to the sender, and is not logged.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// Where in the batch it was, from 0.
+    /// The position in the batch, from 0.
     pub index: usize,
-    /// Its id, when it has one of a permitted length.
+    /// The event's id, if it has one of a permitted length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The rule that it broke, without what it said.
+    /// The rule that the event breaks, without the event's content.
     pub detail: String,
 }
 

@@ -1,4 +1,4 @@
-//! Totals as people ask for them: by window, from pages.
+//! Usage reports: totals by window and group, computed from pages.
 
 use crate::{Page, PageKey, Window};
 use catalogue::{Aggregation, Meter};
@@ -12,70 +12,71 @@ use std::mem::take;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Finality {
-    /// It may still change.
+    /// The total may still change.
     Provisional,
-    /// It is sealed.
+    /// The total is sealed.
     Sealed,
-    /// It is sealed, and what came after that is added.
+    /// The total is sealed, and includes adjustments for usage after the seal.
     Adjusted,
 }
 
 /// A total of a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Total {
-    /// The window's first moment.
+    /// The start of the window.
     pub start: Timestamp,
-    /// The first moment after it.
+    /// The end of the window, exclusive.
     pub end: Timestamp,
-    /// The values of the dimensions that were asked for.
+    /// The values of the requested dimensions.
     pub group: UsageGroup,
-    /// The meter's value.
+    /// The meter's value. A mean is stored as a sum, and divided here.
     pub value: Quantity,
-    /// How many events it is made of.
+    /// The number of events.
     pub events: i64,
-    /// How final it is.
+    /// The finality of the total.
     pub finality: Finality,
 }
 
-/// Why a meter cannot be totalled as asked.
+/// The reasons why a question cannot be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswerable {
-    /// The meter has no windows that short.
+    /// The meter keeps no windows as short as requested.
     #[error("the meter's shortest window is {shortest}")]
     TooShort {
-        /// Its shortest window.
+        /// The meter's shortest window.
         shortest: WindowSize,
     },
-    /// Different values in two windows, or in two groups, do not add up.
-    #[error("different values of several windows or groups do not add up: ask for each")]
+    /// Counts of distinct values of several windows or groups cannot be added: a value may be in
+    /// several.
+    #[error("counts of distinct values cannot be added over windows or groups: request each")]
     NotAdditive,
 }
 
-/// What is asked of a meter.
+/// A question about a meter's usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question<'c> {
     /// The meter.
     pub meter: &'c Meter,
-    /// How long the windows are to be.
+    /// The length of the windows to return.
     pub size: WindowSize,
-    /// The first moment; windows begin at or after it.
+    /// Windows start at or after this time.
     pub from: Timestamp,
-    /// Windows begin before it.
+    /// Windows start before this time.
     pub to: Timestamp,
-    /// When the tenant's days begin.
+    /// The start of the tenant's days.
     pub anchor: BillingAnchor,
-    /// The dimensions that divide the totals; of others, all values are totalled together.
+    /// The dimensions that divide the totals. Values of other dimensions are added up.
     pub group_by: Vec<DimensionCode>,
-    /// The values that dimensions are to have.
+    /// The required values of dimensions.
     pub filter: UsageGroup,
 }
 
 impl Question<'_> {
-    /// The windows that answer it: those of the size that is asked for, or the shorter ones that
-    /// add up to them.
+    /// The size of the stored windows that answer the question: the requested size, or a shorter
+    /// one that adds up to it.
     ///
     /// # Errors
-    /// When none do.
+    /// [`Unanswerable`] when no stored windows answer it.
     pub fn source(&self) -> Result<WindowSize, Unanswerable> {
         let is_unique = self.meter.aggregation == Aggregation::UniqueCount;
         let shortest = self.meter.window;
@@ -92,10 +93,10 @@ impl Question<'_> {
         }
     }
 
-    /// The totals that pages hold, by window and group, as it is sealed until a moment.
+    /// Computes the totals by window and group. `sealed_until` is the end of the last sealed day.
     ///
     /// # Errors
-    /// When the pages cannot answer it.
+    /// [`Unanswerable`] when no stored windows answer it.
     pub fn answer(
         &self,
         pages: &BTreeMap<PageKey, Page>,
@@ -142,8 +143,9 @@ impl Question<'_> {
 }
 
 impl Window {
-    /// Adds another window's total.
+    /// Adds the total of another window by the rule of the aggregation.
     fn join(&mut self, aggregation: Aggregation, other: &Self) {
+        // Only an untouched total has no revision: its zero is not a value to compare with.
         let is_first = self.events == 0 && self.revision == 0;
         match aggregation {
             Aggregation::Count | Aggregation::Sum | Aggregation::Avg | Aggregation::UniqueCount => {
@@ -164,7 +166,7 @@ impl Window {
         self.events += other.events;
     }
 
-    /// The meter's value.
+    /// The meter's value. A mean is stored as a sum, and divided here.
     fn result(&self, aggregation: Aggregation) -> Quantity {
         let value = self.value.to_quantity();
         match aggregation {

@@ -1,4 +1,4 @@
-//! Rolling up: from stored segments to window totals, each event once.
+//! Rollups: stored segments become window totals, each event once.
 
 use crate::checkpoint::{Checkpoint, Counted, DISTINCT_VALUES_KEPT, EVENT_KEYS_KEPT};
 use crate::counting::{Changed, Counting, Places};
@@ -10,12 +10,12 @@ use kernel::{SegmentId, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// What a rollup starts from, beside blocks of the indexes.
+/// The stored state that a rollup starts from, beside blocks of the indexes.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Where the last rollup ended.
+    /// The checkpoint of the last rollup.
     pub checkpoint: Checkpoint,
-    /// The pages that the segments touch, as far as they exist, see [`crate::touched_pages`].
+    /// The existing pages that the segments touch, see [`crate::touched_pages`].
     pub pages: BTreeMap<PageKey, Page>,
 }
 
@@ -24,20 +24,20 @@ pub struct Snapshot {
 pub struct RollupChanges {
     /// The new checkpoint.
     pub checkpoint: Checkpoint,
-    /// What became of the events.
+    /// The counts of this rollup's events.
     pub counted: Counted,
-    /// What became of the events of each segment of corrections.
+    /// The counts of each segment of corrections.
     pub corrected: Vec<(SegmentId, Counted)>,
     /// The published totals that changed.
     pub published: BTreeMap<WindowKey, Window>,
     /// The pages that changed, in full.
     pub pages: BTreeMap<PageKey, Page>,
-    /// The first moments of days to seal: those with a new total, and the last day of their billing
-    /// periods. The period is sealed with its last day, whether anything is used on it or not.
+    /// The starts of the days to seal: those with a new total, and the last day of their billing
+    /// periods. The period is sealed with its last day, even if that day has no usage.
     pub days: BTreeSet<Timestamp>,
     /// The parts of the indexes to store before the new checkpoint names them.
     pub new_parts: Vec<NewPart>,
-    /// The runs that the old checkpoint names and the new one does not.
+    /// The sorted runs that the old checkpoint names and the new one does not.
     pub obsolete: Vec<RunId>,
 }
 
@@ -54,36 +54,37 @@ impl RollupChanges {
     }
 }
 
-/// What counting the segments of a rollup leaves to be written.
+/// The result of counting the segments of a rollup.
 struct CountedSegments {
-    /// The entries of segments that do not serve as runs, since some of their events did not count.
+    /// The entries of segments that cannot serve as sorted runs, since some of their events did not
+    /// count.
     loose: Vec<Entry>,
-    /// What became of the events of each segment of corrections.
+    /// The counts of each segment of corrections.
     corrected: Vec<(SegmentId, Counted)>,
 }
 
 /// A rollup of segments of one tenant, in three steps: [`Rollup::new`], [`Rollup::resume`] until no
 /// block is missing, and [`Rollup::finish`].
 ///
-/// The caller sees to it that a segment is rolled up once. An event may be in several segments; the
+/// The caller ensures that each segment is rolled up once. An event may be in several segments; the
 /// index of events decides which of them counts.
 pub struct Rollup<'s> {
     snapshot: &'s Snapshot,
     segments: &'s [Segment],
     now: Timestamp,
     counting: Counting<'s>,
-    /// Where the totals of each segment's slots are.
+    /// The indexes of the totals of each segment's slots.
     places: Vec<Vec<Places>>,
     events: Index,
     event_lookup: Lookup,
     values: Index,
-    /// The lookup of distinct values. It is known once it is known which events may count.
+    /// The lookup of distinct values. It starts after the lookup of events, since only values of
+    /// events that may count are looked up.
     value_lookup: Option<Lookup>,
 }
 
 impl<'s> Rollup<'s> {
-    /// A rollup of segments, which are one of [`crate::batches`], on a snapshot of their tenant's
-    /// usage.
+    /// Starts a rollup of one of the [`crate::batches`] on a snapshot of the tenant's usage.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, segments: &'s [Segment], now: Timestamp) -> Self {
         let Checkpoint {
@@ -117,10 +118,10 @@ impl<'s> Rollup<'s> {
         }
     }
 
-    /// Looks up events and distinct values as far as blocks are loaded.
+    /// Looks up events and distinct values in the blocks that are loaded.
     ///
     /// # Errors
-    /// When blocks are missing. Call it again once they are loaded.
+    /// [`MissingBlocks`] when blocks are missing. Call it again once they are loaded.
     pub fn resume(&mut self, blocks: &Blocks) -> Result<(), MissingBlocks> {
         let known = self.event_lookup.resume(blocks)?;
         let lookup = match &mut self.value_lookup {
@@ -138,11 +139,11 @@ impl<'s> Rollup<'s> {
         self.values.filter_groups(blocks)
     }
 
-    /// Counts each event that the index of events does not hold, once. `attempt` names the runs
-    /// that are made.
+    /// Counts each event that is not in the index of events. `attempt` becomes part of the ids of
+    /// new sorted runs, so that two attempts never write the same run.
     ///
     /// # Errors
-    /// When [`Rollup::resume`] has not found all blocks before.
+    /// [`MissingBlocks`] when [`Rollup::resume`] did not return `Ok` with these blocks.
     pub fn finish(
         mut self,
         attempt: Uuid,
@@ -153,6 +154,8 @@ impl<'s> Rollup<'s> {
             self.counting.learn_values(lookup.resume(blocks)?);
         }
         let CountedSegments { loose, corrected } = self.count_segments(blocks)?;
+        // Both indexes take their ids from one sequence, so that no two runs of an attempt share
+        // one.
         let mut ids = (0..).map(|ordinal| RunId { attempt, ordinal });
         self.events.append(loose, self.now, &mut ids);
         self.events.compact(blocks, &mut ids);
@@ -191,7 +194,8 @@ impl<'s> Rollup<'s> {
         })
     }
 
-    /// Counts the events of each segment, and adds the segments that serve as runs to the index.
+    /// Counts the events of each segment, and adds the segments that can serve as sorted runs to
+    /// the index.
     fn count_segments(&mut self, blocks: &Blocks) -> Result<CountedSegments, MissingBlocks> {
         let mut known = self.event_lookup.resume(blocks)?;
         let (mut loose, mut corrected) = (Vec::new(), Vec::new());
@@ -216,7 +220,7 @@ impl<'s> Rollup<'s> {
     }
 }
 
-/// The runs that one checkpoint names and the next one does not.
+/// The sorted runs that one checkpoint names and the next one does not.
 fn obsolete_runs(before: &Checkpoint, after: &Checkpoint) -> Vec<RunId> {
     let named: BTreeSet<RunId> = after.runs().map(|run| run.id).collect();
     let runs = before.runs().map(|run| run.id);

@@ -1,4 +1,4 @@
-//! Sealing: a day's totals become final, and are published again on demand.
+//! Sealing a day's totals, and publishing a sealed day again on demand.
 
 use crate::{Checkpoint, Page, PageKey, SEGMENT_TOTALS_MAX};
 use contract::{SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated};
@@ -6,20 +6,20 @@ use jiff::Timestamp;
 use kernel::{TenantId, WindowSize};
 use std::collections::BTreeMap;
 
-/// What is published of a tenant's day, once more or for the last time.
+/// The bus events of a sealed day, and the checkpoint that numbers them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayPublication {
     /// The new checkpoint.
     pub checkpoint: Checkpoint,
-    /// The day's totals, in as many bus events as it takes, the first of them numbered after the old
+    /// The day's totals in bus events of bounded size. The first is numbered after the old
     /// checkpoint's sequence.
     pub totals: Vec<UsageWindowUpdated>,
-    /// The seal, numbered as the new checkpoint's sequence.
+    /// The seal. Its number is the new checkpoint's sequence.
     pub seal: UsageSealed,
 }
 
 /// Seals a tenant's day, and all days before it, from the pages of its billing period. Only the
-/// seal is published: the totals have been.
+/// seal is published, since every change of a total was published when it was made.
 #[must_use]
 pub fn seal(
     checkpoint: &Checkpoint,
@@ -29,6 +29,7 @@ pub fn seal(
 ) -> DayPublication {
     let end = WindowSize::Day.end(day);
     let seal = seal_of(tenant, day, &published(pages));
+    // A day may be sealed after a later one, which then stays the end.
     let sealed_until = checkpoint.sealed_until.max(Some(end));
     let checkpoint = Checkpoint {
         generation: checkpoint.generation.next(),
@@ -43,8 +44,8 @@ pub fn seal(
     }
 }
 
-/// Publishes a sealed day's totals again, adjustments included, and its seal; nothing when the day is
-/// not sealed.
+/// Publishes a sealed day's totals, adjustments included, and its seal again. Returns nothing when
+/// the day is not sealed.
 #[must_use]
 pub fn republish(
     checkpoint: &Checkpoint,
@@ -58,6 +59,7 @@ pub fn republish(
     }
     let mut totals = published(pages);
     let seal = seal_of(tenant, day, &totals);
+    // A billing period ends with its last day, so its total is published with that day.
     totals.retain(|total| total.size.end(total.start) == end);
     let totals: Vec<_> = totals
         .chunks(SEGMENT_TOTALS_MAX)
@@ -79,7 +81,7 @@ pub fn republish(
     })
 }
 
-/// The totals of pages that are published.
+/// The published totals of pages: those of days and billing periods.
 fn published(pages: &BTreeMap<PageKey, Page>) -> Vec<UsageWindow> {
     let windows = pages.iter().flat_map(|(key, page)| page.windows(key));
     let published = windows.filter(|(key, _)| key.size >= WindowSize::Day);

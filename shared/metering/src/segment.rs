@@ -1,4 +1,4 @@
-//! Segments: the events of one request for one tenant, stored as they are and rolled up later.
+//! Segments: the events of one request for one tenant, stored unchanged and rolled up later.
 
 use crate::bytes::{Input, write_text, write_value};
 use crate::page::{size_code, size_of};
@@ -12,60 +12,62 @@ use std::collections::BTreeSet;
 
 /// The most events of a segment.
 pub const SEGMENT_EVENTS_MAX: usize = 1_000;
-/// The most totals that a segment changes of those that are published: what one `UsageWindowUpdated`
-/// may carry.
+/// The most published totals that a segment changes: one `UsageWindowUpdated` carries no more.
 pub const SEGMENT_TOTALS_MAX: usize = 60;
-/// The most windows of a group that the pages have room for which a segment changes, see
-/// [`PageKey::windows_max`]: with every group's totals as wide as they can be, the pages fit a
-/// `DynamoDB` transaction's 4 MB, which a test shows.
+/// The most windows that the pages touched by a segment have room for, see
+/// [`PageKey::windows_max`]. With every total at its widest, that many windows of every group fit a
+/// `DynamoDB` transaction's 4 MB; the test `the_widest_pages_fit_items_and_transactions` shows it.
 pub const SEGMENT_WINDOWS_MAX: usize = 700;
 
+/// The first byte of a stored segment.
 const VERSION: u8 = 2;
+/// The flags that share a byte with the aggregation of a slot.
 const VOID: u8 = 0x80;
 const REPLACEMENT: u8 = 0x40;
 
-/// What events of a segment are there for.
+/// The effect of a slot's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// They count.
+    /// The events count.
     Usage,
-    /// They are taken back.
+    /// The events are taken back.
     Void,
-    /// Each counts if the one before it was taken back by this.
+    /// Each event counts if this correction took back the event before it.
     Replacement,
 }
 
-/// What events of a segment have in common.
+/// The attributes that several events of a segment share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
     /// The meter.
     pub meter: MeterCode,
     /// The values of its dimensions.
     pub group: UsageGroup,
-    /// How the meter aggregated when the event came: settling needs no catalogue.
+    /// The meter's aggregation when the event was received, so that a rollup needs no catalogue.
     pub aggregation: Aggregation,
     /// The shortest windows of the meter.
     pub size: WindowSize,
-    /// The first moment of such a window.
+    /// The start of the window.
     pub start: Timestamp,
-    /// What the events are there for.
+    /// The effect of the events.
     pub purpose: Purpose,
 }
 
 /// One event of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentEvent {
-    /// Which event, and what it says.
+    /// The event key and the content hash.
     pub entry: Entry,
-    /// Which of the segment's slots it falls into.
+    /// The index of the event's slot in the segment.
     pub slot: u16,
-    /// What it says of its meter.
+    /// The value that the meter reads.
     pub measure: Measure,
-    /// Its time; where its meter does not ask for it, the first moment of its window.
+    /// The event's time for a meter of the latest value; for every other meter, the start of its
+    /// window.
     pub at: Timestamp,
 }
 
-/// What a segment holds.
+/// The stored content of a segment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SegmentBody {
     pub(crate) anchor: BillingAnchor,
@@ -73,37 +75,37 @@ pub struct SegmentBody {
     pub(crate) events: Vec<SegmentEvent>,
 }
 
-/// An immutable group of one tenant's events, rolled up as a whole.
+/// An immutable group of one tenant's events. It is rolled up as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Its identity, unique in the region.
+    /// The id, unique in the region.
     pub id: SegmentId,
-    /// Whose usage.
+    /// The tenant whose usage it holds.
     pub tenant: TenantId,
     /// The events.
     pub body: SegmentBody,
 }
 
-/// Why stored bytes are not what they should be.
+/// The reasons why stored bytes cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// It was written by a release that is not known here.
-    #[error("of unknown version")]
+    /// The bytes are of a version that this release does not know.
+    #[error("unknown version")]
     UnknownVersion,
-    /// It ends too early or goes on too long.
-    #[error("of wrong length")]
+    /// There are too few or too many bytes.
+    #[error("wrong length")]
     Length,
-    /// A part of it is out of bounds.
-    #[error("with an invalid {part}")]
+    /// A part is out of bounds.
+    #[error("invalid {part}")]
     Invalid {
-        /// Which part.
+        /// The name of the part.
         part: &'static str,
     },
 }
 
 impl Slot {
-    /// The totals that an event of the slot changes, unless they are sealed: of its window, its day
-    /// and, where days do not add up, its billing period.
+    /// The totals that an event of the slot changes: those of its window, its day and, where days
+    /// do not add up, its billing period. Where a window is sealed, its adjustment changes instead.
     pub(crate) fn windows(&self, anchor: BillingAnchor) -> Windows {
         let window = |size: WindowSize| WindowKey {
             meter: self.meter.clone(),
@@ -123,7 +125,7 @@ impl Slot {
 
 /// The totals that an event changes.
 pub(crate) struct Windows {
-    /// The meter's shortest window, if that is not the day.
+    /// The meter's shortest window, unless that is the day.
     pub(crate) short: Option<WindowKey>,
     /// The day.
     pub(crate) day: WindowKey,
@@ -136,65 +138,66 @@ impl Windows {
         self.short.iter().chain([&self.day]).chain(&self.month)
     }
 
-    /// Those that are published.
+    /// The totals that are published: shorter windows do not leave the region's table.
     pub(crate) fn published(&self) -> impl Iterator<Item = &WindowKey> {
         [&self.day].into_iter().chain(&self.month)
     }
 }
 
-/// The most windows of a group that pages have room for.
+/// The number of windows of one group that the pages have room for.
 pub(crate) fn windows_max(pages: &BTreeSet<PageKey>) -> usize {
     pages.iter().map(PageKey::windows_max).sum()
 }
 
 impl SegmentBody {
-    /// When the tenant's days began when the events came.
+    /// The start of the tenant's days when the events were received.
     #[must_use]
     pub const fn anchor(&self) -> BillingAnchor {
         self.anchor
     }
 
-    /// What events have in common, each once.
+    /// The slots, each once.
     #[must_use]
     pub fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    /// The events: of usage, slot by slot; of corrections, each that is taken back before what
-    /// comes in its place.
+    /// The events. Those of usage are sorted by slot; in corrections, each event to take back is
+    /// followed by its replacement.
     #[must_use]
     pub fn events(&self) -> &[SegmentEvent] {
         &self.events
     }
 
-    /// Whether it is a correction.
+    /// Whether the segment holds corrections.
     #[must_use]
     pub fn takes_back(&self) -> bool {
         self.slots.iter().any(|slot| slot.purpose == Purpose::Void)
     }
 
-    /// What comes in the place of an event that is taken back, by the place of that one.
+    /// The replacement of the taken-back event at `place`.
     pub(crate) fn replacement(&self, place: usize) -> Option<&SegmentEvent> {
         let next = self.events.get(place + 1)?;
         (self.slots.get(usize::from(next.slot))?.purpose == Purpose::Replacement).then_some(next)
     }
 
-    /// The totals that settling it may change.
+    /// The totals that a rollup of the segment may change.
     pub(crate) fn windows(&self) -> impl Iterator<Item = Windows> {
         self.slots.iter().map(|slot| slot.windows(self.anchor))
     }
 
-    /// Writes the segment in its current version: about 18 bytes per event with a value, 16
+    /// Encodes the segment in the current version: about 18 bytes per event with a value, 16
     /// without.
     ///
     /// Version 2, big-endian: the version, the anchor in minutes (2 bytes), the number of slots (2)
     /// and of events (2); per slot the aggregation (1, with the highest bit set if its events are
-    /// taken back, and the next one if they replace such events), the size of its window (1), the
-    /// window's start in seconds (8), the meter's and the group's length (1) and text; per run of
-    /// events of one slot the slot (1, or 2 of more than 256) and their number (2); per event the
-    /// dedupe key (12), the content hash (4), and, as the slot's meter asks, nothing, the value's
-    /// scale and its mantissa, zigzag, each in groups of seven bits from the lowest, the same and
-    /// the nanoseconds since the window's start, or the value's key (12).
+    /// taken back, and the next one if they are replacements), the size of its window (1), the
+    /// window's start in seconds (8), the meter's and the group's length (1) and text; per stretch
+    /// of events of one slot the slot (1, or 2 if there are more than 256 slots) and the number of
+    /// events (2); per event the dedupe key (12), the content hash (4), and a measure that depends
+    /// on the slot's meter: nothing for a count; the value's scale and zigzag mantissa, each in
+    /// groups of seven bits from the lowest; for the latest value the same and the nanoseconds
+    /// since the window's start; for distinct values the value's key (12).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 * self.slots.len() + 24 * self.events.len());
@@ -239,10 +242,10 @@ impl SegmentBody {
         }
     }
 
-    /// Reads a stored segment.
+    /// Decodes a stored segment.
     ///
     /// # Errors
-    /// When the bytes are not a segment that this release can read.
+    /// [`Malformed`] when the bytes are not a segment of the current version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(bytes);
         if input.byte()? != VERSION {
@@ -354,7 +357,7 @@ const fn purpose_of(code: u8) -> Option<Purpose> {
     }
 }
 
-/// The stored code of an aggregation: never reused.
+/// The stored code of an aggregation. A code is never reused.
 const fn aggregation_code(aggregation: Aggregation) -> u8 {
     match aggregation {
         Aggregation::Count => 1,

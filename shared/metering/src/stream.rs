@@ -1,11 +1,12 @@
-//! Where the stream of a tenant's bus events ends.
+//! The end of a tenant's stream of bus events.
 
 use crate::Checkpoint;
 use contract::UsageStreamEndReported;
 use kernel::TenantId;
 
-/// Publishes where the stream ends, under its next number, with the new checkpoint. Nothing where
-/// nothing was ever published, as of a tenant that was erased.
+/// Reports the end of the stream under its next number, with the new checkpoint. The ledger can
+/// thus detect that the last events are missing. Returns nothing if nothing was ever published, as
+/// for an erased tenant.
 #[must_use]
 pub fn report_end(
     checkpoint: &Checkpoint,

@@ -1,4 +1,4 @@
-//! What one event says: exact decimals of bounded width, quick to read and to add.
+//! Values of single events: exact decimals of bounded width, quick to parse and to add.
 
 use kernel::{VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX};
 use std::cmp::Ordering;
@@ -8,30 +8,32 @@ use std::str::FromStr;
 /// A decimal `mantissa * 10^-scale` of at most 38 significant digits, at most 38 of them before the
 /// point, and at most 340 places after it.
 ///
-/// One number has one form: no trailing zero after the point.
+/// Each number has one form, without trailing zeros after the point, so that equality is that of
+/// the fields.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Value {
     mantissa: i128,
     scale: u16,
 }
 
-/// Why a text is not a [`Value`].
+/// The reasons why a text is not a [`Value`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
-    /// It is not a JSON number (RFC 8259, section 6).
+    /// The text is not a JSON number (RFC 8259, section 6).
     #[error("is not a number")]
     NotANumber,
-    /// It has more digits between the first and the last that is not zero.
+    /// There are too many digits from the first to the last that is not zero.
     #[error("has more than {VALUE_DIGITS_MAX} significant digits")]
     TooManyDigits,
-    /// It is too far from zero.
+    /// The number is too far from zero.
     #[error("has more than {VALUE_DIGITS_MAX} digits before the point")]
     TooLarge,
-    /// It is too fine.
+    /// The number has too many places after the point.
     #[error("has more than {VALUE_DECIMALS_MAX} digits after the point")]
     TooManyDecimals,
 }
 
+/// The first mantissa that is too large. An `i128` holds every smaller one.
 const MANTISSA_END: u128 = 10_u128.pow(VALUE_DIGITS_MAX as u32);
 /// The powers of ten that an `i128` holds.
 const POWERS: [i128; 39] = {
@@ -50,13 +52,13 @@ pub(crate) fn power(exponent: u16) -> Option<i128> {
 }
 
 impl Value {
-    /// One: what an event of a counting meter is worth.
+    /// The value of an event for a meter that counts events.
     pub const ONE: Self = Self {
         mantissa: 1,
         scale: 0,
     };
 
-    /// Takes a mantissa and a scale, or nothing when they break the bounds.
+    /// Makes a value from a mantissa and a scale, or nothing when they exceed the bounds.
     #[must_use]
     pub fn new(mantissa: i128, scale: u16) -> Option<Self> {
         let (mantissa, scale) = shortened(mantissa, scale);
@@ -70,19 +72,19 @@ impl Value {
         self.mantissa
     }
 
-    /// How many of the digits are after the point.
+    /// The number of digits after the point.
     #[must_use]
     pub const fn scale(self) -> u16 {
         self.scale
     }
 
-    /// Whether it is below zero.
+    /// Whether the value is below zero.
     #[must_use]
     pub const fn is_negative(self) -> bool {
         self.mantissa < 0
     }
 
-    /// The same distance from zero, on the other side.
+    /// The value with the opposite sign.
     #[must_use]
     pub const fn negated(self) -> Self {
         Self {
@@ -97,7 +99,7 @@ pub(crate) fn shortened(mut mantissa: i128, mut scale: u16) -> (i128, u16) {
     if mantissa == 0 {
         return (0, 0);
     }
-    // What ends in zero is even, which is quicker to see.
+    // A number that ends in zero is even, and the lowest bit is quicker to test than a remainder.
     while scale > 0 && mantissa & 1 == 0 && mantissa % 10 == 0 {
         mantissa /= 10;
         scale -= 1;
@@ -105,7 +107,7 @@ pub(crate) fn shortened(mut mantissa: i128, mut scale: u16) -> (i128, u16) {
     (mantissa, scale)
 }
 
-/// Compares `mantissa * 10^-scale`, whatever the scales.
+/// Compares two numbers `mantissa * 10^-scale` of any scales.
 pub(crate) fn compare(
     (mine, my_scale): (i128, u16),
     (theirs, their_scale): (i128, u16),
@@ -115,8 +117,8 @@ pub(crate) fn compare(
     let by_sign = mine.signum().cmp(&theirs.signum());
     by_sign.then_with(|| match my_scale.cmp(&their_scale) {
         Ordering::Equal => mine.cmp(&theirs),
-        // Of two with one sign, the one that outgrows an `i128` on the other's scale is further
-        // from zero.
+        // Both have the same sign here. A mantissa that overflows an `i128` on the other's scale is
+        // further from zero.
         Ordering::Less => {
             aligned(mine, their_scale - my_scale).map_or(mine.cmp(&0), |mine| mine.cmp(&theirs))
         }
@@ -141,8 +143,7 @@ impl PartialOrd for Value {
 impl FromStr for Value {
     type Err = NumberError;
 
-    /// Reads a JSON number, exactly. However long the text is, what it costs is to look at each of
-    /// its bytes.
+    /// Parses a JSON number exactly, in one pass over the text.
     fn from_str(text: &str) -> Result<Self, NumberError> {
         let (negative, text) = text
             .strip_prefix('-')
@@ -172,7 +173,7 @@ impl FromStr for Value {
     }
 }
 
-/// A written exponent; what no text of digits makes up for counts as endless.
+/// Parses an exponent. One beyond an `i64` saturates: no text has enough digits to make up for it.
 fn exponent_of(text: Option<&str>) -> i64 {
     let Some(text) = text else { return 0 };
     text.parse().unwrap_or(if text.starts_with('-') {
@@ -182,7 +183,7 @@ fn exponent_of(text: Option<&str>) -> i64 {
     })
 }
 
-/// The number that digits form without their trailing zeros, and how many zeros those were.
+/// The number that the digits form without trailing zeros, and how many zeros were cut.
 fn significant(digits: impl Iterator<Item = u8>) -> Option<(i128, i64)> {
     let (mut mantissa, mut length, mut zeros) = (0_i128, 0_u64, 0_u64);
     for digit in digits {
@@ -194,14 +195,14 @@ fn significant(digits: impl Iterator<Item = u8>) -> Option<(i128, i64)> {
         if length > u64::from(VALUE_DIGITS_MAX) {
             return None;
         }
-        // Neither step overflows: so many digits fit.
+        // No step overflows: an `i128` holds 38 digits.
         mantissa = mantissa * POWERS[usize::try_from(zeros + 1).ok()?] + i128::from(digit);
         zeros = 0;
     }
     Some((mantissa, i64::try_from(zeros).ok()?))
 }
 
-/// `mantissa * 10^-scale` for any scale, if it is within bounds. The mantissa has no trailing zero.
+/// Makes `mantissa * 10^-scale` a value, for any scale. The mantissa has no trailing zero.
 fn scaled(mantissa: i128, scale: i64) -> Result<Value, NumberError> {
     if mantissa == 0 {
         return Ok(Value::default());

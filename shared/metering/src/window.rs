@@ -1,4 +1,4 @@
-//! Windows: which there are, and their totals.
+//! Windows of usage and their totals.
 
 use crate::{Aggregate, PageKey, Value};
 use catalogue::Aggregation;
@@ -7,41 +7,41 @@ use jiff::Timestamp;
 use kernel::{MeterCode, UsageGroup, WindowSize};
 use std::mem::take;
 
-/// What an event says of its meter.
+/// The value that a meter reads of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
-    /// A number; one when the meter counts.
+    /// A number. It is one for a meter that counts events.
     Number(Value),
-    /// The key of a value of which the meter counts the distinct ones.
+    /// The key of a value, for a meter that counts distinct values.
     Distinct(dedupe::DedupeKey),
 }
 
-/// Which total, within a tenant.
+/// The key of a total within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowKey {
     /// The meter.
     pub meter: MeterCode,
     /// The values of its dimensions.
     pub group: UsageGroup,
-    /// How long the window is.
+    /// The length of the window.
     pub size: WindowSize,
-    /// The window's first moment.
+    /// The start of the window.
     pub start: Timestamp,
-    /// Which part of its usage.
+    /// The part: usage before the seal, or its adjustment after it.
     pub part: WindowPart,
 }
 
-/// A total so far.
+/// The total of a window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Window {
-    /// The meter's value; of a mean, the sum.
+    /// The meter's value. For a mean it is the sum.
     pub value: Aggregate,
-    /// How many events it is made of. Below zero in an adjustment that takes back more than came
-    /// late.
+    /// The number of events. It is negative in an adjustment from which more was taken back than
+    /// arrived late.
     pub events: i64,
-    /// When the event was whose value is the latest.
+    /// The time of the event with the latest value.
     pub latest_at: Option<Timestamp>,
-    /// Grows with every change.
+    /// Increases with every change.
     pub revision: u64,
 }
 
@@ -52,7 +52,7 @@ impl WindowKey {
         PageKey::of(&self.meter, self.size, self.start)
     }
 
-    /// The total as it is published.
+    /// The total in the form of the contract.
     #[must_use]
     pub fn published(&self, window: &Window) -> UsageWindow {
         UsageWindow {
@@ -70,7 +70,7 @@ impl WindowKey {
 }
 
 impl Window {
-    /// Adds one more event's number.
+    /// Adds an event's number.
     pub(crate) fn add(&mut self, aggregation: Aggregation, value: Value, at: Timestamp) {
         let (value, is_first) = (Aggregate::from(value), self.events == 0);
         match aggregation {
@@ -88,7 +88,7 @@ impl Window {
         self.events += 1;
     }
 
-    /// Takes one event's number off. Of meters that are reversible.
+    /// Subtracts an event's number. Only for reversible meters.
     pub(crate) fn subtract(&mut self, value: Value) {
         self.value.add(&value.negated().into());
         self.events -= 1;

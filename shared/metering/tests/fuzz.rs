@@ -1,4 +1,4 @@
-//! Whatever a body is, reading it ends, and every event of it is in one of two places.
+//! Parsing any body ends, and each of its events is either valid or refused.
 
 #[path = "../examples/fuzz/cases.rs"]
 mod cases;
@@ -6,12 +6,12 @@ mod cases;
 use cases::{Cases, Summary};
 use catalogue::Catalogue;
 
-/// Enough for every reason to come up; `cargo run --release -p metering --example fuzz` makes a
+/// Enough for every reason to occur. `cargo run --release -p metering --example fuzz` makes a
 /// million.
 const CASES: usize = 20_000;
 
 #[test]
-fn no_body_is_too_odd() {
+fn every_body_is_parsed_or_refused() {
     let (catalogue, mut cases, mut summary) = (
         Catalogue::bundled().unwrap(),
         Cases::new(1),
@@ -33,7 +33,7 @@ fn no_body_is_too_odd() {
     ] {
         assert!(
             summary.refused.contains_key(reason),
-            "{reason} never comes up: {summary:?}"
+            "{reason} never occurs: {summary:?}"
         );
     }
 }

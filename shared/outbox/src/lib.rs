@@ -1,8 +1,9 @@
-//! The transactional outbox: rows written beside state in one transaction, relayed, then removed.
+//! The transactional outbox: rows are written in the transaction of the state that they belong to,
+//! relayed to a bus, and then removed.
 //!
-//! Invariant: a row exists from the transaction that states its event until the event is published.
-//! There is no other way to publish an event. Source: the transactional outbox pattern (AWS
-//! Prescriptive Guidance, "Transactional outbox pattern").
+//! Invariant: a row exists from the transaction of its event until the event is published. There is
+//! no other way to publish an event. Source: the transactional outbox pattern (AWS Prescriptive
+//! Guidance, "Transactional outbox pattern").
 
 mod row;
 mod table;

@@ -1,10 +1,10 @@
-//! One event on its way to a bus.
+//! Outbox rows: events on their way to a bus.
 
 use contract::{BusEvent, Envelope};
 use dynamo::{Attributes as _, Item, Shards, key, text};
 use kernel::{EventId, Timestamp};
 
-/// The partitions that rows are spread over.
+/// The partitions that rows are spread over. One partition takes 1,000 writes a second.
 pub(crate) const SHARDS: Shards = Shards::new(8);
 
 /// Which bus of the row's region publishes it.
@@ -13,7 +13,7 @@ pub(crate) const SHARDS: Shards = Shards::new(8);
 pub enum Target {
     /// The region's own bus, from which border events are forwarded.
     Regional,
-    /// The home bus; only the home region has one.
+    /// The home bus. Only the home region has one.
     Home,
 }
 
@@ -23,14 +23,14 @@ impl Target {
     }
 }
 
-/// An event that is published and not yet published.
+/// An event that is committed and not yet published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The event's identity.
+    /// The event's id.
     pub id: EventId,
-    /// When it became true.
+    /// The time of the event.
     pub occurred_at: Timestamp,
-    /// Where it is published.
+    /// The bus of the event.
     pub target: Target,
     /// The event's `source`.
     pub source: String,
@@ -40,19 +40,19 @@ pub struct Row {
     pub detail: String,
 }
 
-/// An item that is no outbox row.
+/// An item that is not an outbox row.
 #[derive(Debug, thiserror::Error)]
 #[error("the outbox row has no valid {attribute}")]
 pub struct MalformedRow {
-    /// The attribute that is missing or of another form.
+    /// The missing or malformed attribute.
     pub attribute: &'static str,
 }
 
 impl Row {
-    /// The row of an event.
+    /// Makes the row of an event.
     ///
     /// # Errors
-    /// When the event cannot be written as JSON.
+    /// An error of `serde_json` when the event cannot be encoded.
     pub fn new<T: BusEvent>(
         target: Target,
         envelope: &Envelope<T>,
@@ -67,10 +67,10 @@ impl Row {
         })
     }
 
-    /// Reads an item of the table, or the new image of a stream record.
+    /// Decodes an item of the table or the new image of a stream record.
     ///
     /// # Errors
-    /// When an attribute is missing or malformed.
+    /// [`MalformedRow`] when an attribute is missing or malformed.
     pub fn from_item(item: &Item) -> Result<Self, MalformedRow> {
         let text = |attribute: &'static str| item.text(attribute).ok_or(MalformedRow { attribute });
         let sort = MalformedRow { attribute: "sk" };
@@ -95,7 +95,7 @@ impl Row {
         })
     }
 
-    /// The whole item.
+    /// The stored item.
     pub(crate) fn item(&self) -> Item {
         let mut item = self.key();
         for (attribute, value) in [
@@ -109,15 +109,15 @@ impl Row {
         item
     }
 
-    /// Oldest first within a partition.
+    /// The key of the row. Within a partition, the oldest row is first.
     pub(crate) fn key(&self) -> Item {
         let sort = format!("{}#{}", first_sort(self.occurred_at), self.id);
         key(partition(SHARDS.of(self.id.as_uuid())), sort)
     }
 }
 
-/// What is less than the sort keys of all rows of a moment, and greater than those of all earlier
-/// ones: 13 digits of milliseconds keep the order until the year 2286.
+/// The lower bound of the sort keys of rows from a moment on. 13 digits of milliseconds keep the
+/// order until the year 2286.
 pub(crate) fn first_sort(moment: Timestamp) -> String {
     format!("{:013}", moment.as_millisecond().max(0))
 }

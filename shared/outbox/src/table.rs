@@ -11,20 +11,20 @@ pub struct Outbox {
     table: Table,
 }
 
-/// What waits to be published.
+/// The rows that are not yet published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many events.
+    /// The number of rows.
     pub waiting: u64,
-    /// When the oldest of them became true.
+    /// The time of the oldest event.
     pub oldest: Option<Timestamp>,
 }
 
-/// Why the outbox table did not do what it was asked.
+/// Errors of the outbox table.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// A row could not be written.
-    #[error("a event could not be stored in the outbox")]
+    #[error("an event could not be stored in the outbox")]
     Write(#[source] dynamo::Error),
     /// Rows could not be read.
     #[error("the outbox could not be read")]
@@ -35,7 +35,7 @@ pub enum OutboxError {
 }
 
 impl Outbox {
-    /// The outbox in a table.
+    /// Makes the outbox of a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
         Self {
@@ -43,16 +43,17 @@ impl Outbox {
         }
     }
 
-    /// The part of a store's transaction that states an event.
+    /// The write of a row, for the transaction of the state that the event belongs to.
     pub fn put(&self, row: &Row) -> Write {
         self.table.put(row.item())
     }
 
-    /// Publishes an event that no state goes with, as a request whose repetition changes nothing.
+    /// Stores an event that belongs to no state, such as a request whose repetition changes
+    /// nothing. The relay publishes it like any other row.
     ///
     /// # Errors
-    /// When the table refuses.
-    pub async fn state(&self, row: &Row) -> Result<(), OutboxError> {
+    /// [`OutboxError`] when the table fails.
+    pub async fn publish(&self, row: &Row) -> Result<(), OutboxError> {
         self.table
             .send(self.put(row))
             .await
@@ -75,11 +76,11 @@ impl Outbox {
             .map_err(OutboxError::Remove)
     }
 
-    /// The oldest rows that became true before a moment, at most `limit` of each of the 8
-    /// partitions. Rows that are malformed are logged and left out.
+    /// Loads the oldest rows of events before a moment, at most `limit` of each of the 8
+    /// partitions. Malformed rows are logged and skipped, so that they do not block the others.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`OutboxError::Read`] when the table cannot be read.
     pub async fn unpublished(
         &self,
         before: Timestamp,
@@ -105,11 +106,11 @@ impl Outbox {
         Ok(rows)
     }
 
-    /// How much waits, and since when. Reads the keys of what waits, one page of each partition:
-    /// beyond that the count is a lower bound.
+    /// Counts the rows that are not yet published, and finds the oldest. It counts one page of each
+    /// partition; beyond that the count is a lower bound.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// [`OutboxError::Read`] when the table cannot be read.
     pub async fn backlog(&self) -> Result<Backlog, OutboxError> {
         let mut backlog = Backlog::default();
         for shard in SHARDS.all() {

@@ -27,7 +27,7 @@ async fn store(aws: &LocalAws, outbox: &Outbox, rows: &[Row]) {
 }
 
 #[tokio::test]
-async fn rows_wait_oldest_first_until_they_are_removed() {
+async fn rows_are_pending_oldest_first_until_they_are_removed() {
     let aws = testkit::aws().await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
     assert_eq!(outbox.backlog().await.unwrap().waiting, 0);
@@ -48,7 +48,7 @@ async fn rows_wait_oldest_first_until_they_are_removed() {
         .unwrap();
     let seconds: Vec<_> = old.iter().map(|row| row.occurred_at.as_second()).collect();
     assert_eq!(seconds, (981..991).collect::<Vec<_>>());
-    assert!(rows.contains(&old[0]), "a row is read as it was written");
+    assert!(rows.contains(&old[0]), "a row is decoded as it was encoded");
 
     outbox.remove(&[]).await.unwrap();
     assert_eq!(outbox.backlog().await.unwrap().waiting, 20);
@@ -62,12 +62,12 @@ async fn rows_wait_oldest_first_until_they_are_removed() {
 }
 
 #[tokio::test]
-async fn an_event_without_state_waits_like_any_other() {
+async fn an_event_without_state_is_pending_like_any_other() {
     let aws = testkit::aws().await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
     let row = event(1, 1_000);
-    outbox.state(&row).await.unwrap();
-    outbox.state(&row).await.unwrap();
+    outbox.publish(&row).await.unwrap();
+    outbox.publish(&row).await.unwrap();
     assert_eq!(outbox.unpublished(Timestamp::MAX, 10).await.unwrap(), [row]);
 }
 

@@ -114,7 +114,7 @@ impl UsageReader {
             for item in found {
                 let segment = items::segment(&item)?;
                 budget.spend(items::body_bytes(&item));
-                seen.look(sought, &segment.body);
+                seen.search(sought, &segment.body);
             }
         }
     }

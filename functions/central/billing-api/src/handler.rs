@@ -1,4 +1,4 @@
-//! The routes, each behind an operator's token.
+//! The routes of the API. Each but the description needs an operator's token.
 
 use crate::adapters::Adapters;
 use crate::problems::ProblemKind;
@@ -23,13 +23,16 @@ use testkit::openapi::ApiDocument;
 #[cfg(test)]
 use testkit::problems;
 
+/// The scope that an operator's token must have.
 const SCOPE: &str = "meridian/operator.read";
 const PAGE_DEFAULT: u16 = 50;
+/// The most invoices of a page. The OpenAPI description has both numbers, too.
 const PAGE_MAX: u16 = 100;
+/// The most incidents of a response. `total` counts the others.
 const INCIDENTS_MAX: usize = 100;
 
-/// The API: a period's invoices, one invoice, a period's billing run, a tenant's usage, what is
-/// wrong with the ledger; and, for everybody, its description.
+/// Makes the router: a period's invoices, one invoice, a period's billing run, a tenant's usage,
+/// the incidents of the ledger, and the public description.
 pub(crate) fn router(adapters: Adapters) -> Router {
     let adapters = Arc::new(adapters);
     Router::new()
@@ -47,37 +50,37 @@ pub(crate) fn router(adapters: Adapters) -> Router {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct InvoiceList {
-    /// In order of their numbers.
+    /// The invoices, in the order of their numbers.
     invoices: Vec<InvoiceSummary>,
-    /// Where the next page begins, unless this is the last.
+    /// The cursor of the next page, unless this is the last.
     next_cursor: Option<String>,
 }
 
-/// A billing run as operators see it.
+/// A billing run.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = BillingRun))]
 struct RunView {
     /// The period.
     period: BillingPeriod,
-    /// The billing clock when the run was first started.
+    /// The time of the schedule that first started the run.
     started_at: Timestamp,
-    /// How many tenants have or will have an invoice.
+    /// The number of tenants that have or will have an invoice.
     expected: u64,
-    /// How many have.
+    /// The number of issued invoices.
     done: u64,
-    /// Whether all have.
+    /// Whether all invoices are issued.
     complete: bool,
-    /// What the invoices add up to, per currency.
+    /// The sums of the invoices, by currency.
     totals: BTreeMap<Currency, Tally>,
 }
 
-/// What is wrong with the usage in the ledger.
+/// The incidents of the ledger's usage.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageIncidents))]
 struct IncidentList {
-    /// How many incidents there are.
+    /// The number of all incidents.
     total: usize,
-    /// The first 100 of them, the oldest first.
+    /// The first 100 incidents, the oldest first.
     incidents: Vec<Incident>,
 }
 
@@ -103,7 +106,7 @@ async fn list_invoices(
     State(adapters): State<Arc<Adapters>>,
     query: Result<Query<HashMap<String, String>>, QueryRejection>,
 ) -> Result<Json<InvoiceList>, Problem> {
-    // A query that cannot be read names no period.
+    // A malformed query has no period, and is refused for that.
     let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
     let period = parse_period(query.get("period").map_or("", String::as_str))?;
     let limit = query
@@ -220,7 +223,7 @@ async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/operator.json"))
 }
 
-/// A part of the path; empty when it is not text, which is no id and no period.
+/// A part of the path, or the empty text, which is neither an id nor a period, when it is not text.
 fn text_of(part: Result<Path<String>, PathRejection>) -> String {
     part.map_or_else(|_| String::new(), |Path(text)| text)
 }
@@ -242,11 +245,12 @@ fn parse_limit(text: &str) -> Result<u16, Problem> {
     limit.ok_or_else(|| Problem::invalid(ProblemKind::InvalidLimit, rule))
 }
 
-/// A cursor is the last number of a page, `<legal entity>.<number>`: a code has no dot.
+/// Parses a cursor: the last number of a page as `<legal entity>.<number>`. The code of a legal
+/// entity has no dot.
 fn parse_cursor(text: &str) -> Result<InvoiceNumber, Problem> {
     let rule = kernel::Invalid {
         kind: "cursor",
-        rule: "the next_cursor of an earlier answer",
+        rule: "the next_cursor of an earlier response",
     };
     let number = text.split_once('.').and_then(|(legal_entity, number)| {
         let legal_entity = legal_entity.parse().ok()?;
@@ -255,6 +259,7 @@ fn parse_cursor(text: &str) -> Result<InvoiceNumber, Problem> {
             number: number.parse().ok()?,
         })
     });
+    // Other spellings, such as leading zeros, are refused: no response contains them.
     let canonical = number.filter(|number| write_cursor(number) == text);
     canonical.ok_or_else(|| Problem::invalid(ProblemKind::InvalidCursor, rule))
 }

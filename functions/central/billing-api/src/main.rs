@@ -1,7 +1,6 @@
-//! Shows invoices, billing runs, usage and what is wrong with the ledger to the provider's
-//! operators.
+//! Shows invoices, billing runs, usage and incidents of the ledger to the provider's operators.
 //!
-//! Trigger: operator API, and its description for everybody. Reads: BillingTable. Emits: nothing.
+//! Trigger: operator API; its description is public. Reads: BillingTable. Emits: nothing.
 
 mod adapters;
 mod handler;

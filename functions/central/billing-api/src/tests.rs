@@ -41,7 +41,7 @@ async fn fixture() -> Fixture {
     }
 }
 
-/// A run of three tenants, two of whom have their invoice.
+/// A run of three tenants, of which two have an invoice.
 async fn seed(store: &BillingStore) {
     let catalogue = Catalogue::bundled().unwrap();
     let legal_entity: LegalEntity = "meridian".parse().unwrap();
@@ -102,8 +102,8 @@ async fn dispute(store: &BillingStore) {
     }
 }
 
-/// Usage of two days, of which the first is sealed, and something came after that; and of a tenant
-/// whose October begins in September and is sealed with its last day, on which nothing was used.
+/// Records usage of two days, of which the first is sealed and adjusted, and usage of a tenant
+/// whose October begins in September. That period is sealed with its last day, which has no usage.
 async fn use_something(store: &BillingStore) {
     let window = |meter: &str,
                   day: u8,
@@ -164,7 +164,7 @@ async fn use_something(store: &BillingStore) {
 }
 
 impl Fixture {
-    /// Sends a payload as the gateway would: (status, content type, body).
+    /// Sends a payload as the gateway does, and returns status, content type and body.
     async fn send(&self, payload: &Value) -> (u16, String, Value) {
         let payload = payload
             .to_string()
@@ -197,7 +197,7 @@ fn case(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_odd_event_has_an_answer() {
+async fn every_odd_event_has_a_response() {
     let fixture = fixture().await;
     let usual = testkit::cases("billing-api")
         .into_iter()
@@ -216,7 +216,7 @@ async fn every_odd_event_has_an_answer() {
 }
 
 #[tokio::test]
-async fn every_case_is_answered_or_refused_with_a_problem() {
+async fn every_case_has_a_response_or_a_problem() {
     let fixture = fixture().await;
     for case in testkit::cases("billing-api") {
         let (status, kind, body) = fixture.send(&case.payload).await;
@@ -247,7 +247,7 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
         assert_eq!(
             case.is_valid(),
             expected.0 == 200,
-            "{} is expected as it is named",
+            "{} is valid or invalid as its name says",
             case.name
         );
         let slug = body["type"]
@@ -319,7 +319,7 @@ async fn an_invoice_explains_itself() {
 }
 
 #[tokio::test]
-async fn a_run_shows_how_far_it_is() {
+async fn a_run_shows_its_progress() {
     let (_, _, body) = fixture().await.send(&case("valid-run")).await;
     assert_eq!(
         (&body["expected"], &body["done"], &body["complete"]),
@@ -329,7 +329,7 @@ async fn a_run_shows_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_ledger_is_listed() {
+async fn incidents_of_the_ledger_are_listed() {
     let (_, _, body) = fixture().await.send(&case("valid-usage-incidents")).await;
     let incident = json!({
         "tenant": "0199a1f0-0000-7000-8000-000000000001",
@@ -392,9 +392,9 @@ async fn usage_is_shown_as_it_is_billed() {
 }
 
 #[tokio::test]
-async fn usage_is_divided_and_narrowed_as_it_is_asked_for() {
+async fn usage_is_divided_and_filtered_as_requested() {
     let fixture = fixture().await;
-    let ask = async |query: &str| {
+    let request_usage = async |query: &str| {
         let mut request = case("valid-usage");
         let all = format!("{}&{query}", request["rawQueryString"].as_str().unwrap());
         request["rawQueryString"] = json!(all);
@@ -424,28 +424,28 @@ async fn usage_is_divided_and_narrowed_as_it_is_asked_for() {
     let divided = ["01 tokens model=large 25", "01 tokens model=small 10"];
     let days = ["07 tokens model=large 25", "07 tokens model=small 10"];
     assert_eq!(
-        ask("meter=tokens&group_by=model").await,
+        request_usage("meter=tokens&group_by=model").await,
         (rows(&divided), rows(&days))
     );
     assert_eq!(
-        ask("meter=tokens&filter=model%3Dlarge").await,
+        request_usage("meter=tokens&filter=model%3Dlarge").await,
         (rows(&["01 tokens  25"]), rows(&["07 tokens  25"]))
     );
     assert_eq!(
-        ask("meter=tokens&filter=model%3Dsmall%2Ckind%3Doutput").await,
+        request_usage("meter=tokens&filter=model%3Dsmall%2Ckind%3Doutput").await,
         (rows(&[]), rows(&[]))
     );
     let later = "meter=response-ms&from=2026-10-08T00:00:00Z&to=2026-10-09T00:00:00Z";
     assert_eq!(
-        ask(later).await,
+        request_usage(later).await,
         (rows(&["01 response-ms  8"]), rows(&["08 response-ms  10"])),
-        "the period is whole"
+        "the total covers the whole period"
     );
-    assert_eq!(ask("to=2026-10-07T00:00:00Z").await.1, rows(&[]));
+    assert_eq!(request_usage("to=2026-10-07T00:00:00Z").await.1, rows(&[]));
 }
 
 #[tokio::test]
-async fn a_period_begins_where_the_tenants_days_do() {
+async fn a_period_starts_at_the_tenants_billing_anchor() {
     let other = case("valid-usage")
         .to_string()
         .replace("000000000001", "000000000002");
@@ -459,6 +459,6 @@ async fn a_period_begins_where_the_tenants_days_do() {
     );
     assert_eq!(
         body["totals"][0]["state"], "sealed",
-        "with the last day of October"
+        "sealed with the last day of October"
     );
 }

@@ -1,4 +1,4 @@
-//! `GET /usage`: what the ledger has of a tenant's usage, as it is billed.
+//! `GET /usage`: a tenant's usage in the ledger, as it is billed.
 
 use crate::adapters::Adapters;
 use crate::handler::{failed, parse_period};
@@ -25,8 +25,8 @@ use std::sync::Arc;
 #[cfg(test)]
 use testkit::problems;
 
-/// How many windows are in an answer, and a few more where the last of them has several meters or
-/// groups.
+/// The number of windows in a response. All meters and groups of the last start are included, so
+/// that there may be a few more.
 const WINDOWS_MAX: usize = 1_000;
 
 /// A tenant's usage of a period.
@@ -35,11 +35,11 @@ const WINDOWS_MAX: usize = 1_000;
 pub(crate) struct UsageView {
     tenant: TenantId,
     period: BillingPeriod,
-    /// What the period comes to, by meter and group: what an invoice bills.
+    /// The totals of the period by meter and group, as an invoice bills them.
     totals: Vec<TotalView>,
-    /// The windows that it is made of: days, and of different values the period itself.
+    /// The windows of the period: days, and for distinct values the period itself.
     windows: Vec<TotalView>,
-    /// The `from` of what follows; absent when all is here.
+    /// The `from` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
     next_from: Option<Timestamp>,
@@ -50,16 +50,16 @@ pub(crate) struct UsageView {
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = LedgerTotal))]
 pub(crate) struct TotalView {
     meter: MeterCode,
-    /// How long the window is.
+    /// The length of the window.
     window: WindowSize,
     #[cfg_attr(test, schema(value_type = String, format = DateTime))]
     start: Timestamp,
-    /// The values of the dimensions that divide it; empty where all are totalled together.
+    /// The values of the dimensions that divide the total; empty if none do.
     group: UsageGroup,
     value: UnroundedAmount,
-    /// How many events it is made of.
+    /// The number of events.
     events: u64,
-    /// Whether it may change.
+    /// Whether the total may change.
     state: Finality,
 }
 
@@ -68,11 +68,11 @@ pub(crate) struct TotalView {
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = LedgerState))]
 #[serde(rename_all = "lowercase")]
 enum Finality {
-    /// It may.
+    /// The total may change.
     Provisional,
-    /// The region has sealed it, and the ledger holds what was sealed.
+    /// The region has sealed the total, and the ledger agrees.
     Sealed,
-    /// It is sealed, and what came after that is added.
+    /// The total is sealed, and includes adjustments for later usage.
     Adjusted,
 }
 
@@ -96,8 +96,8 @@ pub(crate) async fn show(
     let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
     let question = Question::parse(&adapters.catalogue, &query)?;
     let Question { tenant, period, .. } = question;
-    // The seals first: one whose totals the ledger holds says so of the windows that are read after
-    // it.
+    // Seals are read before windows. A seal that the ledger agrees with then holds for the windows,
+    // which can only be newer.
     let seals = adapters
         .store
         .load_seals(tenant, period)
@@ -116,7 +116,7 @@ pub(crate) async fn show(
     }
 }
 
-/// What is asked of the ledger.
+/// A parsed query.
 struct Question<'c> {
     tenant: TenantId,
     period: BillingPeriod,
@@ -139,11 +139,8 @@ impl<'c> Question<'c> {
             .map(|code| parse_meter(catalogue, code))
             .transpose()?;
         let (group_by, filter) = parse_dimensions(meter, text("group_by"), text("filter"))?;
-        let moment = |name: &str, otherwise| {
-            query
-                .get(name)
-                .map_or(Ok(otherwise), |text| parse_end(text))
-        };
+        let moment =
+            |name: &str, default| query.get(name).map_or(Ok(default), |text| parse_end(text));
         let (from, to) = (
             moment("from", Timestamp::MIN)?,
             moment("to", Timestamp::MAX)?,
@@ -159,12 +156,12 @@ impl<'c> Question<'c> {
         })
     }
 
-    fn takes(&self, window: &UsageWindow) -> bool {
+    fn selects(&self, window: &UsageWindow) -> bool {
         self.meter.is_none_or(|meter| meter.code == window.meter)
             && window.group.includes(&self.filter)
     }
 
-    /// The totals of what is taken, and of each of its windows.
+    /// Totals the selected windows by period, and by each window.
     fn answer(
         self,
         catalogue: &Catalogue,
@@ -178,7 +175,7 @@ impl<'c> Question<'c> {
         let mut groups: BTreeMap<UsageGroup, Vec<UsageWindow>> = BTreeMap::new();
         let mut by_window: BTreeMap<(Timestamp, WindowSize, UsageGroup), Vec<UsageWindow>> =
             BTreeMap::new();
-        for window in windows.into_iter().filter(|window| self.takes(window)) {
+        for window in windows.into_iter().filter(|window| self.selects(window)) {
             let group = window.group.narrowed(&self.group_by);
             if (self.from..self.to).contains(&window.start) {
                 by_window
@@ -224,8 +221,8 @@ fn parse_meter<'c>(catalogue: &'c Catalogue, code: &str) -> Result<&'c Meter, Pr
     found.ok_or_else(|| Problem::invalid(ProblemKind::InvalidMeter, rule))
 }
 
-/// The dimensions that divide the totals, and the values that others are to have. Without a meter
-/// there are none.
+/// Parses the dimensions that divide the totals, and the required values of dimensions. Both need a
+/// meter.
 fn parse_dimensions(
     meter: Option<&Meter>,
     group_by: &str,

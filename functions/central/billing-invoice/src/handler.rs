@@ -1,4 +1,4 @@
-//! One invoice per message; the same message again finds it issued.
+//! Issues one invoice per message. A repeated message finds the invoice issued.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing::{
@@ -13,7 +13,8 @@ use kernel::{BillingPeriod, EventId, LegalEntity, RegionCode, TenantId};
 use outbox::{Outbox, Row, Target};
 use runtime::queue::{self, MessageError};
 
-/// Issues the invoice that each message of a batch asks for; one that cannot be issued is reported.
+/// Issues the invoice of each message. A message that fails is reported, so that the queue delivers
+/// it again.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
@@ -21,7 +22,7 @@ pub(crate) async fn handle(
     Ok(queue::each(event, async |message| issue(adapters, message).await).await)
 }
 
-/// What the function works with.
+/// The adapters of the function.
 #[derive(Debug)]
 pub(crate) struct Adapters {
     /// The billing table.
@@ -30,27 +31,27 @@ pub(crate) struct Adapters {
     pub(crate) outbox: Outbox,
     /// The prices.
     pub(crate) catalogue: Catalogue,
-    /// Who issues the invoices.
+    /// The issuer of the invoices.
     pub(crate) legal_entity: LegalEntity,
     /// The region that bills.
     pub(crate) region: RegionCode,
-    /// What it may state about it.
+    /// The rule for publishing the region's totals.
     pub(crate) disclosure: DisclosureThreshold,
 }
 
-/// Why an invoice was not issued.
+/// The reasons why an invoice was not issued.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvoiceError {
-    /// The message asks for nothing.
+    /// The message is not a request.
     #[error("the message is not a request for an invoice")]
     Message(#[source] MessageError),
-    /// Nobody started to bill the period.
+    /// The period's run was not started.
     #[error("period {period} has no billing run")]
     NoRun {
         /// The period.
         period: BillingPeriod,
     },
-    /// The tenant was not in use in the period and nothing arrived late, or nothing is known of it.
+    /// The tenant was not in use in the period and has no late usage, or has no account.
     #[error("tenant {tenant} is not billed for period {period}")]
     NotBilled {
         /// The tenant.
@@ -58,27 +59,28 @@ pub(crate) enum InvoiceError {
         /// The period.
         period: BillingPeriod,
     },
-    /// The catalogue does not allow it.
+    /// The catalogue does not cover the invoice.
     #[error("the invoice of tenant {tenant} is refused")]
     Refused {
         /// The tenant.
         tenant: TenantId,
-        /// Why.
+        /// The reason.
         #[source]
         source: InvoiceRefusal,
     },
-    /// The table did not do it.
+    /// The table failed.
     #[error("the invoice was not stored")]
     Store(#[source] StoreError),
-    /// The totals_event could not be written down.
+    /// The totals event could not be encoded.
     #[error("the region's totals cannot be published")]
-    Statement(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Other invoices took the number at every attempt.
-    #[error("other invoices were faster at every attempt")]
+    Totals(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Other invoices took the next number at every attempt.
+    #[error("other invoices took the next number at every attempt")]
     Contended,
 }
 
-/// Decides on what the context shows and records it on the condition that it still does.
+/// Decides on a loaded context, and writes on condition that the context has not changed. The draft
+/// is planned once: the ledger decides it, not the context.
 async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceError> {
     let request: InvoiceRequest = queue::parse(message).map_err(InvoiceError::Message)?;
     let mut planned = None;
@@ -107,7 +109,7 @@ async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceE
     }
 }
 
-/// Gives the invoice the next number, and makes the region's totals_event when it is the run's last.
+/// Issues the invoice under the next number, with the region's totals if it is the run's last.
 async fn record(
     adapters: &Adapters,
     context: &IssueContext,
@@ -124,7 +126,7 @@ async fn record(
     let totals_event = issue
         .totals_event
         .as_ref()
-        .map(|totals| state(adapters, context, totals))
+        .map(|totals| totals_write(adapters, context, totals))
         .transpose()?;
     adapters
         .store
@@ -133,8 +135,8 @@ async fn record(
         .map_err(InvoiceError::Store)
 }
 
-/// The tenant has its invoice. If the run is complete and was not when the last invoice was issued,
-/// its end is recorded now.
+/// Completes the run if it is complete although its last invoice did not complete it: the number of
+/// expected invoices has fallen since.
 async fn complete(
     adapters: &Adapters,
     context: &IssueContext,
@@ -149,7 +151,7 @@ async fn complete(
     let totals_event = completion
         .totals_event
         .as_ref()
-        .map(|totals| state(adapters, context, totals))
+        .map(|totals| totals_write(adapters, context, totals))
         .transpose()?;
     adapters
         .store
@@ -158,8 +160,7 @@ async fn complete(
         .map_err(InvoiceError::Store)
 }
 
-/// Loads what the invoice is made of: the period's usage, and what was billed for the periods
-/// before.
+/// Plans the invoice from the period's usage and the earlier invoices.
 async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, InvoiceError> {
     let InvoiceRequest { tenant, period } = request;
     let Adapters {
@@ -204,8 +205,8 @@ async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, Inv
     Ok(draft)
 }
 
-/// The totals_event as a part of the transaction.
-fn state(
+/// The outbox row of the totals event, for the transaction of the invoice.
+fn totals_write(
     adapters: &Adapters,
     context: &IssueContext,
     totals: &RegionBillingTotaled,
@@ -219,6 +220,6 @@ fn state(
         data: totals.clone(),
     };
     let row = Row::new(Target::Regional, &envelope)
-        .map_err(|error| InvoiceError::Statement(error.into()))?;
+        .map_err(|error| InvoiceError::Totals(error.into()))?;
     Ok(adapters.outbox.put(&row))
 }

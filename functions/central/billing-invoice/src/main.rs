@@ -1,4 +1,4 @@
-//! Issues one tenant's invoice for a period, and states a sovereign region's totals with the last
+//! Issues a tenant's invoice for a period, and publishes a sovereign region's totals with the last
 //! one.
 //!
 //! Trigger: invoice queue. Reads and writes: BillingTable. Emits: RegionBillingTotaled.v1.

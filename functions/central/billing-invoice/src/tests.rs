@@ -42,7 +42,7 @@ fn period(text: &str) -> BillingPeriod {
 }
 
 async fn activate(adapters: &Adapters, n: u8, plan: &str) {
-    learn(
+    record(
         adapters,
         n,
         plan,
@@ -52,7 +52,7 @@ async fn activate(adapters: &Adapters, n: u8, plan: &str) {
     .await;
 }
 
-async fn learn(
+async fn record(
     adapters: &Adapters,
     n: u8,
     plan: &str,
@@ -76,7 +76,7 @@ async fn learn(
         .unwrap();
 }
 
-/// Usage of one meter, on the second day of a month.
+/// Records usage of a meter on the second day of a month.
 async fn use_meter(adapters: &Adapters, n: u8, month: &str, gigabytes: &str, revision: u64) {
     let window = UsageWindow {
         meter: "storage-gb".parse().unwrap(),
@@ -112,7 +112,7 @@ fn batch(month: &str, tenants: &[u8]) -> Value {
     json!({ "Records": tenants.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
 
-/// Runs a payload as Lambda would, and returns the messages that come again.
+/// Runs a payload as Lambda does, and returns the ids of failed messages.
 async fn run(adapters: &Adapters, payload: Value) -> Vec<String> {
     let event: SqsEvent = serde_json::from_value(payload).unwrap();
     let answer = handle(adapters, event).await.unwrap();
@@ -144,7 +144,7 @@ async fn numbers(adapters: &Adapters, month: &str) -> Vec<u64> {
         .collect()
 }
 
-async fn statements(adapters: &Adapters) -> Vec<Envelope<RegionBillingTotaled>> {
+async fn published_totals(adapters: &Adapters) -> Vec<Envelope<RegionBillingTotaled>> {
     let rows = adapters
         .outbox
         .unpublished(Timestamp::MAX, 100)
@@ -156,7 +156,7 @@ async fn statements(adapters: &Adapters) -> Vec<Envelope<RegionBillingTotaled>> 
 }
 
 #[tokio::test]
-async fn every_case_is_issued_but_for_the_message_that_it_names() {
+async fn every_case_is_issued_except_for_its_invalid_message() {
     for case in testkit::cases("billing-invoice") {
         let adapters = adapters(SOVEREIGN).await;
         for n in [1, 2] {
@@ -175,7 +175,7 @@ async fn every_case_is_issued_but_for_the_message_that_it_names() {
 }
 
 #[tokio::test]
-async fn an_invoice_bills_the_ledger_and_notes_what_is_missing() {
+async fn an_invoice_bills_the_ledger_and_records_missing_reports() {
     let adapters = adapters(SOVEREIGN).await;
     activate(&adapters, 1, "starter").await;
     use_meter(&adapters, 1, "2026-10", "12.5", 4).await;
@@ -195,10 +195,10 @@ async fn an_invoice_bills_the_ledger_and_notes_what_is_missing() {
     assert_eq!(invoice.issued_at.to_string(), "2026-11-01T00:00:00Z");
 }
 
-/// One of four used as much as can be counted, and one the least: each has its invoice, and the run
-/// its end.
+/// Of four tenants one has the greatest possible usage and one the least: each gets its invoice,
+/// and the run is completed.
 #[tokio::test]
-async fn no_amount_keeps_an_invoice_from_anybody() {
+async fn no_amount_prevents_an_invoice() {
     let adapters = adapters(SOVEREIGN).await;
     let finest = format!("0.{}1", "0".repeat(339));
     for (n, gigabytes) in (1..).zip(["9".repeat(57).as_str(), "12.5", "12.5", &finest]) {
@@ -210,7 +210,7 @@ async fn no_amount_keeps_an_invoice_from_anybody() {
         run(&adapters, batch("2026-10", &[1, 2, 3, 4])).await,
         [""; 0]
     );
-    // 10^57 GB at 0.10, less 0.10, and the fee.
+    // (10^57 - 1) GB at 0.10, and the fee.
     assert_eq!(
         invoice(&adapters, 1, "2026-10")
             .await
@@ -237,7 +237,7 @@ async fn no_amount_keeps_an_invoice_from_anybody() {
             .to_string(),
         "19.00 USD"
     );
-    let totals = statements(&adapters).await[0].data.totals[0].to_string();
+    let totals = published_totals(&adapters).await[0].data.totals[0].to_string();
     assert_eq!(totals, format!("100{}78.40 USD", "0".repeat(52)));
 }
 
@@ -280,7 +280,7 @@ async fn late_usage_of_a_closed_tenant_is_billed_without_a_fee() {
     let adapters = adapters(SOVEREIGN).await;
     activate(&adapters, 1, "starter").await;
     let closed = (2, TenantStatus::Closed, StatusReason::GraceEnded);
-    learn(&adapters, 1, "starter", closed, "2026-08-20T00:00:00Z").await;
+    record(&adapters, 1, "starter", closed, "2026-08-20T00:00:00Z").await;
     for month in ["2026-08", "2026-09", "2026-10", "2026-11"] {
         start_run(&adapters, month, 1).await;
     }
@@ -335,23 +335,23 @@ async fn the_same_message_eight_times_at_once_makes_one_invoice() {
         .unwrap()
         .run;
     assert_eq!((run.done, run.completed), (3, true));
-    assert_eq!(statements(&adapters).await.len(), 1);
+    assert_eq!(published_totals(&adapters).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_sovereign_region_states_its_totals_once_and_only_of_many() {
+async fn a_sovereign_region_publishes_its_totals_once_and_only_of_enough_tenants() {
     let adapters = adapters(SOVEREIGN).await;
     for (n, plan) in [(1, "starter"), (2, "starter"), (3, "pro"), (4, "pro-in")] {
         activate(&adapters, n, plan).await;
     }
     start_run(&adapters, "2026-10", 4).await;
     assert_eq!(run(&adapters, batch("2026-10", &[1, 4, 2])).await, [""; 0]);
-    assert_eq!(statements(&adapters).await, []);
+    assert_eq!(published_totals(&adapters).await, []);
     for _ in 0..2 {
         assert_eq!(run(&adapters, batch("2026-10", &[3, 1])).await, [""; 0]);
     }
-    let [totals_event] = &statements(&adapters).await[..] else {
-        panic!("not one totals_event")
+    let [totals_event] = &published_totals(&adapters).await[..] else {
+        panic!("not exactly one totals event")
     };
     assert_eq!((totals_event.sequence, totals_event.data.invoices), (1, 3));
     assert_eq!(
@@ -366,7 +366,7 @@ async fn a_sovereign_region_states_its_totals_once_and_only_of_many() {
 
     start_run(&adapters, "2026-11", 3).await;
     assert_eq!(run(&adapters, batch("2026-11", &[1, 2, 3])).await, [""; 0]);
-    let mut sequences: Vec<_> = statements(&adapters)
+    let mut sequences: Vec<_> = published_totals(&adapters)
         .await
         .iter()
         .map(|totals_event| totals_event.sequence)
@@ -376,7 +376,7 @@ async fn a_sovereign_region_states_its_totals_once_and_only_of_many() {
 }
 
 #[tokio::test]
-async fn home_and_too_few_tenants_state_nothing() {
+async fn home_and_too_few_tenants_publish_no_totals() {
     for disclosure in [
         DisclosureThreshold {
             mode: Mode::Shared,
@@ -400,19 +400,19 @@ async fn home_and_too_few_tenants_state_nothing() {
                 .run
                 .completed
         );
-        assert_eq!(statements(&adapters).await, []);
+        assert_eq!(published_totals(&adapters).await, []);
     }
 }
 
 #[tokio::test]
-async fn a_run_that_shrank_is_ended_by_a_repeated_message() {
+async fn a_run_that_shrank_is_completed_by_a_repeated_message() {
     let adapters = adapters(SOVEREIGN).await;
     for n in 1..=3 {
         activate(&adapters, n, "starter").await;
     }
     start_run(&adapters, "2026-10", 4).await;
     run(&adapters, batch("2026-10", &[1, 2, 3])).await;
-    assert_eq!(statements(&adapters).await, []);
+    assert_eq!(published_totals(&adapters).await, []);
     let held = adapters
         .store
         .load_run(period("2026-10"))
@@ -432,7 +432,7 @@ async fn a_run_that_shrank_is_ended_by_a_repeated_message() {
     );
     let repeated = (0..4).map(|_| run(&adapters, batch("2026-10", &[2])));
     assert!(join_all(repeated).await.iter().all(Vec::is_empty));
-    assert_eq!(statements(&adapters).await.len(), 1);
+    assert_eq!(published_totals(&adapters).await.len(), 1);
 }
 
 #[tokio::test]

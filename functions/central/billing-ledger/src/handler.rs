@@ -1,4 +1,4 @@
-//! One event per message; each can come late, twice and in any order.
+//! Records one event per message. Events may arrive late, repeatedly and in any order.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing_store::{BillingStore, StoreError};
@@ -9,69 +9,72 @@ use contract::{
 use kernel::TenantId;
 use runtime::queue::{self, BusMessage, MessageError};
 
-/// Learns what each message of a batch says; one that cannot be learned is reported and comes
-/// again.
+/// Records the event of each message. A message that fails is reported, so that the queue delivers
+/// it again.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
 ) -> Result<SqsBatchResponse, runtime::Error> {
-    Ok(queue::each(event, async |message| learn(&adapters.store, message).await).await)
+    Ok(queue::each(event, async |message| {
+        record(&adapters.store, message).await
+    })
+    .await)
 }
 
-/// What the function works with.
+/// The adapters of the function.
 #[derive(Debug)]
 pub(crate) struct Adapters {
     /// The billing table.
     pub(crate) store: BillingStore,
 }
 
-/// Why a message was not learned.
+/// The reasons why a message was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LedgerError {
-    /// It is no event.
+    /// The message is not an event.
     #[error("the message is not an event")]
     Message(#[source] MessageError),
-    /// The event's detail is not what its type promises.
+    /// The event's detail does not have the form of its type.
     #[error("the detail of a {event} is malformed")]
     Detail {
         /// The event's type.
         event: &'static str,
-        /// Where.
+        /// The position of the fault.
         #[source]
         source: MessageError,
     },
-    /// The envelope is of another stream than the event in it.
-    #[error("a {event} came in another stream than its tenant's")]
+    /// The envelope's stream is not that of the event's tenant.
+    #[error("a {event} has the stream of another tenant")]
     Stream {
         /// The event's type.
         event: &'static str,
     },
-    /// A rule sends what billing has no use for.
+    /// A bus rule sends an event that billing does not handle.
     #[error("an event of this type and source is not for the ledger")]
-    UnknownFact,
-    /// The table did not do it.
+    UnknownEvent,
+    /// The table failed.
     #[error("the event was not stored")]
     Store(#[source] StoreError),
 }
 
-async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerError> {
+async fn record(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerError> {
     let message = BusMessage::parse(message).map_err(LedgerError::Message)?;
     match (message.detail_type.as_str(), message.source.as_str()) {
         (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => {
-            learn_status(store, envelope(&message)?).await
+            record_status(store, envelope(&message)?).await
         }
         (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) => {
-            learn_usage(store, envelope(&message)?).await
+            record_usage(store, envelope(&message)?).await
         }
-        (UsageSealed::TYPE, UsageSealed::SOURCE) => learn_seal(store, envelope(&message)?).await,
+        (UsageSealed::TYPE, UsageSealed::SOURCE) => record_seal(store, envelope(&message)?).await,
         (UsageStreamEndReported::TYPE, UsageStreamEndReported::SOURCE) => {
-            learn_end(store, envelope(&message)?).await
+            record_end(store, envelope(&message)?).await
         }
-        _ => Err(LedgerError::UnknownFact),
+        _ => Err(LedgerError::UnknownEvent),
     }
 }
 
-async fn learn_status(
+async fn record_status(
     store: &BillingStore,
     event: Envelope<TenantStatusChanged>,
 ) -> Result<(), LedgerError> {
@@ -86,8 +89,9 @@ async fn learn_status(
         .map_err(LedgerError::Store)
 }
 
-/// Records the windows before their report: what counts as received is in the ledger.
-async fn learn_usage(
+/// Records the windows before their report, so that the windows of every received report are in the
+/// ledger, also if the function is stopped in between.
+async fn record_usage(
     store: &BillingStore,
     event: Envelope<UsageWindowUpdated>,
 ) -> Result<(), LedgerError> {
@@ -102,8 +106,11 @@ async fn learn_usage(
         .map_err(LedgerError::Store)
 }
 
-/// Records the seal before its report, as the totals before theirs.
-async fn learn_seal(store: &BillingStore, event: Envelope<UsageSealed>) -> Result<(), LedgerError> {
+/// Records the seal before its report, for the same reason.
+async fn record_seal(
+    store: &BillingStore,
+    event: Envelope<UsageSealed>,
+) -> Result<(), LedgerError> {
     let (tenant, now) = (usage_of(&event, event.data.tenant)?, runtime::now());
     store
         .record_sealed(&event, now)
@@ -115,8 +122,8 @@ async fn learn_seal(store: &BillingStore, event: Envelope<UsageSealed>) -> Resul
         .map_err(LedgerError::Store)
 }
 
-/// Records where the stream ends. What is missing before it is a gap from now on.
-async fn learn_end(
+/// Records the end of the stream. Numbers missing before it are gaps from now on.
+async fn record_end(
     store: &BillingStore,
     event: Envelope<UsageStreamEndReported>,
 ) -> Result<(), LedgerError> {
@@ -127,7 +134,8 @@ async fn learn_end(
         .map_err(LedgerError::Store)
 }
 
-/// The tenant that an event is about, if it came in the stream of that tenant's usage.
+/// Checks that an event came in the stream of its tenant's usage. A region could otherwise close
+/// gaps in the stream of another tenant.
 fn usage_of<T: BusEvent>(event: &Envelope<T>, tenant: TenantId) -> Result<TenantId, LedgerError> {
     if event.stream == Stream::Usage(tenant) {
         Ok(tenant)

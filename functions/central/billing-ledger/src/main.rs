@@ -1,5 +1,4 @@
-//! Keeps the ledger: who is billed, each total of usage at its highest revision, and what was
-//! sealed.
+//! Maintains the ledger: accounts, usage totals at their highest revision, and seals.
 //!
 //! Trigger: ledger queue, fed by the bus. Reads and writes: BillingTable. Emits: nothing.
 

@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
-use billing_store::{BillingStore, Looked, TenantRecord};
+use billing_store::{BillingStore, Reconciled, TenantRecord};
 use contract::UsageWindow;
 use kernel::TenantId;
 use serde_json::Value;
@@ -24,7 +24,7 @@ fn case(name: &str) -> Value {
         .payload
 }
 
-/// Runs a payload as Lambda would, and returns the messages that come again.
+/// Runs a payload as Lambda does, and returns the ids of failed messages.
 async fn run(adapters: &Adapters, payload: Value) -> Vec<String> {
     let event: SqsEvent = serde_json::from_value(payload).unwrap();
     let answer = handle(adapters, event).await.unwrap();
@@ -35,8 +35,8 @@ async fn run(adapters: &Adapters, payload: Value) -> Vec<String> {
         .collect()
 }
 
-/// What the ledger knows of the first tenant.
-async fn learned(adapters: &Adapters) -> (TenantRecord, Vec<UsageWindow>) {
+/// The ledger's record and windows of the first tenant.
+async fn load(adapters: &Adapters) -> (TenantRecord, Vec<UsageWindow>) {
     let tenant: TenantId = TENANT.parse().unwrap();
     let record = adapters.store.load_tenant(tenant).await.unwrap();
     (
@@ -50,7 +50,7 @@ async fn learned(adapters: &Adapters) -> (TenantRecord, Vec<UsageWindow>) {
 }
 
 #[tokio::test]
-async fn every_case_is_learned_but_for_the_message_that_it_names() {
+async fn every_case_is_recorded_except_for_its_invalid_message() {
     let adapters = adapters().await;
     for case in testkit::cases("billing-ledger") {
         let failed = run(&adapters, case.payload.clone()).await;
@@ -68,7 +68,7 @@ async fn every_case_is_learned_but_for_the_message_that_it_names() {
         assert_eq!(
             case.is_valid(),
             expected.is_empty(),
-            "{} is expected as it is named",
+            "{} is valid or invalid as its name says",
             case.name
         );
         assert_eq!(failed, expected, "{}", case.name);
@@ -87,7 +87,7 @@ async fn order_and_repetition_do_not_matter() {
     let (in_order, shuffled) = (adapters().await, adapters().await);
     run(&in_order, case("valid-status-and-usage")).await;
     run(&shuffled, case("valid-duplicate-and-reordered")).await;
-    let (record, windows) = learned(&in_order).await;
+    let (record, windows) = load(&in_order).await;
     assert_eq!(record.missing_reports(), 0);
     let values: Vec<String> = windows
         .iter()
@@ -102,11 +102,11 @@ async fn order_and_repetition_do_not_matter() {
             "storage-gb 3"
         ]
     );
-    assert_eq!((record, windows), learned(&shuffled).await);
+    assert_eq!((record, windows), load(&shuffled).await);
 }
 
 #[tokio::test]
-async fn a_batch_that_arrives_at_two_functions_at_once_is_learned_once() {
+async fn a_batch_at_two_functions_at_once_is_recorded_once() {
     let adapters = adapters().await;
     let both = [
         case("valid-status-and-usage"),
@@ -115,7 +115,7 @@ async fn a_batch_that_arrives_at_two_functions_at_once_is_learned_once() {
     let [first, second] = both.map(|payload| run(&adapters, payload));
     let (first, second) = tokio::join!(first, second);
     assert_eq!((first, second), (vec![], vec![]));
-    let (record, windows) = learned(&adapters).await;
+    let (record, windows) = load(&adapters).await;
     assert_eq!(
         (
             record.account.unwrap().changes.len(),
@@ -127,7 +127,7 @@ async fn a_batch_that_arrives_at_two_functions_at_once_is_learned_once() {
 }
 
 #[tokio::test]
-async fn a_function_that_was_killed_after_the_windows_completes_the_report() {
+async fn a_retry_after_a_kill_between_windows_and_report_completes_the_report() {
     let adapters = adapters().await;
     let payload = case("valid-status-and-usage");
     let body: Value =
@@ -135,7 +135,7 @@ async fn a_function_that_was_killed_after_the_windows_completes_the_report() {
     let usage = serde_json::from_value(body["detail"]["data"].clone()).unwrap();
     adapters.store.record_windows(&usage).await.unwrap();
     assert_eq!(run(&adapters, payload).await, [""; 0]);
-    let (record, windows) = learned(&adapters).await;
+    let (record, windows) = load(&adapters).await;
     assert_eq!(
         (record.received[0].received.contiguous, windows.len()),
         (2, 4)
@@ -143,14 +143,14 @@ async fn a_function_that_was_killed_after_the_windows_completes_the_report() {
 }
 
 #[tokio::test]
-async fn a_seal_that_overtakes_its_totals_is_watched_until_it_is_looked_at() {
+async fn a_seal_that_overtakes_its_totals_is_listed_until_it_is_reconciled() {
     let adapters = adapters().await;
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
-    let (record, windows) = learned(&adapters).await;
+    let (record, windows) = load(&adapters).await;
     assert_eq!(
         (record.missing_reports(), windows.len()),
         (0, 4),
-        "a seal is a report too, and no total"
+        "a seal is a report, too, but has no totals"
     );
     let unreconciled = adapters.store.load_unreconciled().await.unwrap();
     let subjects: Vec<String> = unreconciled
@@ -158,32 +158,32 @@ async fn a_seal_that_overtakes_its_totals_is_watched_until_it_is_looked_at() {
         .map(|unreconciled| unreconciled.subject.to_string())
         .collect();
     assert_eq!(subjects, [format!("{TENANT}/day/2026-10-03T00:00:00Z")]);
-    let look = adapters
+    let result = adapters
         .store
-        .look(&unreconciled[0].subject, unreconciled[0].due_at, |_| {
-            panic!("it holds")
+        .reconcile(&unreconciled[0].subject, unreconciled[0].due_at, |_| {
+            panic!("no day is requested again")
         })
         .await;
-    assert_eq!(look.unwrap(), Looked::default());
+    assert_eq!(result.unwrap(), Reconciled::default());
     assert_eq!(adapters.store.load_unreconciled().await.unwrap(), []);
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
     assert_eq!(
         adapters.store.load_unreconciled().await.unwrap(),
         [],
-        "the same again changes nothing"
+        "a repetition changes nothing"
     );
 }
 
 #[tokio::test]
-async fn where_the_stream_ends_shows_what_is_missing_before() {
+async fn the_end_of_the_stream_shows_missing_reports() {
     let adapters = adapters().await;
     for _ in 0..2 {
         assert_eq!(run(&adapters, case("valid-end")).await, [""; 0]);
-        let (record, windows) = learned(&adapters).await;
+        let (record, windows) = load(&adapters).await;
         assert_eq!(
             (record.missing_reports(), windows.len()),
             (2, 2),
-            "of four the second and the third"
+            "the second and the third of four are missing"
         );
         assert_eq!(
             record.received[0].sealed_until,
@@ -197,10 +197,10 @@ async fn where_the_stream_ends_shows_what_is_missing_before() {
         assert_eq!(subjects, [format!("{TENANT}/reports/eu-central-1")]);
     }
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
-    let (record, _) = learned(&adapters).await;
+    let (record, _) = load(&adapters).await;
     assert_eq!(
         (record.missing_reports(), record.received[0].retry),
         (0, None),
-        "they were on their way"
+        "the missing reports have arrived"
     );
 }

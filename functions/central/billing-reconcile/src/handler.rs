@@ -1,8 +1,8 @@
-//! What does not hold is looked at when it is due. Once a day every tenant's sealed days are
-//! compared, and its region is asked where its usage ends.
+//! Unreconciled subjects are checked when they are due. Once a day, every tenant's sealed days are
+//! compared, and its regions are requested to report the ends of their usage streams.
 
 use billing::{Account, Incident, Seal, Subject};
-use billing_store::{BillingStore, Looked, Resend, StoreError, TimeSlot};
+use billing_store::{BillingStore, Reconciled, Resend, StoreError, TimeSlot};
 use contract::{BusEvent, Envelope, Stream, UsageResendRequested, UsageStreamRequested};
 use dynamo::Write;
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
@@ -12,32 +12,34 @@ use runtime::{Failure, Scheduled};
 use std::collections::BTreeSet;
 use std::error::Error;
 
+/// The number of a request for the end of a stream is the day since 1970: one request a day.
 const DAY_S: i64 = 24 * 60 * 60;
+/// The number of concurrent calls to the tables.
 const AT_ONCE: usize = 16;
 
-/// Asks where usage ends, and looks at everything that is due. What fails is reported, and does not
-/// keep other looks from being taken.
+/// Requests the ends of streams, and reconciles all subjects that are due. A failure is reported
+/// after all other subjects were reconciled, so that one broken item blocks no other tenant.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     let now = event.time;
     let accounts = adapters.store.load_accounts_of(TimeSlot::at(now)).await;
     let accounts = accounts.map_err(|error| failed(&ReconcileError::Store(error)))?;
-    let ends = adapters.ask_for_ends(&accounts, now).await;
+    let ends = adapters.request_ends(&accounts, now).await;
     let due = adapters
         .due(&accounts, now)
         .await
         .map_err(|error| failed(&error))?;
-    let looks = iter(&due)
-        .map(|subject| adapters.look(subject, now))
+    let checks = iter(&due)
+        .map(|subject| adapters.reconcile(subject, now))
         .buffer_unordered(AT_ONCE);
-    let (looked, failures): (Vec<_>, Vec<_>) = looks
+    let (results, failures): (Vec<_>, Vec<_>) = checks
         .collect::<Vec<_>>()
         .await
         .into_iter()
         .partition(Result::is_ok);
-    let asked: usize = looked
+    let requested: usize = results
         .iter()
         .flatten()
-        .map(|looked| looked.asked.len())
+        .map(|result| result.resends.len())
         .sum();
     let incidents = adapters.incidents().await.map_err(|error| failed(&error))?;
     for Incident {
@@ -49,11 +51,11 @@ pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), 
     } in &incidents
     {
         let day = day.map(|day| day.to_string());
-        tracing::warn!(%tenant, %region, kind = kind.as_str(), day, "the ledger lacks usage, or has other usage");
+        tracing::warn!(%tenant, %region, kind = kind.as_str(), day, "the ledger differs from the region's usage");
     }
     tracing::info!(
-        looks = due.len(),
-        asked,
+        subjects = due.len(),
+        requested,
         usage_incidents = incidents.len(),
         "reconciled the ledger"
     );
@@ -61,7 +63,7 @@ pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), 
     failure.map_or(Ok(()), |error| Err(failed(&error)))
 }
 
-/// What the function works with.
+/// The adapters of the function.
 #[derive(Debug)]
 pub(crate) struct Adapters {
     /// The billing table.
@@ -72,21 +74,21 @@ pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
 }
 
-/// Why the ledger was not compared in full.
+/// The reasons why the ledger was not compared in full.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReconcileError {
-    /// The table did not do it.
+    /// The table failed.
     #[error("the ledger was not compared")]
     Store(#[source] StoreError),
-    /// A region was not asked where a tenant's usage ends.
-    #[error("it was not asked where a tenant's usage ends")]
-    Unasked(#[source] Box<dyn Error + Send + Sync>),
+    /// The end of a usage stream was not requested.
+    #[error("the end of a usage stream was not requested")]
+    NotRequested(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl Adapters {
-    /// Asks every region that may state usage of the accounts where the streams end. Whatever was
-    /// lost there shows by the number of the answer.
-    async fn ask_for_ends(
+    /// Requests the end of the stream from every region that may publish usage of the accounts. The
+    /// number of the answer reveals any lost event before it.
+    async fn request_ends(
         &self,
         accounts: &[Account],
         now: Timestamp,
@@ -98,11 +100,11 @@ impl Adapters {
                 .into_iter()
                 .map(|region| (account.tenant, region))
         });
-        let requests = iter(streams).map(|(tenant, region)| self.ask_for_end(tenant, region, now));
+        let requests = iter(streams).map(|(tenant, region)| self.request_end(tenant, region, now));
         requests.buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    async fn ask_for_end(
+    async fn request_end(
         &self,
         tenant: TenantId,
         region: &RegionCode,
@@ -110,15 +112,15 @@ impl Adapters {
     ) -> Result<(), ReconcileError> {
         let day = now.as_second().div_euclid(DAY_S).unsigned_abs();
         let row = self.request(tenant, region, day, now, UsageStreamRequested { tenant });
-        let row = row.map_err(|error| ReconcileError::Unasked(error.into()))?;
+        let row = row.map_err(|error| ReconcileError::NotRequested(error.into()))?;
         self.outbox
-            .state(&row)
+            .publish(&row)
             .await
-            .map_err(|error| ReconcileError::Unasked(error.into()))
+            .map_err(|error| ReconcileError::NotRequested(error.into()))
     }
 
-    /// What is to be looked at now: what does not hold, and every day of the accounts that may
-    /// still be billed.
+    /// The subjects to reconcile now: the unreconciled ones that are due, and every sealed day of
+    /// the accounts in this billing period and the one before.
     pub(crate) async fn due(
         &self,
         accounts: &[Account],
@@ -152,9 +154,13 @@ impl Adapters {
         Ok(subjects)
     }
 
-    async fn look(&self, subject: &Subject, now: Timestamp) -> Result<Looked, ReconcileError> {
+    async fn reconcile(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<Reconciled, ReconcileError> {
         self.store
-            .look(subject, now, |resend| self.ask(resend, now))
+            .reconcile(subject, now, |resend| self.resend_write(resend, now))
             .await
             .map_err(ReconcileError::Store)
     }
@@ -171,8 +177,8 @@ impl Adapters {
             .collect())
     }
 
-    /// Publishes the request for a day.
-    fn ask(&self, resend: &Resend, now: Timestamp) -> Result<Write, StoreError> {
+    /// The outbox row of a request for a day.
+    fn resend_write(&self, resend: &Resend, now: Timestamp) -> Result<Write, StoreError> {
         let Resend {
             tenant,
             region,
@@ -191,7 +197,8 @@ impl Adapters {
         Ok(self.outbox.put(&row))
     }
 
-    /// A request, on the bus that leads to the region.
+    /// A request on the bus that leads to the region: its own bus if this region bills itself,
+    /// otherwise home's.
     fn request<T: BusEvent>(
         &self,
         tenant: TenantId,

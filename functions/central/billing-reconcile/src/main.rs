@@ -1,5 +1,5 @@
-//! Compares the ledger with what the regions sealed, and asks for what is missing, and where
-//! tenants' usage ends.
+//! Compares the ledger with the regions' seals, and requests missing days and the ends of usage
+//! streams.
 //!
 //! Trigger: schedule, every 15 minutes. Reads and writes: BillingTable. Emits:
 //! UsageResendRequested.v1 and UsageStreamRequested.v1.

@@ -69,9 +69,9 @@ fn sealed(n: u8, region: &str, sequence: u64, totals: &[UsageWindow]) -> Envelop
 }
 
 impl Adapters {
-    /// Takes totals and a seal, under the first two numbers of the tenant's usage; each only if it
+    /// Records totals and a seal under the first two numbers of the tenant's usage, each only if it
     /// arrives.
-    async fn learn(
+    async fn record(
         &self,
         n: u8,
         region: &str,
@@ -100,8 +100,8 @@ impl Adapters {
             .unwrap();
     }
 
-    async fn learn_account(&self, n: u8) {
-        self.learn_status(
+    async fn record_account(&self, n: u8) {
+        self.record_status(
             n,
             1,
             TenantStatus::Active,
@@ -111,7 +111,7 @@ impl Adapters {
         .await;
     }
 
-    async fn learn_status(
+    async fn record_status(
         &self,
         n: u8,
         revision: u64,
@@ -140,7 +140,7 @@ impl Adapters {
             .unwrap();
     }
 
-    /// The requests so far: tenant, addressee, number, bus; in order.
+    /// The requests so far, in order: tenant, addressed region, number, bus.
     async fn requests(&self) -> Vec<(TenantId, String, u64, Target)> {
         let rows = self
             .outbox
@@ -165,8 +165,8 @@ impl Adapters {
         requests
     }
 
-    /// Who was asked where a tenant's usage ends: tenant, addressee, number, bus; in order.
-    async fn asked_for_ends(&self) -> Vec<(TenantId, String, u64, Target)> {
+    /// The requests for ends of streams so far, in order: tenant, addressed region, number, bus.
+    async fn requested_ends(&self) -> Vec<(TenantId, String, u64, Target)> {
         let rows = self
             .outbox
             .unpublished(Timestamp::MAX, 1_000)
@@ -188,9 +188,9 @@ impl Adapters {
                 row.target,
             )
         };
-        let mut asked: Vec<_> = of_ends.map(request).collect();
-        asked.sort_by_key(|(tenant, region, number, _)| (*tenant, region.clone(), *number));
-        asked
+        let mut requested: Vec<_> = of_ends.map(request).collect();
+        requested.sort_by_key(|(tenant, region, number, _)| (*tenant, region.clone(), *number));
+        requested
     }
 
     async fn raised(&self) -> Vec<(TenantId, IncidentKind)> {
@@ -216,10 +216,10 @@ async fn every_case_is_a_run() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_holds_what_was_sealed_asks_for_nothing() {
+async fn a_ledger_that_agrees_with_its_seals_requests_nothing() {
     let adapters = adapters().await;
     adapters
-        .learn(
+        .record(
             1,
             "eu-central-1",
             Some(total(3)),
@@ -235,10 +235,10 @@ async fn a_ledger_that_holds_what_was_sealed_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_total_that_is_lost_is_asked_for_until_it_comes() {
+async fn a_lost_total_is_requested_until_it_arrives() {
     let adapters = adapters().await;
     adapters
-        .learn(
+        .record(
             1,
             "us-east-1",
             None,
@@ -246,19 +246,23 @@ async fn a_total_that_is_lost_is_asked_for_until_it_comes() {
         )
         .await;
     adapters.run(at("09T07:10:00")).await;
-    assert_eq!(adapters.requests().await, [], "it may be on its way");
-    adapters.run(at("09T07:15:00")).await;
-    adapters.run(at("09T07:15:00")).await;
-    let asked = adapters.requests().await;
     assert_eq!(
-        asked.len(),
+        adapters.requests().await,
+        [],
+        "the report may be on its way"
+    );
+    adapters.run(at("09T07:15:00")).await;
+    adapters.run(at("09T07:15:00")).await;
+    let requested = adapters.requests().await;
+    assert_eq!(
+        requested.len(),
         1 + REPORTED_DAYS_MAX,
-        "the day itself, and all that the missing report may be about"
+        "the day itself, and all days that the missing report may cover"
     );
     let expected = (tenant(1), "us-east-1".to_owned(), 1, Target::Home);
     assert!(
-        asked.iter().all(|request| *request == expected),
-        "{asked:?}"
+        requested.iter().all(|request| *request == expected),
+        "{requested:?}"
     );
 
     let again = sealed(1, "us-east-1", 4, &[total(3)]);
@@ -267,7 +271,7 @@ async fn a_total_that_is_lost_is_asked_for_until_it_comes() {
         windows: vec![total(3)],
     };
     adapters.store.record_windows(&usage).await.unwrap();
-    adapters.learn(1, "us-east-1", None, &again).await;
+    adapters.record(1, "us-east-1", None, &again).await;
     adapters
         .store
         .record_received(tenant(1), &again.region, 3, at("09T07:20:00"))
@@ -277,7 +281,7 @@ async fn a_total_that_is_lost_is_asked_for_until_it_comes() {
     assert_eq!(
         adapters.store.load_unreconciled().await.unwrap(),
         [],
-        "what the lost report said is there"
+        "the totals of the lost report are there"
     );
     assert_eq!(
         adapters
@@ -291,36 +295,37 @@ async fn a_total_that_is_lost_is_asked_for_until_it_comes() {
 }
 
 #[tokio::test]
-async fn what_asking_does_not_mend_is_an_incident_and_the_region_itself_is_asked_on_its_own_bus() {
+async fn an_unanswered_request_becomes_an_incident_and_the_own_region_is_requested_on_its_own_bus()
+{
     let adapters = adapters().await;
     let seal = sealed(1, "eu-central-1", 2, &[total(3)]);
     adapters
-        .learn(1, "eu-central-1", Some(total(4)), &seal)
+        .record(1, "eu-central-1", Some(total(4)), &seal)
         .await;
     for quarter in 0..=16 {
         adapters
             .run(at("09T07:00:00") + SignedDuration::from_mins(15 * quarter))
             .await;
     }
-    let asked: Vec<_> = (1..=4)
+    let requested: Vec<_> = (1..=4)
         .map(|n| (tenant(1), "eu-central-1".to_owned(), n, Target::Regional))
         .collect();
-    assert_eq!(adapters.requests().await, asked);
+    assert_eq!(adapters.requests().await, requested);
     assert_eq!(
         adapters.raised().await,
         [(tenant(1), IncidentKind::TotalsDiffer)]
     );
 }
 
-/// A seal that cannot be read makes the run fail, after all the others were looked at.
+/// A malformed seal makes the run fail after all others were reconciled.
 #[tokio::test]
-async fn a_look_that_fails_keeps_no_other_from_being_taken() {
+async fn a_failed_subject_does_not_block_others() {
     let aws = testkit::aws().await;
     let table = testkit::table(&aws, false).await;
     let adapters = adapters_over(&aws, table.clone()).await;
     for n in 1..=3 {
         adapters
-            .learn(
+            .record(
                 n,
                 "eu-central-1",
                 Some(total(4)),
@@ -352,24 +357,23 @@ async fn a_look_that_fails_keeps_no_other_from_being_taken() {
     .await
     .unwrap_err();
     assert_eq!(failure.kind(), "LedgerNotReconciled");
-    let asked: Vec<_> = adapters
+    let requested: Vec<_> = adapters
         .requests()
         .await
         .into_iter()
         .map(|(tenant, ..)| tenant)
         .collect();
-    assert_eq!(asked, [tenant(1), tenant(3)]);
+    assert_eq!(requested, [tenant(1), tenant(3)]);
 }
 
-/// What was well and is not any more is found within a day, by the one run that compares the
-/// tenant's days.
+/// A later difference is found within a day, by the one run that compares the tenant's days.
 #[tokio::test]
 async fn every_sealed_day_is_compared_once_a_day() {
     let adapters = adapters().await;
     for n in [1, 2] {
-        adapters.learn_account(n).await;
+        adapters.record_account(n).await;
         adapters
-            .learn(
+            .record(
                 n,
                 "eu-central-1",
                 Some(total(3)),
@@ -410,7 +414,7 @@ async fn every_sealed_day_is_compared_once_a_day() {
             .await
             .count(),
         1,
-        "in the month after, too"
+        "in the next month, too"
     );
     assert_eq!(
         compared("2026-12-01T00:15:00Z".parse().unwrap())
@@ -423,41 +427,41 @@ async fn every_sealed_day_is_compared_once_a_day() {
 }
 
 #[tokio::test]
-async fn every_region_that_may_state_usage_is_asked_once_a_day_where_it_ends() {
+async fn the_end_of_a_stream_is_requested_once_a_day_from_every_region_that_may_publish_usage() {
     let adapters = adapters().await;
     let month = |month: u8, day: u8| {
         format!("2026-{month:02}-{day:02}T00:00:00Z")
             .parse::<Timestamp>()
             .unwrap()
     };
-    // The first lives at home, the second in another region, the third moved, the fourth left long
-    // ago, the fifth never came, and the sixth left lately.
+    // The first tenant lives at home, the second in another region. The third moved, the fourth
+    // left long ago, the fifth never became active, and the sixth left lately.
     adapters
-        .learn_status(1, 1, TenantStatus::Active, "eu-central-1", month(3, 1))
+        .record_status(1, 1, TenantStatus::Active, "eu-central-1", month(3, 1))
         .await;
     adapters
-        .learn_status(2, 1, TenantStatus::Suspended, "us-east-1", month(3, 1))
+        .record_status(2, 1, TenantStatus::Suspended, "us-east-1", month(3, 1))
         .await;
     adapters
-        .learn_status(3, 1, TenantStatus::Active, "us-east-1", month(3, 1))
+        .record_status(3, 1, TenantStatus::Active, "us-east-1", month(3, 1))
         .await;
     adapters
-        .learn_status(3, 2, TenantStatus::Active, "eu-central-1", month(10, 1))
+        .record_status(3, 2, TenantStatus::Active, "eu-central-1", month(10, 1))
         .await;
     adapters
-        .learn_status(4, 1, TenantStatus::Active, "us-east-1", month(3, 1))
+        .record_status(4, 1, TenantStatus::Active, "us-east-1", month(3, 1))
         .await;
     adapters
-        .learn_status(4, 2, TenantStatus::Closed, "us-east-1", month(7, 5))
+        .record_status(4, 2, TenantStatus::Closed, "us-east-1", month(7, 5))
         .await;
     adapters
-        .learn_status(5, 1, TenantStatus::Pending, "us-east-1", month(10, 1))
+        .record_status(5, 1, TenantStatus::Pending, "us-east-1", month(10, 1))
         .await;
     adapters
-        .learn_status(6, 1, TenantStatus::Active, "us-east-1", month(3, 1))
+        .record_status(6, 1, TenantStatus::Active, "us-east-1", month(3, 1))
         .await;
     adapters
-        .learn_status(6, 2, TenantStatus::Closed, "us-east-1", month(8, 5))
+        .record_status(6, 2, TenantStatus::Closed, "us-east-1", month(8, 5))
         .await;
     for quarter in 0..96 {
         adapters
@@ -471,29 +475,28 @@ async fn every_region_that_may_state_usage_is_asked_once_a_day_where_it_ends() {
     );
     let expected = [(1, home), (2, away), (3, home), (3, away), (6, away)];
     let expected = expected.map(|(n, (region, bus))| (tenant(n), region.to_owned(), day, bus));
-    assert_eq!(adapters.asked_for_ends().await, expected);
+    assert_eq!(adapters.requested_ends().await, expected);
     assert_eq!(
         adapters.store.load_unreconciled().await.unwrap(),
         [],
-        "that it is asked is nothing wrong"
+        "a request is not an incident"
     );
 
     adapters.run(at("11T00:15:00")).await;
-    let asked = adapters.asked_for_ends().await;
+    let requested = adapters.requested_ends().await;
     assert_eq!(
-        asked
+        requested
             .iter()
             .map(|(tenant, ..)| *tenant)
-            .filter(|asked| *asked == tenant(1))
+            .filter(|requested| *requested == tenant(1))
             .count(),
         2
     );
 }
 
-/// Of a tenant's usage nothing has arrived, not even the first event. The answer says when its days
-/// begin.
+/// No report of the tenant has arrived, not even the first. The answer shows the start of its days.
 #[tokio::test]
-async fn what_is_lost_before_the_end_is_asked_for_even_if_nothing_ever_arrived() {
+async fn reports_lost_before_the_end_are_requested_even_if_none_ever_arrived() {
     let adapters = adapters().await;
     let end = Envelope {
         id: "0199a1f0-0000-7000-8000-ffff00000002".parse().unwrap(),
@@ -512,12 +515,12 @@ async fn what_is_lost_before_the_end_is_asked_for_even_if_nothing_ever_arrived()
         .await
         .unwrap();
     adapters.run(at("09T07:15:00")).await;
-    let asked = adapters.requests().await;
-    assert_eq!(asked.len(), REPORTED_DAYS_MAX);
+    let requested = adapters.requests().await;
+    assert_eq!(requested.len(), REPORTED_DAYS_MAX);
     let expected = (tenant(1), "us-east-1".to_owned(), 1, Target::Home);
     assert!(
-        asked.iter().all(|request| *request == expected),
-        "{asked:?}"
+        requested.iter().all(|request| *request == expected),
+        "{requested:?}"
     );
     for quarter in 2..=16 {
         adapters

@@ -1,4 +1,4 @@
-//! A run is derived from the schedule's time, so that a replay bills the same.
+//! Starts billing runs. A run follows from the schedule's time, so that a replay bills the same.
 
 use crate::adapters::Adapters;
 use crate::requests::SendError;
@@ -12,11 +12,11 @@ use kernel::{BillingPeriod, TenantId, Timestamp};
 use runtime::{Failure, Scheduled};
 use std::collections::BTreeSet;
 
-/// Of how many tenants that left the ledger is compared with their invoices at once.
+/// The number of former tenants whose usage is compared with their invoices at once.
 const COMPARED_AT_ONCE: usize = 16;
 
-/// Records the run of the period that has ended, then asks for each tenant's invoice. When it is
-/// stopped half-way, doing it again completes it: a tenant that is asked for twice has one invoice.
+/// Records the run of the period that has ended, and then requests each tenant's invoice. A
+/// repetition completes a run that was interrupted: two requests for a tenant lead to one invoice.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     let period = BillingPeriod::ended_before(event.time);
     let started = start(adapters, period, event.time).await;
@@ -26,13 +26,13 @@ pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), 
 /// Why a run did not start in full.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
-    /// The table did not do it.
+    /// The table failed.
     #[error("the run was not recorded")]
     Store(#[source] StoreError),
-    /// Not every invoice was asked for.
-    #[error("the run's invoices were not all asked for")]
+    /// Not every invoice was requested.
+    #[error("the run's invoices were not all requested")]
     Send(#[source] SendError),
-    /// Invoices were issued at every attempt to change the run.
+    /// Other writers changed the run at every attempt.
     #[error("the run was changed by others at every attempt")]
     Contended,
 }
@@ -58,8 +58,8 @@ async fn start(adapters: &Adapters, period: BillingPeriod, now: Timestamp) -> Re
         .map_err(RunError::Send)
 }
 
-/// Who is to be billed, and who has been: a later event may say that a tenant was not in use after
-/// all, but its invoice remains one of the run's.
+/// The tenants to bill, and those that have an invoice: after a late event a tenant may turn out
+/// not to have been in use, but its invoice still counts in the run.
 async fn find_tenants(
     adapters: &Adapters,
     period: BillingPeriod,
@@ -89,8 +89,8 @@ async fn find_tenants(
         .collect())
 }
 
-/// The tenant, if usage arrived after its last invoices. What cannot be totalled is asked for too:
-/// the failure is that invoice's, and not the run's.
+/// The tenant, if usage arrived after its last invoices. A tenant whose usage cannot be totalled is
+/// included, so that its own invoice fails instead of the run.
 async fn owes_late_usage(
     adapters: &Adapters,
     tenant: TenantId,
@@ -109,8 +109,8 @@ async fn owes_late_usage(
         .then_some(tenant))
 }
 
-/// Records how many invoices are expected, before any is asked for: the last one must know that it
-/// is.
+/// Records the number of expected invoices before any is requested, so that the last invoice
+/// completes the run.
 async fn record(
     store: &BillingStore,
     period: BillingPeriod,

@@ -1,5 +1,5 @@
-//! Starts the billing of the month that has ended: one message per tenant, also for those that left
-//! if something of theirs arrived late.
+//! Starts the billing of the month that has ended: one message per tenant, including tenants that
+//! left if usage of theirs arrived late.
 //!
 //! Trigger: schedule. Reads and writes: BillingTable. Sends: invoice queue. Emits: nothing.
 

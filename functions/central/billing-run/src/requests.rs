@@ -1,36 +1,37 @@
-//! The queue of invoices to be made.
+//! The queue of invoice requests.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use billing::InvoiceRequest;
 
-/// How many messages one call takes (AWS: `SendMessageBatch`, at most 10).
+/// The most messages of a call (AWS: `SendMessageBatch`).
 const BATCH_MAX: usize = 10;
+/// The number of calls for a batch before the refused messages fail the run.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// The queue of invoices to be made.
+/// The queue of invoice requests.
 #[derive(Debug)]
 pub(crate) struct InvoiceQueue {
     client: Client,
     url: String,
 }
 
-/// Why a request is not in the queue.
+/// The reasons why requests are not in the queue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
-    /// A call failed.
+    /// The call failed.
     #[error("the invoice queue did not answer")]
     Call(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The queue took the call, and not all of its messages.
+    /// The call succeeded, but some of its messages were refused.
     #[error("the invoice queue refused {count} messages at each of {ATTEMPTS_MAX} attempts")]
     Refused {
-        /// How many.
+        /// The number of refused messages.
         count: usize,
     },
 }
 
 impl InvoiceQueue {
-    /// The queue of a URL.
+    /// Makes the queue of a URL.
     pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
         Self {
             client: Client::new(config),
@@ -46,7 +47,8 @@ impl InvoiceQueue {
         Ok(())
     }
 
-    /// Sends again what was refused: the call succeeds even when every message of it failed.
+    /// Sends a batch, and sends refused messages again. The call itself succeeds even when it
+    /// refuses every message.
     async fn send_batch(&self, mut batch: Vec<InvoiceRequest>) -> Result<(), SendError> {
         for _ in 0..ATTEMPTS_MAX {
             batch = self.try_send(&batch).await?;
@@ -57,7 +59,7 @@ impl InvoiceQueue {
         Err(SendError::Refused { count: batch.len() })
     }
 
-    /// Gives back what the queue refused.
+    /// Returns the requests that the queue refused.
     async fn try_send(&self, batch: &[InvoiceRequest]) -> Result<Vec<InvoiceRequest>, SendError> {
         let call = |error: Box<dyn std::error::Error + Send + Sync>| SendError::Call(error);
         let mut entries = Vec::with_capacity(batch.len());

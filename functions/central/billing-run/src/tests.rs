@@ -54,7 +54,7 @@ fn schedule(name: &str) -> Scheduled {
 }
 
 impl Fixture {
-    async fn learn(&self, n: u8, revision: u64, status: TenantStatus, at: &str) {
+    async fn record(&self, n: u8, revision: u64, status: TenantStatus, at: &str) {
         let event = TenantStatusChanged {
             tenant: tenant(n),
             alias: "a2b3c4d5e6f7".parse().unwrap(),
@@ -71,7 +71,7 @@ impl Fixture {
             .unwrap();
     }
 
-    /// Usage of one meter on the second day of a month, so many events of it known.
+    /// Records usage of a meter on the second day of a month with a number of events.
     async fn use_meter(&self, n: u8, meter: &str, month: &str, events: u64) {
         let window = UsageWindow {
             meter: meter.parse().unwrap(),
@@ -91,7 +91,7 @@ impl Fixture {
         self.adapters.store.record_windows(&usage).await.unwrap();
     }
 
-    /// Issues a tenant's invoice by what the ledger holds now.
+    /// Issues a tenant's invoice from the current ledger.
     async fn issue(&self, n: u8, month: &str) {
         let Adapters {
             store, catalogue, ..
@@ -149,9 +149,9 @@ impl Fixture {
             .run
     }
 
-    /// How often each tenant was asked for since the last look.
-    async fn asked(&self) -> BTreeMap<TenantId, u32> {
-        let mut asked = BTreeMap::new();
+    /// The number of requests for each tenant since the last call.
+    async fn requested(&self) -> BTreeMap<TenantId, u32> {
+        let mut requested = BTreeMap::new();
         loop {
             let received = self
                 .queues
@@ -162,13 +162,13 @@ impl Fixture {
                 .await;
             let received = received.unwrap();
             if received.messages().is_empty() {
-                return asked;
+                return requested;
             }
             for message in received.messages() {
                 let request: InvoiceRequest =
                     serde_json::from_str(message.body().unwrap()).unwrap();
                 assert_eq!(request.period, period());
-                *asked.entry(request.tenant).or_default() += 1;
+                *requested.entry(request.tenant).or_default() += 1;
                 let handle = message.receipt_handle().unwrap();
                 self.queues
                     .delete_message()
@@ -183,7 +183,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn every_case_starts_a_run_or_is_no_schedule() {
+async fn every_case_starts_a_run_or_is_not_a_schedule() {
     let fixture = fixture().await;
     for case in testkit::cases("billing-run") {
         let event = serde_json::from_value::<Scheduled>(case.payload.clone());
@@ -196,27 +196,27 @@ async fn every_case_starts_a_run_or_is_no_schedule() {
 }
 
 #[tokio::test]
-async fn whoever_was_in_use_is_asked_for_once() {
+async fn every_tenant_in_use_is_requested_once() {
     let fixture = fixture().await;
     for n in 0..25 {
         fixture
-            .learn(n, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
+            .record(n, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
             .await;
     }
     fixture
-        .learn(30, 1, TenantStatus::Pending, "2026-10-07T00:00:00Z")
+        .record(30, 1, TenantStatus::Pending, "2026-10-07T00:00:00Z")
         .await;
     fixture
-        .learn(31, 1, TenantStatus::Closed, "2026-09-07T00:00:00Z")
+        .record(31, 1, TenantStatus::Closed, "2026-09-07T00:00:00Z")
         .await;
     fixture
-        .learn(32, 1, TenantStatus::Active, "2026-11-01T00:00:00Z")
+        .record(32, 1, TenantStatus::Active, "2026-11-01T00:00:00Z")
         .await;
     handle(&fixture.adapters, schedule("valid-first-of-month"))
         .await
         .unwrap();
     assert_eq!(
-        fixture.asked().await,
+        fixture.requested().await,
         (0..25).map(|n| (tenant(n), 1)).collect()
     );
     let run = fixture.run().await;
@@ -227,60 +227,61 @@ async fn whoever_was_in_use_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn who_left_is_asked_for_only_when_something_arrived_late() {
+async fn a_former_tenant_is_requested_only_for_late_usage() {
     let fixture = fixture().await;
-    // 1 to 4 closed in September; 5 in July, which is too long ago to be adjusted.
+    // Tenants 1 to 4 closed in September, and tenant 5 in July, which is too long ago to be
+    // adjusted.
     for n in 1..=5 {
         fixture
-            .learn(n, 1, TenantStatus::Active, "2026-07-01T00:00:00Z")
+            .record(n, 1, TenantStatus::Active, "2026-07-01T00:00:00Z")
             .await;
         let end = if n == 5 {
             "2026-07-20T00:00:00Z"
         } else {
             "2026-09-20T00:00:00Z"
         };
-        fixture.learn(n, 2, TenantStatus::Closed, end).await;
+        fixture.record(n, 2, TenantStatus::Closed, end).await;
         let month = if n == 5 { "2026-07" } else { "2026-09" };
         fixture.use_meter(n, "storage-gb", month, 3).await;
         fixture.issue(n, month).await;
     }
     fixture.use_meter(2, "storage-gb", "2026-09", 4).await;
-    // Usage of the time after the end is no reason, and neither is that of a period too long ago.
+    // Neither usage after the end nor usage of a period too long ago is a reason for an invoice.
     fixture.use_meter(3, "storage-gb", "2026-10", 4).await;
     fixture.use_meter(5, "storage-gb", "2026-07", 4).await;
-    // What nobody can total is for the invoice to refuse.
+    // Usage of an unknown meter is requested: its invoice is refused later, and not the run.
     fixture.use_meter(4, "teleports", "2026-09", 1).await;
     handle(&fixture.adapters, schedule("valid-first-of-month"))
         .await
         .unwrap();
     assert_eq!(
-        fixture.asked().await,
+        fixture.requested().await,
         BTreeMap::from([(tenant(2), 1), (tenant(4), 1)])
     );
     assert_eq!(fixture.run().await.expected, 2);
 }
 
 #[tokio::test]
-async fn a_replay_asks_again_and_keeps_the_runs_clock() {
+async fn a_replay_requests_again_and_keeps_the_runs_clock() {
     let fixture = fixture().await;
     fixture
-        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
+        .record(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
         .await;
     handle(&fixture.adapters, schedule("valid-first-of-month"))
         .await
         .unwrap();
-    // An event of October that arrives late widens the run; one of November does not.
+    // A late change of October adds a tenant to the run; a change of November does not.
     fixture
-        .learn(2, 1, TenantStatus::Active, "2026-10-31T23:59:59Z")
+        .record(2, 1, TenantStatus::Active, "2026-10-31T23:59:59Z")
         .await;
     fixture
-        .learn(3, 1, TenantStatus::Active, "2026-11-01T01:00:00Z")
+        .record(3, 1, TenantStatus::Active, "2026-11-01T01:00:00Z")
         .await;
     handle(&fixture.adapters, schedule("valid-later-replay"))
         .await
         .unwrap();
     assert_eq!(
-        fixture.asked().await,
+        fixture.requested().await,
         BTreeMap::from([(tenant(1), 2), (tenant(2), 1)])
     );
     let run = fixture.run().await;
@@ -291,10 +292,10 @@ async fn a_replay_asks_again_and_keeps_the_runs_clock() {
 }
 
 #[tokio::test]
-async fn a_function_that_was_killed_before_it_sent_is_completed_by_its_retry() {
+async fn a_retry_after_a_kill_before_sending_completes_the_run() {
     let fixture = fixture().await;
     fixture
-        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
+        .record(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
         .await;
     let event = schedule("valid-first-of-month");
     let recorded = Run::new(period(), event.time, 1);
@@ -307,15 +308,15 @@ async fn a_function_that_was_killed_before_it_sent_is_completed_by_its_retry() {
             .unwrap()
     );
     handle(&fixture.adapters, event).await.unwrap();
-    assert_eq!(fixture.asked().await, BTreeMap::from([(tenant(1), 1)]));
+    assert_eq!(fixture.requested().await, BTreeMap::from([(tenant(1), 1)]));
     assert_eq!(fixture.run().await, recorded);
 }
 
 #[tokio::test]
-async fn a_queue_that_is_gone_fails_the_invocation_and_its_retry_completes_it() {
+async fn a_missing_queue_fails_the_invocation_and_a_retry_completes_the_run() {
     let fixture = fixture().await;
     fixture
-        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
+        .record(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
         .await;
     let aws = testkit::aws().await;
     let store = fixture.adapters.store.clone();
@@ -335,5 +336,5 @@ async fn a_queue_that_is_gone_fails_the_invocation_and_its_retry_completes_it() 
     handle(&fixture.adapters, schedule("valid-first-of-month"))
         .await
         .unwrap();
-    assert_eq!(fixture.asked().await.len(), 1);
+    assert_eq!(fixture.requested().await.len(), 1);
 }

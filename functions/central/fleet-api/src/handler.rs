@@ -8,7 +8,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, put};
 use axum::{Json, Router};
-use central_store::UpdateError;
 use fleet::{Publication, SuspensionChange, Tenant, decide_suspension};
 use kernel::{EventId, Suspension, TenantId, Timestamp};
 use runtime::http::{Body, Now, Problem};

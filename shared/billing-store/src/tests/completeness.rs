@@ -36,14 +36,19 @@ async fn record(store: &BillingStore, windows: &[UsageWindow]) {
     store.record_windows(&usage).await.unwrap();
 }
 
-/// Requests are written elsewhere; a put of nothing in particular stands for one.
-fn ask(store: &BillingStore) -> impl Fn(&Resend) -> Result<Write, StoreError> {
+/// Stands for the outbox row of a request, which another crate writes.
+fn request(store: &BillingStore) -> impl Fn(&Resend) -> Result<Write, StoreError> {
     let table = store.table.clone();
-    move |resend| Ok(table.put(key("ASKED", format!("{}#{}", resend.day, resend.number))))
+    move |resend| {
+        Ok(table.put(key(
+            "REQUESTED",
+            format!("{}#{}", resend.day, resend.number),
+        )))
+    }
 }
 
 #[tokio::test]
-async fn the_totals_of_a_day_are_those_that_are_sealed_with_it() {
+async fn the_totals_of_a_day_include_all_that_are_sealed_with_it() {
     let store = store().await;
     let of = |meter: &str, on: u8, value: &str| window(meter, on, value, 1);
     let group = UsageWindow {
@@ -90,7 +95,7 @@ async fn the_totals_of_a_day_are_those_that_are_sealed_with_it() {
 }
 
 #[tokio::test]
-async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_finds_it_mended() {
+async fn a_day_is_listed_until_the_ledger_agrees_with_its_seal() {
     let store = store().await;
     let totals = [window("api-calls", 5, "6", 1)];
     store
@@ -99,15 +104,15 @@ async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_find
         .unwrap();
     let subject = Subject::Day(tenant(1), day(5));
     let [unreconciled] = &store.load_unreconciled().await.unwrap()[..] else {
-        panic!("one is unreconciled")
+        panic!("exactly one subject is unreconciled")
     };
     assert_eq!(
         (&unreconciled.subject, &unreconciled.incident),
         (&subject, &None)
     );
 
-    let looked = store
-        .look(&subject, unreconciled.due_at, ask(&store))
+    let result = store
+        .reconcile(&subject, unreconciled.due_at, request(&store))
         .await
         .unwrap();
     let resend = Resend {
@@ -116,17 +121,17 @@ async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_find
         day: day(5),
         number: 1,
     };
-    assert_eq!(looked.asked, [resend]);
+    assert_eq!(result.resends, [resend]);
     assert_eq!(
         store
-            .look(&subject, unreconciled.due_at, ask(&store))
+            .reconcile(&subject, unreconciled.due_at, request(&store))
             .await
             .unwrap(),
-        Looked::default(),
-        "asked just now"
+        Reconciled::default(),
+        "requested just now"
     );
     assert_eq!(
-        store.sort_keys("ASKED").await,
+        store.sort_keys("REQUESTED").await,
         ["2026-10-05T00:00:00Z#1"],
         "published in the same transaction"
     );
@@ -134,8 +139,11 @@ async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_find
     record(&store, &totals).await;
     let later = noon() + SignedDuration::from_hours(24);
     assert_eq!(
-        store.look(&subject, later, ask(&store)).await.unwrap(),
-        Looked::default()
+        store
+            .reconcile(&subject, later, request(&store))
+            .await
+            .unwrap(),
+        Reconciled::default()
     );
     assert_eq!(store.load_unreconciled().await.unwrap(), []);
     assert_eq!(
@@ -145,7 +153,7 @@ async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_find
 }
 
 #[tokio::test]
-async fn what_is_watched_is_kept_as_it_is_written() {
+async fn an_unreconciled_subject_is_decoded_as_it_was_encoded() {
     let store = store().await;
     store
         .record_sealed(&sealed(5, 9, &[window("api-calls", 5, "6", 1)]), noon())
@@ -153,7 +161,7 @@ async fn what_is_watched_is_kept_as_it_is_written() {
         .unwrap();
     let subject = Subject::Day(tenant(1), day(5));
     let item = store
-        .get("what is unreconciled", crate::item::retry_key(&subject))
+        .get("unreconciled subjects", crate::item::retry_key(&subject))
         .await
         .unwrap()
         .unwrap();
@@ -178,7 +186,7 @@ async fn another_seal_of_a_day_is_an_incident_at_once() {
         .await
         .unwrap();
     let [unreconciled] = &store.load_unreconciled().await.unwrap()[..] else {
-        panic!("one is unreconciled")
+        panic!("exactly one subject is unreconciled")
     };
     assert_eq!(
         unreconciled.incident.as_ref().unwrap().kind,
@@ -209,7 +217,7 @@ fn end(sequence: u64, sealed_until: Option<Timestamp>) -> Envelope<UsageStreamEn
 }
 
 #[tokio::test]
-async fn what_was_lost_before_the_end_is_watched_and_asked_for() {
+async fn a_report_lost_before_the_end_is_listed_and_requested() {
     let store = store().await;
     store
         .record_end(&end(3, Some(day(7))), noon())
@@ -221,16 +229,16 @@ async fn what_was_lost_before_the_end_is_watched_and_asked_for() {
         .unwrap();
     let subject = Subject::Reports(tenant(1), region());
     let [unreconciled] = &store.load_unreconciled().await.unwrap()[..] else {
-        panic!("one is unreconciled")
+        panic!("exactly one subject is unreconciled")
     };
     assert_eq!(unreconciled.subject, subject);
-    let looked = store
-        .look(&subject, unreconciled.due_at, ask(&store))
+    let result = store
+        .reconcile(&subject, unreconciled.due_at, request(&store))
         .await
         .unwrap();
     assert!(
-        looked.asked.iter().any(|resend| resend.day == day(6)),
-        "days begin as the region said: {looked:?}"
+        result.resends.iter().any(|resend| resend.day == day(6)),
+        "days begin as the region reported: {result:?}"
     );
 
     store
@@ -252,7 +260,7 @@ async fn what_was_lost_before_the_end_is_watched_and_asked_for() {
 }
 
 #[tokio::test]
-async fn seals_and_reports_at_once_are_all_noted() {
+async fn concurrent_seals_and_reports_are_all_recorded() {
     let store = store().await;
     let (store, region) = (&store, &region());
     let noted = (1..=12_u8).rev().map(async |number| {

@@ -29,7 +29,7 @@ async fn two_hundred_invoices_of_two_periods_at_once_have_gapless_numbers() {
 }
 
 #[tokio::test]
-async fn one_tenant_asked_for_eight_times_at_once_has_one_invoice() {
+async fn eight_concurrent_requests_for_a_tenant_make_one_invoice() {
     let store = store().await;
     start_run(&store, period(), 2).await;
     let numbers = join_all((0..8).map(|_| issue(&store, 7, period()))).await;

@@ -2,9 +2,9 @@ use super::*;
 use crate::item::shard_of;
 use jiff::SignedDuration;
 
-/// A slot reads one partition: there every tenant has to be that it is of.
+/// A slot reads one partition, so that partition has to list all tenants of the slot.
 #[test]
-fn every_tenant_has_one_turn_in_a_day_in_the_partition_that_lists_it() {
+fn every_tenant_has_one_slot_a_day_in_the_partition_that_lists_it() {
     let quarter = SignedDuration::from_mins(15);
     let moments: Vec<Timestamp> = (0..96)
         .map(|n| moment("2026-10-10T06:40:00Z") + quarter * n)

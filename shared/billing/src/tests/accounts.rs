@@ -19,7 +19,7 @@ fn account(changes: &[(u64, &str, TenantStatus, &str)]) -> Account {
         Account::new(tenant(1)),
         |account, (revision, at, status, plan)| {
             account
-                .learn(&event(*revision, *status, plan), &region, moment(at))
+                .with_change(&event(*revision, *status, plan), &region, moment(at))
                 .unwrap_or(account)
         },
     )
@@ -38,7 +38,7 @@ fn check(changes: &[(&str, TenantStatus, &str)], rows: &[(&str, Option<&str>)]) 
 }
 
 #[test]
-fn whoever_was_in_use_at_any_moment_is_billed() {
+fn a_tenant_in_use_at_any_moment_is_billed() {
     check(&[], &[("2026-10", None)]);
     check(
         &[("2026-10-01T00:00:00Z", Pending, "pro")],
@@ -88,7 +88,7 @@ fn whoever_was_in_use_at_any_moment_is_billed() {
         ],
         &[("2026-09", None)],
     );
-    // Of two changes at a period's first moment the later one holds: no moment of the period was in
+    // Of two changes at a period's first moment the later one holds, so the tenant was never in
     // use.
     check(
         &[
@@ -99,9 +99,9 @@ fn whoever_was_in_use_at_any_moment_is_billed() {
     );
 }
 
-/// A period begins at its first moment, and what happens at the next one's is not in it.
+/// A period includes its first moment, and excludes that of the next period.
 #[test]
-fn changes_at_the_ends_of_a_period_are_of_the_one_that_begins() {
+fn a_change_between_two_periods_belongs_to_the_later_one() {
     check(
         &[
             ("2026-10-01T00:00:00Z", Active, "starter"),
@@ -113,7 +113,7 @@ fn changes_at_the_ends_of_a_period_are_of_the_one_that_begins() {
             ("2026-11", Some("pro")),
         ],
     );
-    // The last of several at the first moment is what the period began with.
+    // The last of several changes at the first moment is the period's initial status.
     check(
         &[
             ("2026-10-01T00:00:00Z", Active, "pro"),
@@ -155,7 +155,7 @@ fn a_period_is_billed_by_the_plan_that_it_ended_with() {
 }
 
 #[test]
-fn who_left_is_looked_at_for_the_periods_that_can_be_adjusted() {
+fn a_tenant_that_left_is_billable_while_periods_can_be_adjusted() {
     let account = account(&[
         (1, "2026-08-20T00:00:00Z", Pending, "starter"),
         (2, "2026-08-21T00:00:00Z", Active, "starter"),
@@ -176,35 +176,35 @@ fn who_left_is_looked_at_for_the_periods_that_can_be_adjusted() {
 }
 
 #[test]
-fn regions_may_state_usage_as_long_as_the_tenant_can_be_billed() {
+fn usage_regions_are_listed_as_long_as_the_tenant_can_be_billed() {
     let (was, is) = (
         "us-east-1".parse().unwrap(),
         "eu-central-1".parse().unwrap(),
     );
     let mut account = Account::new(tenant(1));
-    let learn = |account: &Account, revision, status, region, at| {
+    let apply = |account: &Account, revision, status, region, at| {
         account
-            .learn(&event(revision, status, "pro"), region, moment(at))
+            .with_change(&event(revision, status, "pro"), region, moment(at))
             .unwrap()
     };
-    account = learn(&account, 1, Pending, &was, "2026-01-05T00:00:00Z");
+    account = apply(&account, 1, Pending, &was, "2026-01-05T00:00:00Z");
     assert!(
         account.usage_regions(period("2026-01")).is_empty(),
-        "it is not in use"
+        "the tenant is not in use"
     );
-    account = learn(&account, 2, Active, &was, "2026-02-05T00:00:00Z");
+    account = apply(&account, 2, Active, &was, "2026-02-05T00:00:00Z");
     assert_eq!(account.usage_regions(period("2026-02")), [&was].into());
-    account = learn(&account, 3, Active, &is, "2026-04-05T00:00:00Z");
+    account = apply(&account, 3, Active, &is, "2026-04-05T00:00:00Z");
     assert_eq!(
         account.usage_regions(period("2026-04")),
         [&is, &was].into(),
-        "facts of both may be on their way"
+        "events of both regions may be on their way"
     );
-    account = learn(&account, 4, Closed, &is, "2026-06-05T00:00:00Z");
+    account = apply(&account, 4, Closed, &is, "2026-06-05T00:00:00Z");
     assert_eq!(account.usage_regions(period("2026-08")), [&is, &was].into());
     assert!(
         account.usage_regions(period("2026-09")).is_empty(),
-        "it is not asked for ever"
+        "the regions are not listed forever"
     );
 }
 
@@ -213,7 +213,7 @@ fn a_known_change_changes_nothing() {
     let account = account(&[(1, "2026-10-01T00:00:00Z", Active, "pro")]);
     let region = "eu-central-1".parse().unwrap();
     assert_eq!(
-        account.learn(
+        account.with_change(
             &event(1, Active, "pro"),
             &region,
             moment("2026-10-01T00:00:00Z")
@@ -224,12 +224,12 @@ fn a_known_change_changes_nothing() {
 }
 
 #[test]
-fn a_busy_month_does_not_push_out_the_one_before() {
+fn a_busy_month_does_not_displace_the_month_before() {
     let mut changes = vec![
         ("2026-09-05T00:00:00Z".to_owned(), Active, "pro"),
         ("2026-10-20T00:00:00Z".to_owned(), Active, "starter"),
     ];
-    // Closed and reopened, over and over.
+    // The tenant is closed and reopened, over and over.
     for minute in 0..30 {
         changes.push((format!("2026-11-02T10:{minute:02}:00Z"), Closing, "starter"));
         changes.push((format!("2026-11-02T10:{minute:02}:30Z"), Active, "pro"));
@@ -251,9 +251,9 @@ fn a_busy_month_does_not_push_out_the_one_before() {
     );
 }
 
-/// That a tenant was gone is remembered as long as that it was there.
+/// The end of use is retained as long as the use itself.
 #[test]
-fn a_busy_month_does_not_push_out_an_end() {
+fn a_busy_month_does_not_displace_an_end_of_use() {
     let mut changes = vec![
         ("2026-08-05T00:00:00Z".to_owned(), Active, "pro"),
         ("2026-09-20T00:00:00Z".to_owned(), Closed, "pro"),
@@ -274,7 +274,7 @@ fn a_busy_month_does_not_push_out_an_end() {
 }
 
 #[test]
-fn of_very_many_periods_the_oldest_are_forgotten() {
+fn changes_of_the_oldest_of_many_periods_are_dropped() {
     let months: Vec<String> = (2000..2060)
         .flat_map(|year| [4, 9].map(|month| format!("{year}-{month:02}-05T00:00:00Z")))
         .collect();
@@ -291,7 +291,7 @@ fn of_very_many_periods_the_oldest_are_forgotten() {
     );
     let region = "eu-central-1".parse().unwrap();
     assert_eq!(
-        account.learn(
+        account.with_change(
             &event(1, Active, "pro"),
             &region,
             moment("2000-04-05T00:00:00Z")
@@ -300,8 +300,8 @@ fn of_very_many_periods_the_oldest_are_forgotten() {
     );
 }
 
-/// Changes within four months, by rising revision: many at once, and many at the first moment of a
-/// month.
+/// Changes within four months, by rising revision, with many at the same time and many at the first
+/// moment of a month.
 fn any_changes() -> impl Strategy<Value = Vec<(Timestamp, TenantStatus, &'static str)>> {
     let at = prop_oneof![
         4 => (8_u8..12, 1_u8..29, 0_u8..24).prop_map(|(month, day, hour)| format!("2026-{month:02}-{day:02}T{hour:02}:00:00Z")),
@@ -310,7 +310,8 @@ fn any_changes() -> impl Strategy<Value = Vec<(Timestamp, TenantStatus, &'static
     let status = prop::sample::select(TenantStatus::ALL.to_vec());
     let plan = prop::sample::select(vec!["starter", "pro", "enterprise"]);
     let change = (at.prop_map(|at| moment(&at)), status, plan);
-    // Clocks of regions differ, so that some change happens before the one of the revision before.
+    // The clocks of regions differ, so that a change may have an earlier time than the revision
+    // before it.
     (prop::collection::vec(change, 0..200), any::<bool>()).prop_map(|(mut changes, is_skewed)| {
         if !is_skewed {
             changes.sort_by_key(|(at, ..)| *at);
@@ -323,15 +324,15 @@ proptest! {
     #[test]
     fn order_and_repetition_do_not_matter(order in prop::collection::vec(1_u64..70, 0..200)) {
         let row = |n: &u64| (*n, "2026-10-01T00:00:00Z", Active, "pro");
-        let learned = account(&order.iter().map(row).collect::<Vec<_>>());
+        let bounded = account(&order.iter().map(row).collect::<Vec<_>>());
         let mut sorted = order;
         sorted.sort_unstable();
-        prop_assert_eq!(&learned, &account(&sorted.iter().map(row).collect::<Vec<_>>()));
-        prop_assert!(learned.changes.len() <= Account::CHANGES_MAX);
+        prop_assert_eq!(&bounded, &account(&sorted.iter().map(row).collect::<Vec<_>>()));
+        prop_assert!(bounded.changes.len() <= Account::CHANGES_MAX);
     }
 
     #[test]
-    fn what_is_forgotten_decided_nothing(
+    fn a_dropped_change_decided_nothing(
         (changes, order) in any_changes().prop_flat_map(|changes| {
             let order = (0..changes.len()).chain(0..changes.len()).collect::<Vec<_>>();
             (Just(changes), Just(order).prop_shuffle())
@@ -347,16 +348,16 @@ proptest! {
             plan: plan.parse().unwrap(),
         };
         let unlimited = Account { tenant: tenant(1), changes: changes.iter().enumerate().map(change).collect() };
-        let learn = |account: Account, index: usize| {
+        let apply = |account: Account, index: usize| {
             let (at, status, plan) = changes[index];
-            account.learn(&event(number(index), status, plan), &region, at).unwrap_or(account)
+            account.with_change(&event(number(index), status, plan), &region, at).unwrap_or(account)
         };
-        let learned = order.iter().fold(Account::new(tenant(1)), |account, index| learn(account, *index));
+        let bounded = order.iter().fold(Account::new(tenant(1)), |account, index| apply(account, *index));
         for month in ["2026-07", "2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01"] {
-            prop_assert_eq!(learned.plan_for(period(month)), unlimited.plan_for(period(month)), "{}", month);
-            prop_assert_eq!(learned.billability(period(month)), unlimited.billability(period(month)), "{}", month);
+            prop_assert_eq!(bounded.plan_for(period(month)), unlimited.plan_for(period(month)), "{}", month);
+            prop_assert_eq!(bounded.billability(period(month)), unlimited.billability(period(month)), "{}", month);
         }
-        prop_assert_eq!(learned.status(), unlimited.status());
-        prop_assert!(learned.changes.len() <= Account::CHANGES_MAX);
+        prop_assert_eq!(bounded.status(), unlimited.status());
+        prop_assert!(bounded.changes.len() <= Account::CHANGES_MAX);
     }
 }

@@ -58,7 +58,7 @@ fn sealed(ledger: &[UsageWindow]) -> Seal {
 type Spoil = fn(&mut Vec<UsageWindow>);
 
 #[test]
-fn a_seal_holds_when_the_ledger_has_what_was_sealed_and_nothing_else_of_it() {
+fn a_seal_holds_when_the_ledger_has_exactly_the_sealed_totals() {
     assert!(sealed(&totals()).retry.is_none());
     let spoil: [(&str, Spoil); 6] = [
         ("one is missing", |all| drop(all.remove(0))),
@@ -90,21 +90,21 @@ fn a_seal_holds_when_the_ledger_has_what_was_sealed_and_nothing_else_of_it() {
 }
 
 #[test]
-fn a_day_that_differs_is_asked_for_with_growing_pauses_and_is_an_incident_after_three() {
+fn a_day_that_differs_is_requested_with_growing_pauses_and_is_an_incident_after_three() {
     let mut seal = sealed(&[]);
-    let mut asked = Vec::new();
-    // Every quarter of an hour, as the schedule is, for two days.
+    let mut requested = Vec::new();
+    // Checks run every quarter of an hour, like the schedule, for two days.
     for quarter in 1..=192 {
         let now = Timestamp::from_second(at("09T07:00:00").as_second() + quarter * 900).unwrap();
-        let Some(look) = reconcile_seal(&seal, &[], now) else {
+        let Some(decision) = reconcile_seal(&seal, &[], now) else {
             continue;
         };
-        assert!(look.is_asked);
-        asked.push((
+        assert!(decision.is_requested);
+        requested.push((
             now.to_string(),
-            look.seal.incident().map(|incident| incident.kind),
+            decision.seal.incident().map(|incident| incident.kind),
         ));
-        seal = look.seal;
+        seal = decision.seal;
     }
     let expected = [
         ("2026-10-09T07:15:00Z", None),
@@ -114,7 +114,7 @@ fn a_day_that_differs_is_asked_for_with_growing_pauses_and_is_an_incident_after_
         ("2026-10-10T10:45:00Z", Some(IncidentKind::TotalsDiffer)),
     ];
     assert_eq!(
-        asked,
+        requested,
         expected.map(|(at, incident)| (at.to_owned(), incident))
     );
     let incident = seal.incident().unwrap();
@@ -125,21 +125,20 @@ fn a_day_that_differs_is_asked_for_with_growing_pauses_and_is_an_incident_after_
     );
 
     let mended = reconcile_seal(&seal, &totals(), at("11T00:00:00")).unwrap();
-    assert_eq!((mended.seal.incident(), mended.is_asked), (None, false));
+    assert_eq!((mended.seal.incident(), mended.is_requested), (None, false));
     assert_eq!(
         reconcile_seal(&mended.seal, &totals(), at("12T00:00:00")),
         None
     );
     let again = reconcile_seal(&mended.seal, &other_totals(), at("12T00:00:00")).unwrap();
     assert_eq!(
-        (again.is_asked, again.seal.retry),
+        (again.is_requested, again.seal.retry),
         (false, Some(RetryState::new(at("12T00:00:00"))))
     );
 }
 
 #[test]
-fn what_was_sealed_first_stays_and_another_seal_is_an_incident_until_the_first_is_published_again()
-{
+fn another_seal_is_an_incident_until_the_first_is_published_again() {
     let now = at("09T08:00:00");
     let first = sealed(&totals());
     let disputed = decide_sealed(
@@ -157,13 +156,18 @@ fn what_was_sealed_first_stays_and_another_seal_is_an_incident_until_the_first_i
         disputed.incident().map(|incident| incident.kind),
         Some(IncidentKind::SealDisputed)
     );
-    for (said, sequence) in [
+    for (resealed, sequence) in [
         (other_totals(), 12),
         (other_totals(), 8),
         (totals(), 9),
         (totals(), 11),
     ] {
-        let after = decide_sealed(Some(&disputed), &published(sequence, &said), &totals(), now);
+        let after = decide_sealed(
+            Some(&disputed),
+            &published(sequence, &resealed),
+            &totals(),
+            now,
+        );
         let incident = after.unwrap_or_else(|| disputed.clone()).incident();
         assert!(incident.is_some(), "number {sequence} ends no dispute");
     }
@@ -234,7 +238,7 @@ fn days(seals: &[(&str, u64)], totalled: &[&str]) -> KnownDays {
 }
 
 #[test]
-fn a_gap_is_watched_as_long_as_it_is_open() {
+fn a_gap_is_retried_as_long_as_it_is_open() {
     assert_eq!(tracker(&[1, 2, 3]).retry, None);
     let open = tracker(&[1, 4, 2]);
     assert_eq!(open.retry, Some(RetryState::new(at("09T07:00:00"))));
@@ -249,20 +253,20 @@ fn a_gap_is_watched_as_long_as_it_is_open() {
 }
 
 #[test]
-fn every_day_that_a_lost_report_may_have_spoken_of_is_asked_for() {
+fn every_day_that_a_lost_report_may_cover_is_requested() {
     let open = tracker(&[1, 2, 4]);
     let known = days(
         &[("05T06:30:00", 4), ("04T06:30:00", 2)],
         &["05T06:30:00", "08T06:30:00", "09T06:30:00"],
     );
-    let look = reconcile_tracker(&open, &known, at("09T07:15:00")).unwrap();
+    let decision = reconcile_tracker(&open, &known, at("09T07:15:00")).unwrap();
     assert_eq!(
-        look.asked.len(),
+        decision.resend_days.len(),
         REPORTED_DAYS_MAX - 1,
-        "the fifth was published behind the gap"
+        "the fifth was published after the gap"
     );
     assert_eq!(
-        look.asked[..4],
+        decision.resend_days[..4],
         [
             at("09T06:30:00"),
             at("08T06:30:00"),
@@ -270,23 +274,27 @@ fn every_day_that_a_lost_report_may_have_spoken_of_is_asked_for() {
             at("06T06:30:00")
         ]
     );
-    assert!(look.asked.contains(&at("04T06:30:00")) && !look.asked.contains(&at("05T06:30:00")));
-    assert_eq!(
-        look.asked.iter().collect::<BTreeSet<_>>().len(),
-        look.asked.len()
+    assert!(
+        decision.resend_days.contains(&at("04T06:30:00"))
+            && !decision.resend_days.contains(&at("05T06:30:00"))
     );
-    assert_eq!(look.tracker.retry.unwrap().requests, 1);
+    assert_eq!(
+        decision.resend_days.iter().collect::<BTreeSet<_>>().len(),
+        decision.resend_days.len()
+    );
+    assert_eq!(decision.tracker.retry.unwrap().requests, 1);
 }
 
 #[test]
-fn a_gap_closes_when_all_that_it_may_hold_was_published_behind_it() {
+fn a_gap_closes_when_all_days_of_it_were_published_after_it() {
     let open = tracker(&[1, 2, 4]);
-    let asked = reconcile_tracker(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00"))
+    let requested = reconcile_tracker(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00"))
         .unwrap()
         .tracker;
     let whole = |seals: &[(&str, u64)], totalled: &[&str]| {
-        let look = reconcile_tracker(&asked, &days(seals, totalled), at("09T07:45:00")).unwrap();
-        look.tracker.received.missing() == 0
+        let decision =
+            reconcile_tracker(&requested, &days(seals, totalled), at("09T07:45:00")).unwrap();
+        decision.tracker.received.missing() == 0
     };
     assert!(whole(&[("04T06:30:00", 5)], &[]));
     assert!(whole(
@@ -299,11 +307,11 @@ fn a_gap_closes_when_all_that_it_may_hold_was_published_behind_it() {
     );
     assert!(
         !whole(&[("04T06:30:00", 2)], &[]),
-        "its adjustments may be in the gap"
+        "adjustments of the day may be in the gap"
     );
     assert!(
         !whole(&[("04T06:30:00", 3)], &[]),
-        "the number of what is missing is not behind the gap"
+        "the number of the missing report is not after the gap"
     );
     assert!(
         !whole(&[("04T06:30:00", 5)], &["05T06:30:00"]),
@@ -313,7 +321,7 @@ fn a_gap_closes_when_all_that_it_may_hold_was_published_behind_it() {
     let mut differs = days(&[("04T06:30:00", 5)], &[]);
     differs.seals[0].retry = Some(RetryState::new(at("09T07:00:00")));
     assert!(
-        reconcile_tracker(&asked, &differs, at("09T07:45:00"))
+        reconcile_tracker(&requested, &differs, at("09T07:45:00"))
             .unwrap()
             .tracker
             .received
@@ -321,17 +329,21 @@ fn a_gap_closes_when_all_that_it_may_hold_was_published_behind_it() {
             > 0
     );
 
-    let closed =
-        reconcile_tracker(&asked, &days(&[("04T06:30:00", 5)], &[]), at("09T07:45:00")).unwrap();
+    let closed = reconcile_tracker(
+        &requested,
+        &days(&[("04T06:30:00", 5)], &[]),
+        at("09T07:45:00"),
+    )
+    .unwrap();
     assert_eq!(
-        (closed.asked, closed.tracker),
+        (closed.resend_days, closed.tracker),
         (vec![], tracker(&[1, 2, 3, 4]))
     );
     let first =
         reconcile_tracker(&open, &days(&[("04T06:30:00", 5)], &[]), at("09T07:15:00")).unwrap();
     assert!(
-        !first.asked.is_empty(),
-        "a day that is not known at all is asked for once"
+        !first.resend_days.is_empty(),
+        "a day without any report is requested once"
     );
 }
 
@@ -358,7 +370,7 @@ fn end(sequence: u64, sealed_until: Option<&str>) -> Envelope<UsageStreamEndRepo
 }
 
 #[test]
-fn the_end_of_the_reports_shows_what_is_missing_before_it() {
+fn the_end_of_the_stream_shows_missing_reports() {
     let now = at("09T07:00:00");
     let whole = tracker(&[1, 2, 3])
         .mark_end(&end(4, None), now)
@@ -381,7 +393,7 @@ fn the_end_of_the_reports_shows_what_is_missing_before_it() {
         open.mark_end(&end(5, Some("06T06:30:00")), at("09T08:00:00"))
             .unwrap(),
         None,
-        "it came before"
+        "the report was received before"
     );
     let first = SequenceTracker::default()
         .mark_end(&end(2, None), now)
@@ -395,31 +407,31 @@ fn the_end_of_the_reports_shows_what_is_missing_before_it() {
 }
 
 #[test]
-fn the_latest_of_the_ends_says_until_when_days_are_sealed() {
+fn the_latest_end_of_the_stream_sets_the_last_sealed_day() {
     let ends = [
         end(2, None),
         end(4, Some("06T06:30:00")),
         end(6, Some("07T06:30:00")),
     ];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
-        let learn = |known: SequenceTracker, n: usize| {
+        let apply = |known: SequenceTracker, n: usize| {
             known
                 .mark_end(&ends[n], at("09T07:00:00"))
                 .unwrap()
                 .unwrap()
         };
-        let known = order.into_iter().fold(tracker(&[1]), learn);
+        let known = order.into_iter().fold(tracker(&[1]), apply);
         assert_eq!(known.sealed_until, Some(at("07T06:30:00")));
         let after = known.mark(3, at("09T07:00:00")).unwrap().unwrap();
         assert_eq!(
             after.sealed_until, known.sealed_until,
-            "other reports do not say"
+            "other reports do not change it"
         );
     }
 }
 
 #[test]
-fn where_nothing_arrived_the_end_says_when_days_begin() {
+fn without_reports_the_end_of_the_stream_shows_the_start_of_days() {
     let first = |sealed_until: Option<&str>| {
         let lost = SequenceTracker::default()
             .mark_end(&end(3, sealed_until), at("09T07:00:00"))
@@ -428,21 +440,21 @@ fn where_nothing_arrived_the_end_says_when_days_begin() {
         reconcile_tracker(&lost, &KnownDays::default(), at("09T07:15:00")).unwrap()
     };
     assert_eq!(
-        first(None).asked,
+        first(None).resend_days,
         [],
-        "nothing is sealed that could be published again"
+        "no day is sealed that could be published again"
     );
-    let look = first(Some("06T06:30:00"));
+    let decision = first(Some("06T06:30:00"));
     assert_eq!(
-        (look.asked.len(), look.asked[0]),
+        (decision.resend_days.len(), decision.resend_days[0]),
         (REPORTED_DAYS_MAX, at("09T06:30:00"))
     );
     assert!(
-        look.asked.contains(&at("05T06:30:00")),
-        "the last day that is sealed"
+        decision.resend_days.contains(&at("05T06:30:00")),
+        "the last sealed day"
     );
     let republished = days(&[("05T06:30:00", 5)], &["05T06:30:00"]);
-    let closed = reconcile_tracker(&look.tracker, &republished, at("09T07:45:00"))
+    let closed = reconcile_tracker(&decision.tracker, &republished, at("09T07:45:00"))
         .unwrap()
         .tracker;
     assert_eq!(
@@ -452,7 +464,7 @@ fn where_nothing_arrived_the_end_says_when_days_begin() {
 }
 
 #[test]
-fn a_gap_that_lasts_is_an_incident() {
+fn a_lasting_gap_is_an_incident() {
     let mut open = tracker(&[2]);
     let region = "eu-central-1".parse().unwrap();
     for now in ["09T07:15:00", "09T07:45:00", "09T08:45:00"] {
@@ -478,7 +490,7 @@ fn a_gap_that_lasts_is_an_incident() {
 }
 
 #[test]
-fn a_kind_has_one_word() {
+fn an_incident_kind_has_one_name() {
     for kind in [
         IncidentKind::TotalsDiffer,
         IncidentKind::SealDisputed,
@@ -489,7 +501,7 @@ fn a_kind_has_one_word() {
 }
 
 #[test]
-fn what_is_no_subject_is_refused() {
+fn an_invalid_subject_is_refused() {
     for text in [
         "",
         "x",
@@ -501,23 +513,23 @@ fn what_is_no_subject_is_refused() {
 }
 
 proptest! {
-    /// Statements of the first seal and of others, in any order after the first: the latest word
-    /// counts.
+    /// After the first seal, repetitions of it and other seals arrive in any order: the one with
+    /// the highest number decides.
     #[test]
-    fn the_order_of_later_statements_does_not_matter(
-        (words, shuffled) in prop::collection::btree_map(10_u64..60, any::<bool>(), 0..12)
-            .prop_map(|words| words.into_iter().collect::<Vec<_>>())
-            .prop_flat_map(|words| (Just(words.clone()), Just(words).prop_shuffle())),
+    fn the_order_of_later_seals_does_not_matter(
+        (seals_seen, shuffled) in prop::collection::btree_map(10_u64..60, any::<bool>(), 0..12)
+            .prop_map(|seals_seen| seals_seen.into_iter().collect::<Vec<_>>())
+            .prop_flat_map(|seals_seen| (Just(seals_seen.clone()), Just(seals_seen).prop_shuffle())),
     ) {
-        let learn = |words: &[(u64, bool)]| {
-            words.iter().fold(sealed(&totals()), |seal, (sequence, is_first)| {
+        let apply = |seals_seen: &[(u64, bool)]| {
+            seals_seen.iter().fold(sealed(&totals()), |seal, (sequence, is_first)| {
                 let event = published(*sequence, &if *is_first { totals() } else { other_totals() });
                 decide_sealed(Some(&seal), &event, &totals(), at("09T08:00:00")).unwrap_or(seal)
             })
         };
-        let (seal, other) = (learn(&words), learn(&shuffled));
+        let (seal, other) = (apply(&seals_seen), apply(&shuffled));
         prop_assert_eq!(&seal.digest, &sealed(&totals()).digest);
-        let is_disputed = words.last().is_some_and(|(_, is_first)| !is_first);
+        let is_disputed = seals_seen.last().is_some_and(|(_, is_first)| !is_first);
         prop_assert_eq!(seal.incident().is_some(), is_disputed);
         prop_assert_eq!(other, seal);
     }

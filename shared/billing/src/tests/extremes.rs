@@ -1,10 +1,10 @@
-//! No usage and no price can keep an invoice from anybody: at the very ends of every number.
+//! Every usage at every price is invoiced, also at the bounds of every number.
 
 use super::*;
 use catalogue::Charge;
 use kernel::{MeterCode, Mode};
 
-/// A number of digits' widest and finest, and some between.
+/// The widest and the finest number of a width, and some between.
 fn any_of_width(whole: usize, decimals: usize) -> impl Strategy<Value = String> {
     let nines =
         move |w: usize, d: usize| format!("{}.{}", "9".repeat(w.max(1)), "9".repeat(d.max(1)));
@@ -34,7 +34,7 @@ fn any_price() -> impl Strategy<Value = PlanDecimal> {
     any_of_width(20, 20).prop_map(|text| number(&text))
 }
 
-/// Every charge model with numbers of any width, that does not contradict itself.
+/// A consistent charge model with numbers of any width.
 fn any_wide_model() -> impl Strategy<Value = ChargeModel> {
     let tiers = prop::collection::vec((any_price(), any_price(), any_price()), 0..4);
     let tiers = (tiers, any_price(), any_price()).prop_map(|(mut inner, unit_price, flat_fee)| {
@@ -76,7 +76,7 @@ fn any_wide_model() -> impl Strategy<Value = ChargeModel> {
     ]
 }
 
-/// The catalogue with one plan, which prices some meter of each aggregation by one of the models.
+/// A catalogue with one plan that prices a meter of each aggregation by one of the models.
 fn priced(models: &[ChargeModel], fixed_fee: PlanDecimal) -> Catalogue {
     let mut catalogue = Catalogue::bundled().unwrap();
     let meters: Vec<MeterCode> = catalogue
@@ -132,10 +132,10 @@ fn issue(draft: Draft, run: Run) -> Issue {
     )
 }
 
-/// What an item of the table holds.
+/// The bound of an item in the table.
 const ITEM_BYTES_MAX: usize = 400 * 1_024;
 
-/// What is stored is read again, and fits an item: a bound that holds in memory holds in the table.
+/// Checks that a value is decoded as it was encoded, and fits an item of the table.
 fn stored<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
     value: &T,
 ) {
@@ -185,7 +185,7 @@ proptest! {
         let mut sum = UnroundedAmount::zero();
         for (n, windows) in (1..).zip([&first].into_iter().chain(&others)) {
             let draft = bill(&catalogue, n, "2026-10", windows, &[]);
-            // A tenant's invoice is the same whatever the others use.
+            // A tenant's invoice does not depend on the usage of others.
             let alone = Run::new(period("2026-10"), moment("2026-11-01T02:00:00Z"), 1);
             prop_assert_eq!(&issue(draft.clone(), alone).invoice.draft, &draft);
             sum = sum + &UnroundedAmount::from(&draft.total.amount);
@@ -208,8 +208,8 @@ proptest! {
     }
 }
 
-/// The widest result there can be, by the arithmetic of `kernel`: it leaves the room that more
-/// lines and invoices take.
+/// The widest amount of an invoice stays below the bounds of `kernel`, and leaves room for more
+/// lines and invoices.
 #[test]
 fn the_widest_amount_is_far_from_the_bound() {
     let size = format!("0.{}1", "0".repeat(19));
@@ -223,8 +223,7 @@ fn the_widest_amount_is_far_from_the_bound() {
         .map(|day| window("compute-seconds", day, &"9".repeat(57), i64::MAX / 31))
         .collect();
     let draft = bill(&catalogue, 1, "2026-10", &windows, &[]);
-    // 30 x 10^57 units / 10^-20 x 10^20: 99 digits, of the 119 that a line may have with 10^20
-    // totals.
+    // 30 x 10^57 units / 10^-20 x 10^20 has 99 digits. A line of 10^20 totals may have 119.
     let digits = draft
         .total
         .amount
@@ -235,8 +234,8 @@ fn the_widest_amount_is_far_from_the_bound() {
     stored(&draft);
     let run = Run::new(period("2026-10"), moment("2026-11-01T02:00:00Z"), 2);
     let mut run = issue(draft, run).run;
-    // A tally as full as it can get still takes an invoice, and its item has a few hundred bytes
-    // for each currency.
+    // The fullest tally still takes an invoice, and its item has a few hundred bytes for each
+    // currency.
     let tally = run.tallies.values_mut().next().unwrap();
     tally.total.amount = "9".repeat(159).parse().unwrap();
     let issue = issue(bill(&catalogue, 2, "2026-10", &windows, &[]), run);

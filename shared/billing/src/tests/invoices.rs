@@ -10,7 +10,7 @@ fn bill(
     bill_as(Billability::InUse(&plan), month, usage, earlier)
 }
 
-/// The bill of a tenant that is not in use any more.
+/// The invoice of a tenant that is not in use any more.
 fn bill_left(month: &str, plan: &str, usage: &PeriodUsage, earlier: &[PriorInvoice]) -> Draft {
     let plan = plan.parse().unwrap();
     bill_as(Billability::Left(&plan), month, usage, earlier).unwrap()
@@ -80,7 +80,7 @@ fn an_invoice_has_the_fee_a_line_per_priced_meter_and_their_sum() {
         window("transfer-gb", 1, "0.055", 1),
     ]);
     let draft = bill("2026-10", "starter", &usage, &[]).unwrap();
-    // 3001 calls are three packages above the free one; 0.055 GB cost 0.00495.
+    // 3001 calls are the free package and three more; 0.055 GB cost 0.00495.
     assert_eq!(
         amounts(&draft),
         ["19.00 USD", "1.50 USD", "0.30 USD", "0.00 USD", "0.00 USD"]
@@ -115,7 +115,7 @@ fn a_meter_without_a_price_is_shown_and_costs_nothing() {
 }
 
 #[test]
-fn what_the_catalogue_does_not_have_is_refused() {
+fn a_plan_or_meter_outside_the_catalogue_is_refused() {
     let unknown = bill("2026-10", "gold", &PeriodUsage::new(), &[]).unwrap_err();
     assert_eq!(
         unknown,
@@ -189,7 +189,7 @@ fn late_usage_is_adjusted_once() {
 }
 
 #[test]
-fn who_left_pays_what_arrived_late_and_nothing_else() {
+fn a_tenant_that_left_pays_only_late_usage() {
     let last = issued(bill("2026-09", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let check = |now: PeriodUsage, expected: &[&str], events: u64| {
         let earlier = [PriorInvoice {
@@ -210,11 +210,11 @@ fn who_left_pays_what_arrived_late_and_nothing_else() {
     };
     check(used("storage-gb", "10", 5), &[], 0);
     check(used("storage-gb", "12", 6), &["0.20 USD"], 1);
-    // The fifth event says no more than the fourth, and it is on a bill all the same.
+    // The late event does not change the quantity, but is on an invoice all the same.
     check(used("storage-gb", "10", 6), &["0.00 USD"], 1);
     check(used("transfer-gb", "100", 2), &["9.00 USD"], 2);
 
-    // What an adjustment of an invoice without a fee billed is not billed again.
+    // An adjustment on an invoice without a fee is not billed again.
     let earlier = PriorInvoice {
         invoice: last.clone(),
         usage: used("storage-gb", "12", 6),
@@ -238,9 +238,10 @@ fn who_left_pays_what_arrived_late_and_nothing_else() {
     assert_eq!(amounts(&november), ["0.10 USD"]);
 }
 
-/// Each of quantity and number of events tells that something arrived, on a bill before or on none.
+/// Late usage shows by the quantity or by the number of events, whether the meter was on an invoice
+/// or not.
 #[test]
-fn late_is_what_differs_from_the_bill_in_anything() {
+fn usage_that_differs_from_the_invoice_is_late() {
     let last = issued(bill("2026-09", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let is_late = |usage: PeriodUsage| {
         has_late_usage(&[PriorInvoice {
@@ -254,11 +255,11 @@ fn late_is_what_differs_from_the_bill_in_anything() {
         ("storage-gb", "10", 6, true),
         ("storage-gb", "10.01", 5, true),
         ("storage-gb", "0", 0, true),
-        // On the bill with nothing, since the plan prices it.
+        // The meter is on the invoice without usage, since the plan prices it.
         ("api-calls", "0", 0, false),
         ("api-calls", "0", 1, true),
         ("api-calls", "1", 0, true),
-        // On no bill.
+        // The meter is on no invoice.
         ("seats", "0", 0, false),
         ("seats", "0", 1, true),
         ("seats", "1", 0, true),
@@ -272,10 +273,10 @@ fn late_is_what_differs_from_the_bill_in_anything() {
     assert!(!is_late(PeriodUsage::new()) && !has_late_usage(&[]));
 }
 
-/// What was billed for a period is its own bill's line or the newest adjustment of that very
-/// period, in whatever order the bills are given.
+/// The billed amount of a period is the line of its own invoice or the newest adjustment of it,
+/// whatever the order of the invoices.
 #[test]
-fn an_adjustment_of_one_period_says_nothing_of_another() {
+fn an_adjustment_of_one_period_does_not_affect_another() {
     let august = issued(bill("2026-08", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let late = PriorInvoice {
         invoice: august.clone(),
@@ -302,7 +303,7 @@ fn an_adjustment_of_one_period_says_nothing_of_another() {
         late,
     ];
     for _ in 0..2 {
-        assert!(!has_late_usage(&known), "each is as it was billed");
+        assert!(!has_late_usage(&known), "each usage is as billed");
         known.reverse();
     }
     known[1].usage = used("storage-gb", "13", 7);
@@ -322,7 +323,7 @@ fn an_adjustment_of_one_period_says_nothing_of_another() {
 }
 
 #[test]
-fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
+fn a_meter_without_a_price_is_adjusted_by_zero() {
     let mut first = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[]).unwrap());
     first.draft.lines.truncate(1);
     let earlier = [PriorInvoice {
@@ -358,7 +359,7 @@ fn an_adjustment_in_another_currency_is_refused() {
 }
 
 #[test]
-fn an_invoice_reads_back() {
+fn an_invoice_is_decoded_as_it_was_encoded() {
     let first = issued(bill("2026-09", "pro", &used("api-calls", "100001.5", 7), &[]).unwrap());
     let earlier = [PriorInvoice {
         invoice: first,
@@ -402,7 +403,7 @@ fn any_plan() -> impl Strategy<Value = &'static str> {
 
 proptest! {
     #[test]
-    fn the_lines_are_the_total(windows in any_windows(), plan in any_plan()) {
+    fn the_total_is_the_sum_of_the_lines(windows in any_windows(), plan in any_plan()) {
         let draft = bill("2026-10", plan, &total(&windows), &[]).unwrap();
         let amounts: Vec<UnroundedAmount> = draft.lines.iter().map(|line| UnroundedAmount::from(&line.amount.amount)).collect();
         prop_assert_eq!(amounts.iter().sum::<UnroundedAmount>(), UnroundedAmount::from(&draft.total.amount));
@@ -433,7 +434,7 @@ proptest! {
     }
 
     #[test]
-    fn a_bill_and_its_adjustments_are_the_bill_of_everything(
+    fn an_invoice_and_its_adjustments_add_up_to_the_invoice_of_all_usage(
         on_time in any_windows(), late in any_windows(), later in any_windows(), plan in any_plan(),
     ) {
         let known: Vec<_> = [on_time.clone(), late.clone()].concat();

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Each row: units, the units of each step, the exact amount.
+/// Checks rows of units, the units of each step, and the exact amount.
 fn check(model: &ChargeModel, rows: &[(&str, &[&str], &str)]) {
     for (units, steps, amount) in rows {
         let rated = rate_units(model, &exact(units)).unwrap();
@@ -29,7 +29,7 @@ fn standard_prices_every_unit() {
 }
 
 #[test]
-fn graduated_prices_each_tiers_units_and_every_tier_entered() {
+fn graduated_prices_the_units_and_the_fee_of_each_entered_tier() {
     let tiers = vec![
         tier(Some("100"), "1", "5"),
         tier(Some("200"), "0.5", "3"),
@@ -85,7 +85,7 @@ fn packages_are_whole_and_after_the_free_units() {
 }
 
 #[test]
-fn a_charge_that_contradicts_itself_is_refused() {
+fn an_inconsistent_charge_is_refused() {
     let rows = [
         (vec![], RatingRefusal::NoTiers),
         (
@@ -161,7 +161,7 @@ fn a_product_of_long_numbers_is_exact_until_it_is_rounded() {
 
 proptest! {
     #[test]
-    fn the_steps_are_the_amount_and_cover_the_units(model in any_model(), units in any_quantity()) {
+    fn the_steps_add_up_to_the_amount_and_cover_the_units(model in any_model(), units in any_quantity()) {
         let units = UnroundedAmount::from(&units);
         let rated = rate_units(&model, &units).unwrap();
         let amounts: Vec<UnroundedAmount> = rated.steps.iter().map(Step::amount).collect();
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn more_units_never_cost_less_but_by_volume(model in any_model(), less in any_quantity(), more in any_quantity()) {
+    fn more_units_never_cost_less_except_by_volume(model in any_model(), less in any_quantity(), more in any_quantity()) {
         prop_assume!(!matches!(model, ChargeModel::Volume { .. }));
         let (less, more) = (UnroundedAmount::from(&less), UnroundedAmount::from(&more));
         let (less, more) = if less <= more { (less, more) } else { (more, less) };
@@ -187,7 +187,7 @@ proptest! {
     }
 
     #[test]
-    fn an_exact_decimal_reads_back(amount in any_quantity(), factor in any_quantity()) {
+    fn an_exact_decimal_is_parsed_as_it_was_written(amount in any_quantity(), factor in any_quantity()) {
         let product = &UnroundedAmount::from(&amount) * &UnroundedAmount::from(&factor);
         let text = serde_json::to_string(&product).unwrap();
         prop_assert_eq!(serde_json::from_str::<UnroundedAmount>(&text).unwrap(), product);

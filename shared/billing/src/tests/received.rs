@@ -26,7 +26,7 @@ fn gaps_are_known_until_they_close() {
 }
 
 #[test]
-fn one_gap_too_many_is_refused_and_nothing_is_forgotten() {
+fn one_gap_too_many_is_refused_and_nothing_is_lost() {
     let odd: Vec<u64> = (1..=256).map(|n| n * 2).collect();
     let full = receive(&odd);
     assert_eq!(full.mark(1_000), Err(TooManyGaps));
@@ -37,7 +37,7 @@ fn one_gap_too_many_is_refused_and_nothing_is_forgotten() {
 
 proptest! {
     #[test]
-    fn what_is_received_is_a_set(numbers in prop::collection::vec(1_u64..60, 0..80)) {
+    fn received_numbers_form_a_set(numbers in prop::collection::vec(1_u64..60, 0..80)) {
         let received = receive(&numbers);
         let set: BTreeSet<u64> = numbers.iter().copied().collect();
         let highest = set.last().copied().unwrap_or(0);

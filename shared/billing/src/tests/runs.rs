@@ -19,14 +19,14 @@ fn draft(n: u8, total: &str, currency: &str) -> Draft {
     }
 }
 
-/// Issues invoices to the end of a run, and gives back what each of them made the region state.
+/// Issues invoices to the end of a run, and returns the totals that the region published with each.
 fn issue_all(
     expected: u64,
     invoices: &[(&str, &str)],
     disclosure: DisclosureThreshold,
 ) -> (Run, Vec<Option<String>>) {
     let mut run = Run::new(period("2026-10"), moment("2026-11-01T02:00:00Z"), expected);
-    let mut statements = vec![];
+    let mut published = vec![];
     for (n, (total, currency)) in (1..).zip(invoices) {
         let number = InvoiceNumber {
             legal_entity: "meridian".parse().unwrap(),
@@ -35,7 +35,7 @@ fn issue_all(
         let issue = decide_issue(draft(n, total, currency), run, number, disclosure);
         assert_eq!(issue.invoice.issued_at, moment("2026-11-01T02:00:00Z"));
         run = issue.run;
-        statements.push(issue.totals_event.map(|totals_event| {
+        published.push(issue.totals_event.map(|totals_event| {
             let totals: Vec<String> = totals_event
                 .totals
                 .iter()
@@ -49,19 +49,19 @@ fn issue_all(
             )
         }));
     }
-    (run, statements)
+    (run, published)
 }
 
 fn check(invoices: &[(&str, &str)], disclosure: DisclosureThreshold, last: Option<&str>) {
-    let (run, statements) = issue_all(invoices.len() as u64, invoices, disclosure);
-    let (end, before) = statements.split_last().unwrap();
+    let (run, published) = issue_all(invoices.len() as u64, invoices, disclosure);
+    let (end, before) = published.split_last().unwrap();
     assert!(before.iter().all(Option::is_none), "{before:?}");
     assert_eq!(end.as_deref(), last);
     assert!(run.completed && run.is_complete());
 }
 
 #[test]
-fn the_last_invoice_states_what_hides_every_tenant() {
+fn the_last_invoice_publishes_totals_of_enough_tenants() {
     let three = [("1.10", "USD"), ("2.20", "USD"), ("3.30", "USD")];
     check(&three, SOVEREIGN, Some("3 invoices, 30 events, 6.60 USD"));
     check(
@@ -95,7 +95,7 @@ fn the_last_invoice_states_what_hides_every_tenant() {
 }
 
 #[test]
-fn a_run_states_once_whoever_is_added_later() {
+fn a_run_publishes_its_totals_once() {
     let three = [("1.10", "USD"), ("2.20", "USD"), ("3.30", "USD")];
     let (run, _) = issue_all(3, &three, SOVEREIGN);
     assert_eq!(decide_completion(&run, SOVEREIGN), None);
@@ -110,16 +110,16 @@ fn a_run_states_once_whoever_is_added_later() {
 }
 
 #[test]
-fn a_run_that_shrank_to_what_is_done_is_completed_by_itself() {
-    let (run, statements) = issue_all(4, &[("1", "USD"), ("2", "USD"), ("3", "USD")], SOVEREIGN);
-    assert!(statements.iter().all(Option::is_none) && !run.completed);
+fn a_run_that_shrank_to_the_issued_invoices_can_be_completed() {
+    let (run, published) = issue_all(4, &[("1", "USD"), ("2", "USD"), ("3", "USD")], SOVEREIGN);
+    assert!(published.iter().all(Option::is_none) && !run.completed);
     let completion = decide_completion(&Run { expected: 3, ..run }, SOVEREIGN).unwrap();
     assert!(completion.run.completed);
     assert_eq!(completion.totals_event.unwrap().totals, [money("6", "USD")]);
 }
 
 #[test]
-fn a_run_reads_back() {
+fn a_run_is_decoded_as_it_was_encoded() {
     let (run, _) = issue_all(2, &[("1", "USD"), ("2", "INR")], SOVEREIGN);
     let text = serde_json::to_string(&run).unwrap();
     assert_eq!(serde_json::from_str::<Run>(&text).unwrap(), run);

@@ -1,7 +1,7 @@
 use super::*;
 use catalogue::Aggregation;
 
-/// A meter of the catalogue for each way to aggregate.
+/// A meter of the catalogue for each aggregation.
 const METERS: [(&str, Aggregation); 7] = [
     ("api-calls", Aggregation::Count),
     ("tokens", Aggregation::Sum),
@@ -59,7 +59,7 @@ fn check(meter: &str, windows: &[UsageWindow], quantity: &str, events: u64) {
 }
 
 #[test]
-fn the_meters_aggregate_as_the_tests_say() {
+fn the_meters_have_the_aggregations_that_these_tests_assume() {
     let catalogue = Catalogue::bundled().unwrap();
     for (meter, aggregation) in METERS {
         assert_eq!(
@@ -74,7 +74,7 @@ fn the_meters_aggregate_as_the_tests_say() {
 }
 
 #[test]
-fn days_are_totalled_as_the_meter_aggregates() {
+fn days_are_totalled_by_the_meters_aggregation() {
     let days = |meter: &str| {
         vec![
             window(meter, 1, "5", 2),
@@ -86,7 +86,7 @@ fn days_are_totalled_as_the_meter_aggregates() {
     check("tokens", &days("tokens"), "13.75", 9);
     check("replicas-min", &days("replicas-min"), "1.25", 9);
     check("storage-gb", &days("storage-gb"), "7.5", 9);
-    // 13.75 / 9, to twelve places.
+    // 13.75 / 9, rounded to twelve places.
     check("response-ms", &days("response-ms"), "1.527777777778", 9);
 }
 
@@ -103,7 +103,7 @@ fn groups_are_totalled_together() {
 }
 
 #[test]
-fn what_came_after_the_seal_or_was_taken_back_adjusts_the_window() {
+fn an_adjustment_after_the_seal_changes_the_total() {
     let with = |meter: &str, value: &str, events: i64| {
         [
             window(meter, 1, "5", 4),
@@ -126,7 +126,7 @@ fn what_came_after_the_seal_or_was_taken_back_adjusts_the_window() {
 }
 
 #[test]
-fn the_latest_value_is_the_greatest_of_the_latest_time() {
+fn the_latest_value_is_the_greatest_value_at_the_latest_time() {
     let at = |at: &str, value: &str| latest(at, window("seats", 1, value, 1));
     let early = at("2026-10-01T08:00:00Z", "90");
     check("seats", std::slice::from_ref(&early), "90", 1);
@@ -157,7 +157,7 @@ fn the_latest_value_is_the_greatest_of_the_latest_time() {
 }
 
 #[test]
-fn different_values_are_those_of_the_period_and_everything_else_of_its_days() {
+fn distinct_values_are_totalled_by_period_and_other_meters_by_day() {
     let users = [
         month(window("active-users", 1, "70", 400)),
         window("active-users", 1, "50", 200),
@@ -174,7 +174,7 @@ fn different_values_are_those_of_the_period_and_everything_else_of_its_days() {
     );
 }
 
-/// A usage event as the region aggregates it: which day and group, when, and its value.
+/// A usage event: its day, group, time and value.
 type Event = (u8, bool, i64, Quantity);
 
 fn any_events() -> impl Strategy<Value = Vec<(Event, bool)>> {
@@ -182,7 +182,7 @@ fn any_events() -> impl Strategy<Value = Vec<(Event, bool)>> {
     prop::collection::vec((event, any::<bool>()), 1..24)
 }
 
-/// The totals that a region makes of events, of which those that are late are adjustments.
+/// The totals that a region makes of events. Late events become adjustments.
 fn aggregate(meter: &str, aggregation: Aggregation, events: &[(Event, bool)]) -> Vec<UsageWindow> {
     let key = |((day, group, ..), late): &(Event, bool)| (*day, *group, *late);
     let mut keys: Vec<_> = events.iter().map(key).collect();
@@ -197,7 +197,7 @@ fn aggregate(meter: &str, aggregation: Aggregation, events: &[(Event, bool)]) ->
             .collect();
         let values = || own.iter().map(|(.., value)| value);
         let value = match aggregation {
-            // Of different values no two events have the same, so that the period's totals add up.
+            // No two events have the same distinct value, so that the period's totals add up.
             Aggregation::Count | Aggregation::UniqueCount => Quantity::from(own.len() as u64),
             Aggregation::Sum | Aggregation::Avg => {
                 values().fold(Quantity::zero(), |sum, value| sum + value)
@@ -243,7 +243,7 @@ fn aggregate(meter: &str, aggregation: Aggregation, events: &[(Event, bool)]) ->
 
 proptest! {
     #[test]
-    fn a_total_does_not_depend_on_what_came_late_nor_on_the_order(
+    fn a_total_does_not_depend_on_order_or_lateness(
         (events, shuffled) in any_events().prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle())),
     ) {
         for (meter, aggregation) in METERS {
@@ -257,7 +257,7 @@ proptest! {
     }
 
     #[test]
-    fn taking_back_what_came_is_as_if_it_had_not_come(stay in any_quantity(), leave in any_quantity()) {
+    fn taking_usage_back_restores_the_total(stay in any_quantity(), leave in any_quantity()) {
         for meter in ["api-calls", "tokens", "response-ms"] {
             let back = adjustment(window(meter, 1, &format!("-{leave}"), -1));
             let both = stay.clone() + &leave;

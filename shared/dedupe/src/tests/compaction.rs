@@ -1,4 +1,4 @@
-//! An index is compacted as it grows: few runs, and each entry once.
+//! Compaction of a growing index: few runs, and each entry once.
 
 use crate::groups::ends_group;
 use crate::*;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
-/// An index that grows by one change after the other, all of whose blocks are loaded.
+/// An index that grows change by change, with all blocks loaded.
 #[derive(Default)]
 struct Growing {
     manifest: Manifest,
@@ -75,7 +75,7 @@ impl Growing {
         });
     }
 
-    /// How many entries each run has, in the order of the manifest.
+    /// The number of entries of each run, in the order of the manifest.
     fn sizes(&self) -> Vec<u32> {
         self.manifest.runs.iter().map(|run| run.entries).collect()
     }
@@ -101,7 +101,7 @@ impl Growing {
                 .all(|known| known.counted.is_some())
         );
         let entries: u64 = self.sizes().into_iter().map(u64::from).sum();
-        assert_eq!(entries, self.entries, "each entry is there once");
+        assert_eq!(entries, self.entries, "the index holds each entry once");
     }
 }
 
@@ -117,8 +117,8 @@ fn eight_runs_of_a_tier_become_one_of_the_next() {
     index.ensure_complete();
 }
 
-/// 511 entries are of the first tier and 512 of the second: eight of either are merged, seven and
-/// one of the other are not.
+/// Runs of 511 entries are in the first tier and of 512 in the second. Eight runs of one tier are
+/// merged; seven and one of another are not.
 #[test]
 fn tiers_begin_at_their_least_size() {
     let sizes = |first: u64, second: u64| {
@@ -143,9 +143,9 @@ fn tiers_begin_at_their_least_size() {
     }
 }
 
-/// A full run is not merged again, and stored in blocks.
+/// A full run is stored in blocks and not merged again.
 #[test]
-fn a_full_run_stays() {
+fn a_full_run_is_not_merged() {
     let mut index = Growing::default();
     (0..10).for_each(|_| index.add(12_000));
     assert_eq!(index.sizes(), [12_000; 10]);
@@ -156,10 +156,10 @@ fn a_full_run_stays() {
     index.ensure_complete();
 }
 
-/// Segments serve as runs until there are more than 32 small or 128 others, or enough for a full
-/// run.
+/// Segments serve as runs until there are more than 32 small ones or 128 others, or enough entries
+/// for a full run.
 #[test]
-fn segments_are_merged_once_they_are_many() {
+fn segments_are_merged_once_there_are_many() {
     for (entries, segments_max) in [
         (1, 32),
         (63, 32),
@@ -184,14 +184,13 @@ fn segments_are_merged_once_they_are_many() {
 }
 
 #[test]
-fn nothing_is_added_for_no_entries() {
+fn no_run_is_added_without_entries() {
     let mut index = Growing::default();
     index.add(0);
     assert!(index.sizes().is_empty());
 }
 
-/// The newest entry of the merged runs is the newest of the run: it expires with it, and not
-/// before.
+/// A merged run expires with the newest entry of the runs that it was merged from, and not before.
 #[test]
 fn a_merged_run_is_as_new_as_its_newest() {
     let mut index = Growing::default();
@@ -216,8 +215,8 @@ fn a_merged_run_is_as_new_as_its_newest() {
     assert_eq!((live(3_600), live(3_601)), (1, 0));
 }
 
-/// One change makes the filters of the groups that one run ends, the next change those of the next
-/// run.
+/// A change makes the filters of the groups that end with one run. The next change makes those of
+/// the next run.
 #[test]
 fn groups_get_their_filters_one_after_the_other() {
     let mut index = Growing::default();

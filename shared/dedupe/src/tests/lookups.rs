@@ -1,4 +1,4 @@
-//! An index in blocks says what its entries say, and little of it is read.
+//! A lookup in an index in blocks finds exactly its entries, and reads a small part of it.
 
 use crate::groups::{ends_group, unfiltered};
 use crate::*;
@@ -22,7 +22,8 @@ fn entry(n: usize) -> Entry {
     }
 }
 
-/// Full runs, of which the 3rd ends a group of the lowest level and the 6th one of the two lowest.
+/// Full runs. The 3rd ends a group of the lowest level, and the 6th one of each of the two lowest
+/// levels.
 fn index(count: usize) -> (Vec<RunMeta>, Blocks) {
     let id = |n: usize| {
         let is_fit = |id: &RunId| match n {
@@ -55,7 +56,7 @@ fn index(count: usize) -> (Vec<RunMeta>, Blocks) {
     (runs, parts)
 }
 
-/// Makes the filters that are due.
+/// Makes the missing filters of complete groups.
 fn group(runs: &mut [RunMeta], parts: &mut Blocks) -> Vec<(usize, u8)> {
     let mut made = Vec::new();
     while let Some(unfiltered) = unfiltered(runs) {
@@ -80,7 +81,7 @@ fn group(runs: &mut [RunMeta], parts: &mut Blocks) -> Vec<(usize, u8)> {
     made
 }
 
-/// What runs hold of keys, with all of them loaded.
+/// The results for keys with all blocks loaded.
 fn known(runs: &[RunMeta], all: &Blocks, keys: &[DedupeKey]) -> Vec<Known> {
     Lookup::new(runs, keys.to_vec())
         .resume(all)
@@ -88,28 +89,27 @@ fn known(runs: &[RunMeta], all: &Blocks, keys: &[DedupeKey]) -> Vec<Known> {
         .to_vec()
 }
 
-/// Looks up keys with nothing loaded but what is asked for. Returns what is known, and which blocks
-/// were asked for.
-fn look(runs: &[RunMeta], all: &Blocks, keys: &[DedupeKey]) -> (Vec<Known>, BTreeSet<BlockId>) {
-    look_further(runs, all, keys, &mut Blocks::default())
+/// Looks up keys, and loads only the missing blocks. Returns the results and the loaded blocks.
+fn look_up(runs: &[RunMeta], all: &Blocks, keys: &[DedupeKey]) -> (Vec<Known>, BTreeSet<BlockId>) {
+    look_up_again(runs, all, keys, &mut Blocks::default())
 }
 
-/// The same with what was loaded before.
-fn look_further(
+/// The same with the blocks of an earlier lookup.
+fn look_up_again(
     runs: &[RunMeta],
     all: &Blocks,
     keys: &[DedupeKey],
     loaded: &mut Blocks,
 ) -> (Vec<Known>, BTreeSet<BlockId>) {
-    let mut asked = BTreeSet::new();
+    let mut requested = BTreeSet::new();
     let mut lookup = Lookup::new(runs, keys.to_vec());
     loop {
         let missing = match lookup.resume(loaded) {
-            Ok(known) => return (known.to_vec(), asked),
+            Ok(known) => return (known.to_vec(), requested),
             Err(MissingBlocks { blocks }) => blocks,
         };
         for block in missing {
-            assert!(asked.insert(block), "{block:?} is asked for once");
+            assert!(requested.insert(block), "{block:?} is requested once");
             load(block, all, loaded);
         }
     }
@@ -139,7 +139,7 @@ fn load(block: BlockId, all: &Blocks, loaded: &mut Blocks) {
 }
 
 #[test]
-fn a_lookup_reads_few_blocks_and_finds_what_is_there() {
+fn a_lookup_reads_few_blocks_and_finds_all_entries() {
     let (mut runs, mut parts) = index(8);
     let there: Vec<DedupeKey> = (0..8 * RUN_ENTRIES).step_by(1_201).map(key).collect();
     let absent: Vec<DedupeKey> = (8 * RUN_ENTRIES..8 * RUN_ENTRIES + 20).map(key).collect();
@@ -148,39 +148,39 @@ fn a_lookup_reads_few_blocks_and_finds_what_is_there() {
         plain.iter().filter(|known| known.counted.is_some()).count(),
         there.len()
     );
-    let (found, asked) = look(&runs, &parts, &absent);
+    let (found, requested) = look_up(&runs, &parts, &absent);
     assert!(found.iter().all(|known| *known == Known::default()));
     assert!(
-        (8 * 14..=8 * 20).contains(&asked.len()),
+        (8 * 14..=8 * 20).contains(&requested.len()),
         "a block of each run: {}",
-        asked.len()
+        requested.len()
     );
 
     assert_eq!(group(&mut runs, &mut parts), [(2, 0), (5, 0), (5, 1)]);
-    let (found, asked) = look(&runs, &parts, &absent);
+    let (found, requested) = look_up(&runs, &parts, &absent);
     assert!(found.iter().all(|known| *known == Known::default()));
     assert!(
-        asked.len() <= 20 * 3 + 10,
+        requested.len() <= 20 * 3 + 10,
         "one of the group's filter and two of the last runs: {}",
-        asked.len()
+        requested.len()
     );
-    assert_eq!(look(&runs, &parts, &there).0, plain);
-    // What was read for others says nothing of these.
+    assert_eq!(look_up(&runs, &parts, &there).0, plain);
+    // Blocks that were read for other keys do not answer for these.
     let mut read = Blocks::default();
     for some in there.chunks(7) {
         assert_eq!(
-            look_further(&runs, &parts, some, &mut read).0,
+            look_up_again(&runs, &parts, some, &mut read).0,
             known(&runs, &parts, some)
         );
     }
     assert_eq!(
-        look_further(&runs, &parts, &there, &mut read),
+        look_up_again(&runs, &parts, &there, &mut read),
         (plain, BTreeSet::new()),
-        "all of it was read"
+        "all blocks were read before"
     );
-    // The oldest runs expire: the filters are good for what is left of their groups.
+    // The oldest runs expire. Filters stay valid for the remaining runs of their groups.
     assert_eq!(unfiltered(&runs[2..]), None);
-    let (left, _) = look(&runs[2..], &parts, &there);
+    let (left, _) = look_up(&runs[2..], &parts, &there);
     assert_eq!(left, known(&runs[2..], &parts, &there));
     assert_eq!(
         left.iter().filter(|known| known.counted.is_some()).count(),
@@ -188,9 +188,9 @@ fn a_lookup_reads_few_blocks_and_finds_what_is_there() {
     );
 }
 
-/// A lookup is resumed: it needs no block twice, and what was found before stays found.
+/// A resumed lookup needs no block twice, and keeps its results.
 #[test]
-fn a_lookup_goes_on_with_the_missing_blocks_alone() {
+fn a_lookup_resumes_with_the_missing_blocks_only() {
     let (mut runs, mut parts) = index(8);
     group(&mut runs, &mut parts);
     let small = SortedRun::of((500_000..500_100).map(entry).collect());
@@ -217,7 +217,7 @@ fn a_lookup_goes_on_with_the_missing_blocks_alone() {
             Ok(known) => break known.to_vec(),
             Err(MissingBlocks { blocks }) => blocks,
         };
-        // Half of them, and nothing of what was loaded before.
+        // Half of the missing blocks are loaded, and the earlier ones are dropped.
         loaded = Blocks::default();
         for block in missing.into_iter().step_by(2) {
             load(block, &parts, &mut loaded);
@@ -230,9 +230,9 @@ fn a_lookup_goes_on_with_the_missing_blocks_alone() {
     );
 }
 
-/// A list is written as a whole when a run is added to it: it does not grow without end.
+/// A list is written as a whole when a run is added to it, so its length is bounded.
 #[test]
-fn a_full_list_is_followed_by_another_one() {
+fn a_full_list_is_followed_by_a_new_one() {
     for (listed, next) in [(0, 0), (1, 0), (3_999, 0), (4_000, 1)] {
         let of_list = |n: usize| {
             let id = RunId {
@@ -267,7 +267,7 @@ fn a_full_list_is_followed_by_another_one() {
 }
 
 #[test]
-fn blocks_of_another_place_are_refused() {
+fn blocks_of_another_position_are_refused() {
     let (mut runs, mut parts) = index(3);
     let run = &parts.blocked[&runs[0].id];
     let mut read = BlockedRun::empty(runs[0].entries);
@@ -291,9 +291,9 @@ fn blocks_of_another_place_are_refused() {
     assert!(blocks.iter().all(|(block, bytes)| read.fill(*block, bytes)) && read == **filter);
 }
 
-/// What is stored takes as much as is paid for: no block is much above 4 kB, and few are far below.
+/// A block fills the read unit that is paid for: none is far above 4 kB, and few are far below.
 #[test]
-fn blocks_fill_what_a_read_unit_pays_for() {
+fn blocks_fill_a_read_unit() {
     for entries in [12_000, 16_000, 24_000] {
         let run = BlockedRun::of(&SortedRun::of((0..entries).map(entry).collect()));
         let sizes: Vec<usize> = run

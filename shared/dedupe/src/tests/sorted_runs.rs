@@ -14,22 +14,22 @@ fn entry(number: u32) -> Entry {
 }
 
 #[test]
-fn a_run_finds_its_entries_and_no_others() {
+fn a_run_finds_exactly_its_entries() {
     for size in [0, 1, 2, 3, 100, 12_000] {
         let run = SortedRun::of((0..size).map(entry).collect());
         let stored = SortedRun::decode(&run.encode()).unwrap();
         assert!(stored == run);
-        let is_marked = |number: u32| stored.may_hold(BloomHash::of(entry(number).key));
+        let passes_filter = |number: u32| stored.may_hold(BloomHash::of(entry(number).key));
         assert!(
-            (0..size).all(is_marked),
-            "one that is not marked is not looked for"
+            (0..size).all(passes_filter),
+            "every entry passes the filter"
         );
         assert!(
             (size..size + 5_000)
-                .filter(|number| is_marked(*number))
+                .filter(|number| passes_filter(*number))
                 .count()
                 < 50,
-            "few others are"
+            "few other keys pass the filter"
         );
         for number in 0..size {
             let found = stored.find(entry(number).key);
@@ -49,7 +49,7 @@ fn a_run_finds_its_entries_and_no_others() {
 }
 
 #[test]
-fn a_run_tells_an_event_from_what_takes_it_back() {
+fn a_run_distinguishes_an_event_from_its_void() {
     let void = |number: u32| Entry {
         key: entry(number).key.void(),
         content: ContentHash::from_bytes([2; 4]),
@@ -72,7 +72,7 @@ fn a_run_tells_an_event_from_what_takes_it_back() {
 }
 
 #[test]
-fn a_run_is_found_in_however_it_is_spread() {
+fn a_search_succeeds_for_any_distribution_of_keys() {
     let at = |prefix: u64, low: u32| {
         let [a, b, c, d, e, f, g, h] = prefix.to_be_bytes();
         let [i, j, k, l] = (low * 2).to_be_bytes();
@@ -117,7 +117,7 @@ fn unsorted_or_broken_runs_are_refused() {
 }
 
 #[test]
-fn references_are_read_as_written() {
+fn run_entries_of_a_manifest_are_decoded_as_they_were_encoded() {
     let id = RunId {
         attempt: Uuid::from_u128(5),
         ordinal: 300,
@@ -170,9 +170,9 @@ fn keys_and_hashes_are_shown_in_hexadecimal_digits() {
     assert!(key.is_void() && !key.event().is_void() && key.event().void() == key);
 }
 
-/// Each part follows its length: the border between two parts is a part of the input.
+/// Each part follows its length, so the boundary between two parts is hashed too.
 #[test]
-fn no_two_lists_of_parts_have_one_hash() {
+fn different_lists_of_parts_have_different_hashes() {
     let lists: [[&[u8]; 2]; 4] = [[b"ab", b"c"], [b"a", b"bc"], [b"abc", b""], [b"", b"abc"]];
     let keys: std::collections::BTreeSet<_> = lists.map(DedupeKey::hash).into();
     assert_eq!(keys.len(), lists.len());
@@ -204,7 +204,7 @@ fn parts_of_any_length_are_hashed_after_their_lengths() {
 
 proptest! {
     #[test]
-    fn other_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn invalid_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = SortedRun::decode(&bytes);
         let _ = Manifest::decode(&bytes, None).is_some() || Manifest::decode(&bytes, Some(1)).is_some();
         let _ = Entry::read(&bytes);

@@ -1,4 +1,4 @@
-//! What an answer of DynamoDB means, see the table of the crate's documentation.
+//! Decoding of DynamoDB's responses, see the table in the crate's documentation.
 
 use crate::{Error, Table};
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::CancellationReason;
 use aws_smithy_types::body::SdkBody;
 use testkit::{Throttle, ThrottledTable};
 
-/// An error in short.
+/// A short form of an error.
 fn named(error: &Error) -> String {
     match error {
         Error::ConditionFailed(places) => format!("condition {places:?}"),
@@ -22,7 +22,7 @@ fn named(error: &Error) -> String {
 }
 
 #[test]
-fn a_cancelled_transaction_is_read_by_its_reasons() {
+fn a_cancelled_transaction_is_decoded_by_its_reasons() {
     let check = |codes: &[&str], expected: &str| {
         let reasons: Vec<_> = codes
             .iter()
@@ -80,7 +80,7 @@ fn a_cancelled_transaction_is_read_by_its_reasons() {
 }
 
 #[test]
-fn an_error_is_read_by_its_code_and_status() {
+fn an_error_is_decoded_by_its_code_and_status() {
     let check = |code: &str, status: u16, expected: &str| {
         let metadata = ErrorMetadata::builder().code(code).build();
         let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
@@ -106,7 +106,7 @@ fn an_error_is_read_by_its_code_and_status() {
 }
 
 #[test]
-fn what_has_no_answer_is_unknown_unless_it_was_never_sent() {
+fn a_request_without_a_response_is_unknown_unless_it_was_never_sent() {
     type Failed = SdkError<TransactWriteItemsError>;
     assert_eq!(named(&Error::of(Failed::timeout_error("late"))), "unknown");
     let response = HttpResponse::new(200.try_into().unwrap(), SdkBody::empty());
@@ -121,7 +121,7 @@ fn what_has_no_answer_is_unknown_unless_it_was_never_sent() {
 }
 
 #[test]
-fn only_the_condition_of_a_single_write_is_an_answer() {
+fn only_a_failed_condition_counts_as_not_written() {
     assert!(Error::is_written(Ok(())).unwrap());
     assert!(!Error::is_written(Err(Error::ConditionFailed(vec![0]))).unwrap());
     assert!(Error::is_written(Err(Error::Conflict)).is_err());
@@ -129,7 +129,7 @@ fn only_the_condition_of_a_single_write_is_an_answer() {
 }
 
 #[test]
-fn a_busy_table_may_be_asked_later() {
+fn a_busy_table_may_be_called_later() {
     for error in [
         Error::Conflict,
         Error::Throttled { is_repeated: true },
@@ -147,7 +147,7 @@ fn a_busy_table_may_be_asked_later() {
 }
 
 #[tokio::test]
-async fn a_table_that_takes_no_more_is_throttled_in_every_way_of_saying_so() {
+async fn every_form_of_throttling_is_decoded() {
     for throttle in [Throttle::Capacity, Throttle::Rate, Throttle::Undone] {
         let busy = ThrottledTable::start(throttle, u32::MAX).await;
         let table = Table::new(&busy.config, "table".to_owned());
@@ -166,7 +166,7 @@ async fn a_table_that_takes_no_more_is_throttled_in_every_way_of_saying_so() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_batch_is_asked_for_again() {
+async fn the_unprocessed_part_of_a_batch_is_requested_again() {
     let busy = ThrottledTable::start(Throttle::Undone, 5).await;
     let table = Table::new(&busy.config, "table".to_owned());
     table.put_all(vec![crate::key("A", "1")]).await.unwrap();

@@ -5,7 +5,7 @@ use crate::{Attempts, Backoff, CONTENTION, CROWD, Error};
 use std::time::Duration;
 
 #[test]
-fn waits_grow_and_differ_and_end() {
+fn waits_grow_are_random_and_end() {
     let check = |backoff: Backoff, waits: usize, least_ms: u64, most_ms: u64| {
         let waits_ms = || -> Vec<u128> {
             Attempts::of(backoff)
@@ -17,7 +17,7 @@ fn waits_grow_and_differ_and_end() {
         assert_eq!(one.len(), waits, "{backoff:?}");
         assert_ne!(
             one, other,
-            "{backoff:?}: two that collided wait for other times"
+            "{backoff:?}: two writers that collided wait for different times"
         );
         let all = Duration::from_millis(u64::try_from(one.iter().sum::<u128>()).unwrap());
         assert!(
@@ -35,7 +35,7 @@ fn waits_grow_and_differ_and_end() {
 }
 
 #[tokio::test]
-async fn what_was_lost_is_tried_again_until_the_attempts_end() {
+async fn a_lost_write_is_retried_until_the_attempts_end() {
     let lost: [fn() -> Error; 3] = [
         || Error::ConditionFailed(vec![0]),
         || Error::Conflict,
@@ -58,7 +58,7 @@ async fn what_was_lost_is_tried_again_until_the_attempts_end() {
 }
 
 #[tokio::test]
-async fn what_no_attempt_can_mend_is_not_tried_again() {
+async fn an_error_that_no_attempt_can_resolve_is_not_retried() {
     let mut attempts = Attempts::of(CONTENTION);
     for error in [
         Error::Throttled { is_repeated: true },

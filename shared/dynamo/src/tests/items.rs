@@ -11,7 +11,7 @@ struct Counter {
 }
 
 #[test]
-fn a_value_is_read_as_it_was_written() {
+fn a_value_is_decoded_as_it_was_encoded() {
     let counter = Counter {
         name: "one".to_owned(),
         count: u64::MAX,
@@ -55,7 +55,7 @@ fn an_attribute_is_read_by_its_type() {
 }
 
 #[test]
-fn the_shard_of_an_id_is_stored_and_so_never_changes() {
+fn the_shard_of_an_id_never_changes() {
     const EIGHT: Shards = Shards::new(8);
     let check = |last: u128, shards: Shards, expected: u8| {
         assert_eq!(shards.of(&Uuid::from_u128(last)), expected)

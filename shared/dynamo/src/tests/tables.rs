@@ -1,4 +1,4 @@
-//! What means what DynamoDB says, on the local AWS.
+//! Reads, writes and errors on the local AWS.
 
 use crate::{
     Attempts, Attributes as _, CROWD, Error, GENERATION, Item, Table, from_item, key, number, text,
@@ -68,7 +68,7 @@ async fn a_write_is_done_on_its_condition_only() {
 }
 
 #[tokio::test]
-async fn a_transaction_is_done_as_a_whole_or_names_what_did_not_hold() {
+async fn a_transaction_is_committed_as_a_whole_or_names_its_failed_conditions() {
     let table = table().await;
     let other = self::table().await;
     table
@@ -100,7 +100,7 @@ async fn a_transaction_is_done_as_a_whole_or_names_what_did_not_hold() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_wrong_is_refused() {
+async fn an_invalid_request_is_refused() {
     let table = table().await;
     let twice = table
         .transact(vec![
@@ -119,7 +119,7 @@ async fn a_request_that_is_wrong_is_refused() {
 }
 
 #[tokio::test]
-async fn no_update_is_lost_among_many_at_once() {
+async fn no_concurrent_update_is_lost() {
     let table = table().await;
     let one = || async {
         let mut attempts = Attempts::of(CROWD);
@@ -139,7 +139,7 @@ async fn no_update_is_lost_among_many_at_once() {
 }
 
 #[tokio::test]
-async fn batches_are_cut_and_put_together() {
+async fn batches_are_split_and_joined() {
     let table = table().await;
     let items: Vec<Item> = (0..130).map(|n| counted(n, n)).collect();
     table.put_all(items).await.unwrap();
@@ -252,7 +252,7 @@ async fn a_partition_is_read_in_order_and_by_pages() {
 }
 
 #[tokio::test]
-async fn some_attributes_are_read_whatever_their_names() {
+async fn attributes_with_reserved_names_can_be_read() {
     let table = table().await;
     let item = to_item(
         key("A", "1"),

@@ -1,4 +1,4 @@
-//! Requests that nobody would send on purpose, made from a seed, and what must hold of each.
+//! Malformed and odd requests, generated from a seed, and the checks that each must pass.
 
 use catalogue::Catalogue;
 use fastrand::Rng;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 const NOW_S: i64 = 1_794_744_000;
-/// How long ago the first billing period of the tenants began.
+/// How long ago the tenants' first billing period began.
 const FIRST_PERIOD_S: i64 = 3_600 * 24 * 30;
 const TENANTS: u128 = 3;
 const TYPES: [&str; 6] = [
@@ -20,8 +20,8 @@ const TYPES: [&str; 6] = [
     "user.active",
     "coffee.brewed",
 ];
-/// Texts that parsers stumble over: escapes, halves of surrogate pairs, other directions, nothing
-/// at all.
+/// Texts that parsers often mishandle: escapes, lone surrogates, right-to-left marks, the empty
+/// text.
 const ODD_TEXTS: [&str; 12] = [
     "",
     "\\u0000",
@@ -66,26 +66,26 @@ const DEPTH_MAX: usize = 20_000;
 
 /// A request.
 pub(crate) struct Case {
-    /// How its body is to be read.
+    /// The announced form.
     pub(crate) form: Form,
     /// The body.
     pub(crate) body: Vec<u8>,
 }
 
-/// Makes requests without end.
+/// An endless generator of requests.
 pub(crate) struct Cases {
     random: Rng,
 }
 
 impl Cases {
-    /// The requests of a seed.
+    /// Makes the generator of a seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             random: Rng::with_seed(seed),
         }
     }
 
-    /// The next one.
+    /// The next request.
     pub(crate) fn next(&mut self) -> Case {
         let (form, text) = match self.random.u8(..4) {
             0 => (Form::Single, self.event()),
@@ -220,7 +220,7 @@ impl Cases {
         )
     }
 
-    /// A value where another one is expected.
+    /// A value of an unexpected kind.
     fn odd(&mut self) -> String {
         match self.random.u8(..8) {
             0 => "null".to_owned(),
@@ -294,7 +294,7 @@ fn tenant(number: u128) -> TenantId {
     TenantId::from_uuid(Uuid::from_u128(number))
 }
 
-/// How many requests ended how.
+/// The counts of requests and events by result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     /// Requests.
@@ -303,16 +303,16 @@ pub(crate) struct Summary {
     pub(crate) bytes: u64,
     /// Events that were valid.
     pub(crate) accepted: u64,
-    /// Requests that could not be read, and events that were refused, by reason.
+    /// Requests that could not be parsed and refused events, by reason.
     pub(crate) refused: BTreeMap<String, u64>,
 }
 
 impl Summary {
-    /// Reads a request, and counts what became of it.
+    /// Parses a request, and counts its result.
     ///
     /// # Panics
-    /// When an event is lost or counted twice, when a refusal names no event, or when what is
-    /// stored of the valid ones is not read as it was written.
+    /// When an event is lost or counted twice, when a refusal names no event, or when a stored
+    /// segment is not decoded as it was encoded.
     pub(crate) fn feed(&mut self, case: &Case, catalogue: &Catalogue) {
         self.cases += 1;
         self.bytes += case.body.len() as u64;
@@ -354,7 +354,7 @@ impl Summary {
         );
         assert!(
             indices.last().is_none_or(|last| *last < total),
-            "a refusal is of no event"
+            "a refusal names no event"
         );
         let segments = group(
             reading.usage(),
@@ -366,7 +366,7 @@ impl Summary {
             assert_eq!(
                 decoded.as_ref(),
                 Ok(&segment.body),
-                "a segment is read otherwise than it was written"
+                "a segment is not decoded as it was encoded"
             );
         }
         self.accepted += reading.usage().len() as u64;

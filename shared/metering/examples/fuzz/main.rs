@@ -1,5 +1,5 @@
-//! Feeds generated requests to the reader of usage events, and says what became of them:
-//! `cargo run --release -p metering --example fuzz -- [COUNT] [SEED]`.
+//! Feeds generated requests to the parser of usage events, and prints the results: `cargo run
+//! --release -p metering --example fuzz -- [COUNT] [SEED]`.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"

@@ -1,4 +1,4 @@
-//! Corrections in any order, also of events that said something else.
+//! Corrections in any order, including corrections of events with other content.
 
 use super::memory::Memory;
 use super::traffic::{Sent, anchor, any_sender, usage};
@@ -10,15 +10,15 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
-/// What one event says: one of two things.
+/// An event with one of two contents.
 #[derive(Debug, Clone, Copy)]
-struct Said {
+struct Report {
     sender: Sender,
     id: u16,
     is_other: bool,
 }
 
-impl Said {
+impl Report {
     const fn of(id: u16, is_other: bool) -> Self {
         Self {
             sender: Sender::Provider,
@@ -59,17 +59,17 @@ impl Said {
 
 #[derive(Debug, Clone, Copy)]
 enum Act {
-    Report(Said),
-    Correct(Said, Option<Said>),
+    Send(Report),
+    Correct(Report, Option<Report>),
 }
 
 impl Act {
     fn segment(&self, catalogue: &Catalogue, number: u128) -> Segment {
         let id = || SegmentId::from_uuid(Uuid::from_u128(number));
         match self {
-            Self::Report(said) => group([said.usage(catalogue)], |_| anchor(), id).remove(0),
+            Self::Send(report) => group([report.usage(catalogue)], |_| anchor(), id).remove(0),
             Self::Correct(original, replacement) => {
-                let replacement = replacement.map(|said| said.usage(catalogue));
+                let replacement = replacement.map(|report| report.usage(catalogue));
                 let correction = Correction {
                     original: original.usage(catalogue),
                     replacement,
@@ -80,7 +80,7 @@ impl Act {
     }
 }
 
-/// What is to come of acts, one after the other.
+/// The model: applies acts one after the other.
 #[derive(Default)]
 struct Model {
     counted: HashMap<(Sender, u16), bool>,
@@ -92,42 +92,42 @@ struct Model {
 impl Model {
     fn act(&mut self, act: &Act) {
         match *act {
-            Act::Report(said) => self.report(said),
+            Act::Send(report) => self.report(report),
             Act::Correct(original, None) => self.correct(original),
             Act::Correct(original, Some(replacement)) => self.replace(original, replacement),
         }
     }
 
-    fn report(&mut self, said: Said) {
+    fn report(&mut self, report: Report) {
         let (counted, voided) = (
-            self.counted.get(&said.key()).copied(),
-            self.voided.get(&said.key()).copied(),
+            self.counted.get(&report.key()).copied(),
+            self.voided.get(&report.key()).copied(),
         );
         if counted
             .or(voided)
-            .is_some_and(|first| first != said.is_other)
+            .is_some_and(|first| first != report.is_other)
         {
             self.counts.conflicts += 1;
         } else if counted.is_some() {
             self.counts.duplicates += 1;
         } else {
             self.counts.accepted += 1;
-            self.counted.insert(said.key(), said.is_other);
-            self.sum += if voided.is_some() { 0 } else { said.value() };
+            self.counted.insert(report.key(), report.is_other);
+            self.sum += if voided.is_some() { 0 } else { report.value() };
         }
     }
 
-    fn correct(&mut self, said: Said) {
-        if self.voided.contains_key(&said.key()) {
+    fn correct(&mut self, report: Report) {
+        if self.voided.contains_key(&report.key()) {
             self.counts.duplicates += 1;
-        } else if self.contradicts(said) {
+        } else if self.contradicts(report) {
             self.counts.unmatched += 1;
         } else {
-            self.take_back(said);
+            self.take_back(report);
         }
     }
 
-    fn replace(&mut self, original: Said, replacement: Said) {
+    fn replace(&mut self, original: Report, replacement: Report) {
         let counted = self.counted.get(&replacement.key()).copied();
         let voided = self.voided.get(&replacement.key()).copied();
         if self.voided.contains_key(&original.key()) {
@@ -147,26 +147,26 @@ impl Model {
         }
     }
 
-    fn contradicts(&self, said: Said) -> bool {
+    fn contradicts(&self, report: Report) -> bool {
         self.counted
-            .get(&said.key())
-            .is_some_and(|first| *first != said.is_other)
+            .get(&report.key())
+            .is_some_and(|first| *first != report.is_other)
     }
 
-    fn take_back(&mut self, said: Said) {
+    fn take_back(&mut self, report: Report) {
         self.counts.voided += 1;
-        self.sum -= if self.counted.contains_key(&said.key()) {
-            said.value()
+        self.sum -= if self.counted.contains_key(&report.key()) {
+            report.value()
         } else {
             0
         };
-        self.voided.insert(said.key(), said.is_other);
+        self.voided.insert(report.key(), report.is_other);
     }
 }
 
-fn any_said() -> impl Strategy<Value = Said> {
-    let said = (any_sender(), 0_u16..12, prop::bool::weighted(0.3));
-    said.prop_map(|(sender, id, is_other)| Said {
+fn any_content() -> impl Strategy<Value = Report> {
+    let report = (any_sender(), 0_u16..12, prop::bool::weighted(0.3));
+    report.prop_map(|(sender, id, is_other)| Report {
         sender,
         id,
         is_other,
@@ -174,26 +174,26 @@ fn any_said() -> impl Strategy<Value = Said> {
 }
 
 fn any_act() -> impl Strategy<Value = Act> {
-    let correction = (any_said(), prop::option::of(any_said()));
+    let correction = (any_content(), prop::option::of(any_content()));
     let correction = correction.prop_map(|(original, replacement)| {
-        // What comes in an event's place is the provider's, and a correction that replaces an event
-        // by itself is refused.
-        let replacement = replacement.map(|said| {
-            let said = Said {
+        // A replacement is in the provider's namespace, and a correction that replaces an event by
+        // itself is refused.
+        let replacement = replacement.map(|report| {
+            let report = Report {
                 sender: Sender::Provider,
-                ..said
+                ..report
             };
-            Said {
-                id: said.id + u16::from(said.key() == original.key()),
-                ..said
+            Report {
+                id: report.id + u16::from(report.key() == original.key()),
+                ..report
             }
         });
         Act::Correct(original, replacement)
     });
-    prop_oneof![any_said().prop_map(Act::Report), correction]
+    prop_oneof![any_content().prop_map(Act::Send), correction]
 }
 
-/// The sum over all days of the meter that the acts are about.
+/// The sum over all days of the acts' meter.
 fn sum(memory: &Memory) -> i128 {
     let days = memory
         .windows()
@@ -224,7 +224,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn corrections_do_what_the_model_does(acts in prop::collection::vec(any_act(), 1..80), at_once in 1_usize..20) {
+    fn corrections_match_the_model(acts in prop::collection::vec(any_act(), 1..80), at_once in 1_usize..20) {
         let memory = roll_up_all(&acts, at_once);
         let mut model = Model::default();
         acts.iter().for_each(|act| model.act(act));
@@ -233,12 +233,12 @@ proptest! {
     }
 }
 
-/// An event and a correction of it that says something else: whichever comes first is right, and
-/// one is billed.
+/// If an event and its correction have different content, the first to arrive holds, and only one
+/// is billed.
 #[test]
 fn a_wrong_correction_never_bills_twice() {
-    let (event, wrong) = (Said::of(1, false), Said::of(1, true));
-    let (report, replacement) = (Act::Report(event), Said::of(2, false));
+    let (event, wrong) = (Report::of(1, false), Report::of(1, true));
+    let (report, replacement) = (Act::Send(event), Report::of(2, false));
     let correct = Act::Correct(wrong, Some(replacement));
     assert_eq!(
         sum(&roll_up_all(&[report, correct], 2)),
@@ -250,17 +250,17 @@ fn a_wrong_correction_never_bills_twice() {
     );
 }
 
-/// The provider's event counts whatever a tenant's client sent under its source and id, and a
-/// correction of one is none of the other.
+/// The provider's event counts although a tenant's client used its source and id, and a correction
+/// of one does not touch the other.
 #[test]
-fn senders_do_not_stand_in_each_others_way() {
-    let ours = Said::of(1, false);
+fn an_event_key_of_one_sender_does_not_affect_another_sender() {
+    let ours = Report::of(1, false);
     for is_other in [false, true] {
-        let theirs = Said {
+        let theirs = Report {
             sender: Sender::Tenant,
-            ..Said::of(1, is_other)
+            ..Report::of(1, is_other)
         };
-        let reports = [Act::Report(theirs), Act::Report(ours)];
+        let reports = [Act::Send(theirs), Act::Send(ours)];
         let both = roll_up_all(&reports, 1);
         assert_eq!(
             both.checkpoint.counted,
@@ -281,8 +281,9 @@ fn senders_do_not_stand_in_each_others_way() {
                 );
             }
         }
-        // What comes in the place of the tenant's may have its source and id: it is the provider's.
-        let replaced = roll_up_all(&[Act::Report(theirs), Act::Correct(theirs, Some(ours))], 1);
+        // The replacement of the tenant's event may have its source and id, since it is in the
+        // provider's namespace.
+        let replaced = roll_up_all(&[Act::Send(theirs), Act::Correct(theirs, Some(ours))], 1);
         assert_eq!(
             (replaced.checkpoint.counted.voided, sum(&replaced)),
             (1, i128::from(ours.value()))
@@ -291,25 +292,25 @@ fn senders_do_not_stand_in_each_others_way() {
 }
 
 #[test]
-fn a_replacement_whose_id_is_used_changes_nothing() {
-    let (event, replacement) = (Said::of(1, false), Said::of(2, false));
+fn a_correction_with_a_used_replacement_id_changes_nothing() {
+    let (event, replacement) = (Report::of(1, false), Report::of(2, false));
     let correct = Act::Correct(event, Some(replacement));
-    // Used by an event that says the same, by one that says something else, and by another
-    // correction's replacement.
+    // The id is used by an event with the same content, by one with other content, and by the
+    // replacement of another correction.
     for used in [
-        Act::Report(replacement),
-        Act::Report(Said::of(2, true)),
-        Act::Correct(Said::of(3, false), Some(replacement)),
+        Act::Send(replacement),
+        Act::Send(Report::of(2, true)),
+        Act::Correct(Report::of(3, false), Some(replacement)),
     ] {
         for at_once in [1, 4] {
             let before = roll_up_all(
-                &[Act::Report(event), Act::Report(Said::of(3, false)), used],
+                &[Act::Send(event), Act::Send(Report::of(3, false)), used],
                 at_once,
             );
             let after = roll_up_all(
                 &[
-                    Act::Report(event),
-                    Act::Report(Said::of(3, false)),
+                    Act::Send(event),
+                    Act::Send(Report::of(3, false)),
                     used,
                     correct,
                     correct,
@@ -329,7 +330,8 @@ fn a_replacement_whose_id_is_used_changes_nothing() {
     }
 }
 
-/// An event of the law below, whose value is a power of eight: the sum says which of them count.
+/// An event of the law below. Its value is a power of eight, so that the sum shows which events
+/// count.
 fn of_power(catalogue: &Catalogue, id: u16, power: u32) -> Usage<'_> {
     let meter = catalogue
         .meters
@@ -352,8 +354,8 @@ fn of_power(catalogue: &Catalogue, id: u16, power: u32) -> Usage<'_> {
 
 const PAIRS: u16 = 6;
 
-/// What is sent of a pair: the event, its correction by one of the replacements' ids, or an event
-/// of that id.
+/// A step of a pair: the event, its correction with one of the replacement ids, or an event with
+/// that id.
 fn any_step() -> impl Strategy<Value = (u16, u8)> {
     (0..PAIRS, 0_u8..3)
 }
@@ -361,9 +363,8 @@ fn any_step() -> impl Strategy<Value = (u16, u8)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Of each event and what is to replace it, exactly one counts once the event has come,
-    /// whatever else uses the ids of the replacements, in any order, with any repetition, and
-    /// however much is rolled up at once.
+    /// Once an event has arrived, exactly one of it and its replacement counts: whatever else uses
+    /// the replacement ids, in any order, with any repetition, and in rollups of any size.
     #[test]
     fn an_event_and_its_replacement_change_together_or_not_at_all(
         replaced_by in prop::collection::vec(0_u16..4, usize::from(PAIRS)),

@@ -57,7 +57,7 @@ fn model<'c>(
                     .iter()
                     .map(|event| match event.measure {
                         Measure::Distinct(member) => member,
-                        Measure::Number(_) => panic!("no member"),
+                        Measure::Number(_) => panic!("no distinct value"),
                     })
                     .collect();
                 Aggregate::new(different.len() as i128, 0)
@@ -99,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_delivery_counts_what_the_model_counts((batches, deliveries) in any_traffic(true)) {
+    fn any_delivery_matches_the_model((batches, deliveries) in any_traffic(true)) {
         let catalogue = catalogue();
         let segments = store(&catalogue, &batches);
         let mut memory = Memory::default();
@@ -107,16 +107,16 @@ proptest! {
 
         let by_entry: HashMap<Entry, Usage<'_>> =
             batches.iter().flatten().map(|sent| usage(&catalogue, sent)).map(|usage| (usage.entry, usage)).collect();
-        let said: HashMap<Entry, (Sender, u16)> =
+        let keys: HashMap<Entry, (Sender, u16)> =
             batches.iter().flatten().map(|sent| (usage(&catalogue, sent).entry, (sent.sender, sent.id))).collect();
         let mut first: HashMap<(Sender, u16), ContentHash> = HashMap::new();
         let (mut counted, mut events) = (Counted::default(), Vec::new());
         for event in order.iter().flat_map(|segment| segment.body.events()) {
-            match first.get(&said[&event.entry]) {
-                Some(digest) if *digest == event.entry.content => counted.duplicates += 1,
+            match first.get(&keys[&event.entry]) {
+                Some(content) if *content == event.entry.content => counted.duplicates += 1,
                 Some(_) => counted.conflicts += 1,
                 None => {
-                    first.insert(said[&event.entry], event.entry.content);
+                    first.insert(keys[&event.entry], event.entry.content);
                     counted.accepted += 1;
                     events.push(by_entry[&event.entry].clone());
                 }
@@ -147,8 +147,8 @@ proptest! {
         }
         let published = memory.windows().into_iter().filter(|(key, _)| key.size >= WindowSize::Day);
         for (key, window) in published {
-            let told = &latest[&(key.meter.clone(), key.group.clone(), key.size, key.start)];
-            prop_assert_eq!(told, &key.published(&window));
+            let window_published = &latest[&(key.meter.clone(), key.group.clone(), key.size, key.start)];
+            prop_assert_eq!(window_published, &key.published(&window));
         }
     }
 
@@ -166,10 +166,10 @@ proptest! {
         prop_assert_eq!(one.days, other.days);
     }
 
-    /// Events are taken back before they come, after it, twice, and in any order: what remains is
-    /// the rest.
+    /// Events are taken back before they arrive, afterwards, twice, and in any order: the rest
+    /// counts.
     #[test]
-    fn what_is_taken_back_does_not_count(
+    fn an_event_that_is_taken_back_does_not_count(
         (mut batches, deliveries) in any_traffic(false),
         voids in prop::collection::vec((0_u16..400, any::<prop::sample::Index>()), 0..80),
     ) {
@@ -185,7 +185,8 @@ proptest! {
         let mut memory = Memory::default();
         deliver(&mut memory, &store(&catalogue, &batches), &deliveries);
         let mut seen = HashSet::new();
-        // What the tenant's own clients sent under the ids of what is taken back stays.
+        // Events of the tenant's own clients stay, although they have the ids of events that are
+        // taken back.
         let is_gone = |sent: &Sent| sent.sender == Sender::Provider && taken_back.contains(&sent.id);
         let counts = batches.iter().flatten().filter(|sent| !sent.void && seen.insert((sent.sender, sent.id)) && !is_gone(sent));
         let events: Vec<_> = counts.map(|sent| usage(&catalogue, sent)).collect();
@@ -194,10 +195,10 @@ proptest! {
         prop_assert_eq!(memory.checkpoint.counted.unmatched, 0);
     }
 
-    /// Whatever day is sealed at whatever time between, a sealed total of any window stays, and
-    /// together with its adjustment it is the model's.
+    /// Whichever day is sealed at whatever time, a sealed total of any window stays unchanged, and
+    /// together with its adjustment it matches the model.
     #[test]
-    fn a_sealed_total_stays_and_its_adjustment_makes_it_whole(
+    fn a_sealed_total_and_its_adjustment_match_the_model(
         (batches, deliveries) in any_traffic(false),
         (after, days_ago) in (any::<prop::sample::Index>(), 0_i64..34),
     ) {
@@ -243,7 +244,7 @@ proptest! {
 }
 
 #[test]
-fn only_what_says_the_same_and_can_be_reversed_is_taken_back() {
+fn only_a_reversible_event_with_the_same_content_is_taken_back() {
     let catalogue = catalogue();
     let mut memory = Memory::default();
     let mut send = |batch: Vec<Sent>, id: u128| {
@@ -309,8 +310,8 @@ fn only_what_says_the_same_and_can_be_reversed_is_taken_back() {
     assert_eq!(send(vec![sum], 6), (1, 2, 2));
 }
 
-/// Rolls up a correction: the sum of all days after it, and what became of its events as accepted,
-/// duplicates, voided and unmatched.
+/// Rolls up a correction. Returns the sum of all days, and the accepted, duplicate, voided and
+/// unmatched events.
 fn correct(memory: &mut Memory, original: Usage<'_>, replacement: Usage<'_>) -> (i128, [u64; 4]) {
     let correction = Correction {
         original,
@@ -338,14 +339,14 @@ fn correct(memory: &mut Memory, original: Usage<'_>, replacement: Usage<'_>) -> 
     assert_eq!(
         counts.iter().sum::<u64>(),
         counted.total(),
-        "nothing else became of them"
+        "no other counts"
     );
     (sum, counts)
 }
 
-/// What is put in an event's place counts exactly if the event was taken back for it.
+/// A replacement counts exactly if the event was taken back for it.
 #[test]
-fn a_replacement_counts_with_what_it_replaces_and_once() {
+fn a_replacement_counts_once_and_only_with_its_void() {
     let catalogue = catalogue();
     let event = |id: u16, value: i64| summed(&catalogue, id, value * 1_000);
     let mut memory = Memory::default();
@@ -356,7 +357,7 @@ fn a_replacement_counts_with_what_it_replaces_and_once() {
     assert_eq!(
         correct(&mut memory, event(1, 6), event(2, 7)),
         (5, [0, 0, 0, 2]),
-        "it said something else"
+        "the event has other content"
     );
     assert_eq!(
         correct(&mut memory, event(1, 5), event(2, 7)),
@@ -365,16 +366,16 @@ fn a_replacement_counts_with_what_it_replaces_and_once() {
     assert_eq!(
         correct(&mut memory, event(1, 5), event(2, 7)),
         (7, [0, 2, 0, 0]),
-        "the same again"
+        "a repetition"
     );
     assert_eq!(
         correct(&mut memory, event(1, 5), event(3, 8)),
         (7, [0, 1, 0, 1]),
-        "it is replaced already"
+        "the event is replaced already"
     );
     assert_eq!(
         correct(&mut memory, event(2, 7), event(3, 8)),
         (8, [1, 0, 1, 0]),
-        "its replacement is not"
+        "the replacement itself can be replaced"
     );
 }

@@ -1,4 +1,4 @@
-//! The index of events as it grows and forgets.
+//! The index of events as it grows and as its runs expire.
 
 use super::memory::Memory;
 use super::traffic::counting;
@@ -42,7 +42,7 @@ fn the_index_stays_small_and_complete_as_it_grows() {
 }
 
 #[test]
-fn identities_outlive_the_oldest_event_that_is_taken() {
+fn event_keys_outlive_the_oldest_accepted_event() {
     assert!(
         EVENT_KEYS_KEPT >= TIME_BEHIND_MAX + TIME_AHEAD_MAX + SignedDuration::from_hours(4 * 24)
     );

@@ -1,4 +1,4 @@
-//! Requests for corrections, and events that are found by their keys.
+//! Requests for corrections, and the lookup of events by their keys.
 
 use super::{catalogue, now, tenant};
 use crate::*;
@@ -19,7 +19,7 @@ fn by_key(id: &str) -> Json {
     json!({ "key": { "tenant": tenant(1).to_string(), "source": "/gateway", "id": id }, "reason": "test" })
 }
 
-/// A correction by key with one member of the key, or of the correction, that is otherwise.
+/// A correction by key with one member of the key, or of the correction, replaced.
 fn with(mut correction: Json, member: &str, value: impl Into<Json>) -> Json {
     match member.strip_prefix("key.") {
         Some(member) => correction["key"][member] = value.into(),
@@ -39,7 +39,7 @@ fn read_all<'c>(
     )
 }
 
-/// Reads one correction, which is to be by key.
+/// Parses one correction by key.
 fn read_keyed<'c>(
     catalogue: &'c Catalogue,
     correction: Json,
@@ -52,7 +52,7 @@ fn read_keyed<'c>(
     reading.keyed.pop().ok_or_else(|| reading.refused.remove(0))
 }
 
-/// A segment with an event of a meter, so long ago.
+/// A segment with an event of a meter, `ago` before now.
 fn segment(meter: &Meter, id: &str, ago: SignedDuration, value: i64) -> Segment {
     let (at, group) = (now() - ago, UsageGroup::default());
     let measure = match meter.aggregation {
@@ -88,7 +88,7 @@ fn seen(segments: &[&Segment], id: &str) -> Sightings {
     let sought = BTreeSet::from([event_key(Sender::Provider, "/gateway", id)]);
     let mut seen = Sightings::default();
     for segment in segments {
-        seen.look(&sought, &segment.body);
+        seen.search(&sought, &segment.body);
     }
     seen
 }
@@ -120,7 +120,7 @@ fn meter(catalogue: &Catalogue, aggregation: Aggregation) -> &Meter {
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 #[test]
-fn what_is_found_is_taken_back_as_it_was_sent() {
+fn a_found_event_is_taken_back_as_it_was_sent() {
     let catalogue = catalogue();
     for aggregation in [Aggregation::Sum, Aggregation::Count, Aggregation::Avg] {
         let sent = segment(meter(&catalogue, aggregation), "a", HOUR, 1);
@@ -143,7 +143,7 @@ fn what_is_found_is_taken_back_as_it_was_sent() {
             *original,
             "{aggregation:?}"
         );
-        // What takes it back is no proof of it.
+        // A void does not prove that the event was sent.
         assert_eq!(
             resolved(&catalogue, "a", &seen(&[&void], "a")),
             Err(Reason::EventNotFound)
@@ -152,7 +152,7 @@ fn what_is_found_is_taken_back_as_it_was_sent() {
 }
 
 #[test]
-fn what_came_in_an_events_place_is_found_too() {
+fn a_replacement_is_found_by_its_key() {
     let catalogue = catalogue();
     let mut reading = read_all(
         &catalogue,
@@ -170,7 +170,7 @@ fn what_came_in_an_events_place_is_found_too() {
 }
 
 #[test]
-fn a_key_that_leads_to_no_single_event_is_named() {
+fn a_key_without_exactly_one_event_is_refused() {
     let catalogue = catalogue();
     let sum = meter(&catalogue, Aggregation::Sum);
     let (five, six) = (segment(sum, "a", HOUR, 5), segment(sum, "a", HOUR, 6));
@@ -199,14 +199,14 @@ fn a_key_that_leads_to_no_single_event_is_named() {
     assert_eq!(
         resolved(&catalogue, "a", &merged),
         Err(Reason::SearchCutShort),
-        "a part of it was not looked at"
+        "not all segments were searched"
     );
     merged.merge(seen(&[&five], "a"));
     assert!(resolved(&catalogue, "a", &merged).is_ok());
 }
 
 #[test]
-fn an_event_of_a_meter_that_takes_nothing_back_is_not_taken_back() {
+fn an_event_of_an_irreversible_meter_is_not_taken_back() {
     let catalogue = catalogue();
     for aggregation in [
         Aggregation::Min,
@@ -267,17 +267,17 @@ fn an_event_of_a_meter_that_has_changed_is_not_taken_back() {
     }
 }
 
-/// Of an event's time, its window is known: it is corrected while any of that is 35 days ago at
-/// most.
+/// A segment keeps the event's window, not its time. The event is corrected while any part of the
+/// window is at most 35 days ago.
 #[test]
-fn what_is_too_old_is_not_taken_back() {
+fn an_event_that_is_too_old_is_not_taken_back() {
     let catalogue = catalogue();
     let sum = meter(&catalogue, Aggregation::Sum);
     let oldest = now() - TIME_BEHIND_MAX;
     assert_eq!(
         sum.window.start(oldest, BillingAnchor::default()),
         oldest,
-        "a window begins then"
+        "a window starts at this time"
     );
     for (ago_s, expected) in [(0, Ok(())), (1, Ok(())), (3_601, Err(Reason::TimeTooOld))] {
         let sent = segment(
@@ -295,17 +295,17 @@ fn what_is_too_old_is_not_taken_back() {
 }
 
 #[test]
-fn a_key_says_whose_event_it_is_and_when_it_was_sent() {
+fn a_key_holds_the_sender_and_the_time_range() {
     let catalogue = catalogue();
-    let identity = |correction| read_keyed(&catalogue, correction).unwrap().key;
+    let event_key_of = |correction| read_keyed(&catalogue, correction).unwrap().key;
     let of = |sender| event_key(sender, "/gateway", "a");
-    assert_eq!(identity(by_key("a")), of(Sender::Provider));
+    assert_eq!(event_key_of(by_key("a")), of(Sender::Provider));
     assert_eq!(
-        identity(with(by_key("a"), "sent_by", "provider")),
+        event_key_of(with(by_key("a"), "sent_by", "provider")),
         of(Sender::Provider)
     );
     assert_eq!(
-        identity(with(by_key("a"), "sent_by", "tenant")),
+        event_key_of(with(by_key("a"), "sent_by", "tenant")),
         of(Sender::Tenant)
     );
 
@@ -345,7 +345,8 @@ fn a_key_says_whose_event_it_is_and_when_it_was_sent() {
     );
 }
 
-/// A correction is refused for a reason, with the id of its event where that can be named.
+/// Checks that each correction is refused for its reason, with the id of its event if it has a
+/// valid one.
 fn check_refused(rows: &[(Json, Option<&str>, Reason)]) {
     let catalogue = catalogue();
     for (correction, id, reason) in rows {
@@ -364,7 +365,7 @@ fn check_refused(rows: &[(Json, Option<&str>, Reason)]) {
 }
 
 #[test]
-fn a_correction_by_a_faulty_key_is_refused_by_name() {
+fn a_correction_with_a_faulty_key_has_its_reason() {
     let (by_a, a, long) = (by_key("a"), Some("a"), "x".repeat(1_025));
     check_refused(&[
         (
@@ -381,12 +382,12 @@ fn a_correction_by_a_faulty_key_is_refused_by_name() {
         (by_key(""), None, Reason::MissingField),
         (by_key(&long), None, Reason::TooLong),
     ]);
-    // The longest that there may be.
+    // The longest permitted id.
     assert!(read_keyed(&catalogue(), by_key(&"x".repeat(1_024))).is_ok());
 }
 
 #[test]
-fn a_correction_that_cannot_be_made_is_refused_by_name() {
+fn an_invalid_correction_has_its_reason() {
     let (by_a, a) = (by_key("a"), Some("a"));
     let full = json!({ "event": transfer("a"), "reason": "test" });
     let (same, mut foreign) = (transfer("a"), transfer("b"));
@@ -410,12 +411,12 @@ fn a_correction_that_cannot_be_made_is_refused_by_name() {
         (
             with(by_a.clone(), "replacement", same.clone()),
             a,
-            Reason::SameIdentity,
+            Reason::SameEventKey,
         ),
         (
             with(full.clone(), "replacement", same),
             a,
-            Reason::SameIdentity,
+            Reason::SameEventKey,
         ),
         (
             with(by_a.clone(), "replacement", foreign.clone()),
@@ -436,7 +437,7 @@ fn a_correction_that_cannot_be_made_is_refused_by_name() {
     ]);
 }
 
-/// What comes in the place of a tenant's own event is the provider's.
+/// A replacement of a tenant's own event is in the provider's namespace.
 #[test]
 fn a_replacement_may_have_the_source_and_id_of_a_tenants_own_event() {
     let catalogue = catalogue();
@@ -449,7 +450,7 @@ fn a_replacement_may_have_the_source_and_id_of_a_tenants_own_event() {
 }
 
 #[test]
-fn so_many_corrections_may_be_by_key() {
+fn the_number_of_corrections_by_key_is_bounded() {
     let catalogue = catalogue();
     let keyed = |count: usize| {
         (0..count)
@@ -469,7 +470,7 @@ fn so_many_corrections_may_be_by_key() {
 }
 
 #[test]
-fn corrections_that_could_not_be_billed_are_refused() {
+fn corrections_before_the_first_period_are_refused() {
     let catalogue = catalogue();
     let early = |id: &str| {
         let mut event = transfer(id);

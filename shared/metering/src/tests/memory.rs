@@ -1,4 +1,4 @@
-//! A store in memory, on which segments are rolled up as they are on the real one.
+//! A store in memory that rolls up segments as the real store does.
 
 use super::now;
 use super::tenant;
@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A store in memory that keeps the promises of the real one: pending markers are removed with what they
-/// count.
+/// A store in memory with the guarantees of the real one: a rollup removes the pending markers of
+/// its segments together with its changes.
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) checkpoint: Checkpoint,
     pub(super) stored: Blocks,
-    /// How many blocks the last rollup read.
+    /// The number of blocks that the last rollup read.
     pub(super) read: usize,
     pub(super) pages: BTreeMap<PageKey, Page>,
     pub(super) pending: HashSet<SegmentId>,
@@ -49,7 +49,7 @@ impl Memory {
             self.read = 0;
             let mut loaded = Blocks::default();
             let mut rollup = Rollup::new(&snapshot, &batch, now);
-            // The missing blocks are loaded, and nothing else.
+            // Only the missing blocks are loaded, so a lookup cannot depend on others.
             while let Err(MissingBlocks { blocks }) = rollup.resume(&loaded) {
                 self.load(blocks, &mut loaded);
             }
@@ -64,7 +64,7 @@ impl Memory {
                 changes.pages.len() + changes.days.len() + changes.corrected.len() + batch.len();
             assert!(
                 rows + 9 <= 100,
-                "{rows} rows and nine others are one transaction"
+                "{rows} rows and nine others fit one transaction"
             );
             if let Some(event) = changes.event(tenant(1)) {
                 self.published
@@ -85,7 +85,7 @@ impl Memory {
             assert_eq!(
                 named,
                 stored.copied().collect(),
-                "what is named is what is stored"
+                "the checkpoint names exactly the stored runs"
             );
             self.checkpoint = changes.checkpoint;
             for (key, page) in changes.pages {
@@ -166,8 +166,8 @@ impl Memory {
     }
 }
 
-/// Delivers segments as told, repeats included, then what was never delivered, as the sweep does.
-/// Returns the order in which they were first delivered.
+/// Delivers segments in the given deliveries, repeats included, and then the rest, as the poller
+/// does. Returns the order in which they were first delivered.
 pub(super) fn deliver<'s>(
     memory: &mut Memory,
     segments: &'s [Segment],
@@ -178,11 +178,11 @@ pub(super) fn deliver<'s>(
         .extend(segments.iter().map(|segment| segment.id));
     let mut order: Vec<&Segment> = Vec::new();
     let mut seen = HashSet::new();
-    let told = deliveries
+    let given = deliveries
         .iter()
         .map(|delivery| delivery.iter().map(|at| at.get(segments)).collect());
     let rest = [segments.iter().collect::<Vec<_>>()];
-    for delivery in told.chain(rest) {
+    for delivery in given.chain(rest) {
         let unique: BTreeMap<SegmentId, &Segment> =
             delivery.into_iter().map(|s| (s.id, s)).collect();
         order.extend(unique.values().filter(|segment| seen.insert(segment.id)));

@@ -1,4 +1,4 @@
-//! Events as they are read from a request's body.
+//! Parsing events from a request's body.
 
 mod batches;
 mod binary;
@@ -34,7 +34,7 @@ fn number(usage: &Usage<'_>) -> String {
     value.to_string()
 }
 
-/// Reads a body that the provider's services send.
+/// Parses a body sent by a service of the provider.
 fn read_all<'b, 'c>(
     body: &'b str,
     form: &'b Form,
@@ -43,7 +43,7 @@ fn read_all<'b, 'c>(
     read(body.as_bytes(), form, Sender::Provider, catalogue, now()).unwrap()
 }
 
-/// The place in the batch and the reason of each refused event.
+/// The position and the reason of each refused event.
 fn refused(reading: &ParsedBatch<'_, '_>) -> Vec<(usize, Reason)> {
     let refused = reading.refused.iter();
     refused
@@ -51,7 +51,7 @@ fn refused(reading: &ParsedBatch<'_, '_>) -> Vec<(usize, Reason)> {
         .collect()
 }
 
-/// Reads one event and checks what became of it.
+/// Parses one event for each row, and checks its value or its refusal.
 fn check(rows: &[(&str, Result<&str, Reason>)]) {
     let catalogue = catalogue();
     for (edit, expected) in rows {

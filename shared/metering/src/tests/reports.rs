@@ -38,9 +38,9 @@ fn pages(meter: &str, rows: &[Row<'_>]) -> BTreeMap<PageKey, Page> {
     pages
 }
 
-/// Asks for the totals of a meter over November, and says each as `start group value events
+/// Requests the totals of a meter over November, each written as `start group value events
 /// finality`.
-fn ask(
+fn request(
     meter: &str,
     size: WindowSize,
     (group_by, filter): (&[&str], &str),
@@ -126,7 +126,7 @@ fn shorter_windows_add_up_to_longer_ones() {
         (DAY, "2026-11-02T00:00:00Z", "", WHOLE, "9", 9, None),
         (DAY, "2026-11-03T00:00:00Z", "", WHOLE, "1", 1, None),
     ];
-    let calls = |size| ask("api-calls", size, (&[], ""), &minutes, None).unwrap();
+    let calls = |size| request("api-calls", size, (&[], ""), &minutes, None).unwrap();
     assert_eq!(
         calls(WindowSize::Hour),
         [
@@ -149,7 +149,7 @@ fn shorter_windows_add_up_to_longer_ones() {
 }
 
 #[test]
-fn every_aggregation_is_totalled_by_its_own_rule() {
+fn each_aggregation_is_totalled_by_its_own_rule() {
     let rows = [
         (
             DAY,
@@ -195,7 +195,7 @@ fn every_aggregation_is_totalled_by_its_own_rule() {
         ),
         ("seats", ["2 3 adjusted", "1 1 provisional"], "1 4"),
     ] {
-        let found = ask(meter, DAY, (&[], ""), &rows, sealed).unwrap();
+        let found = request(meter, DAY, (&[], ""), &rows, sealed).unwrap();
         let expected = ["2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"]
             .iter()
             .zip(days);
@@ -206,14 +206,14 @@ fn every_aggregation_is_totalled_by_its_own_rule() {
                 .collect::<Vec<_>>(),
             "{meter}"
         );
-        let found = ask(meter, WindowSize::Month, (&[], ""), &rows, sealed).unwrap();
+        let found = request(meter, WindowSize::Month, (&[], ""), &rows, sealed).unwrap();
         assert_eq!(
             found,
             [format!("2026-11-01T00:00:00Z {month} provisional")],
             "{meter}"
         );
     }
-    let found = ask(
+    let found = request(
         "compute-seconds",
         WindowSize::Month,
         (&[], ""),
@@ -224,7 +224,7 @@ fn every_aggregation_is_totalled_by_its_own_rule() {
 }
 
 #[test]
-fn groups_are_divided_and_chosen() {
+fn totals_are_divided_and_filtered_by_dimensions() {
     let rows = [
         (
             DAY,
@@ -255,7 +255,7 @@ fn groups_are_divided_and_chosen() {
         ),
     ];
     let tokens = |group_by: &[&str], filter: &str| {
-        let found = ask("tokens", DAY, (group_by, filter), &rows, None).unwrap();
+        let found = request("tokens", DAY, (group_by, filter), &rows, None).unwrap();
         found
             .into_iter()
             .map(|row| row.replace("2026-11-02T00:00:00Z ", ""))
@@ -274,9 +274,9 @@ fn groups_are_divided_and_chosen() {
 }
 
 #[test]
-fn what_does_not_add_up_is_not_answered() {
+fn distinct_values_are_not_added_over_windows_or_groups() {
     let unique = |size| {
-        ask(
+        request(
             "active-users",
             size,
             (&[], ""),
@@ -317,11 +317,11 @@ fn what_does_not_add_up_is_not_answered() {
         unique(WindowSize::Month).unwrap(),
         ["2026-11-01T00:00:00Z 3 9 provisional"]
     );
-    let hourly = ask("storage-gb", WindowSize::Hour, (&[], ""), &[], None);
+    let hourly = request("storage-gb", WindowSize::Hour, (&[], ""), &[], None);
     assert_eq!(hourly, Err(Unanswerable::TooShort { shortest: DAY }));
 }
 
-/// What no single value can be, a total can.
+/// A total can be wider than any single value.
 #[test]
 fn a_total_of_any_width_is_answered() {
     let nines = "9".repeat(38);
@@ -347,7 +347,7 @@ fn a_total_of_any_width_is_answered() {
             None,
         ),
     ];
-    let month = |meter| ask(meter, WindowSize::Month, (&[], ""), &rows, None).unwrap();
+    let month = |meter| request(meter, WindowSize::Month, (&[], ""), &rows, None).unwrap();
     let sum = format!("1{}.{}1", "0".repeat(38), "0".repeat(339));
     assert_eq!(
         month("compute-seconds"),
@@ -361,7 +361,7 @@ fn a_total_of_any_width_is_answered() {
         month("replicas-min"),
         [format!("2026-11-01T00:00:00Z {finest} 4 provisional")]
     );
-    // 10^38 / 4 ends before the twelfth place, and the rest is far behind it.
+    // 10^38 / 4 is exact, and the rest of the sum is far behind the twelfth place.
     assert_eq!(
         month("response-ms"),
         [format!(

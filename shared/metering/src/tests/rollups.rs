@@ -1,4 +1,4 @@
-//! What a rollup needs, and what it says of its events.
+//! The blocks that a rollup needs, and the counts that it returns.
 
 use super::memory::Memory;
 use super::traffic::{anchor, counting, summed};
@@ -30,7 +30,7 @@ fn a_missing_run_stops_a_rollup() {
     assert_eq!(rollup.finish(Uuid::nil(), &Blocks::default()), Err(missing));
 }
 
-/// A segment whose events all counted serves as a run: its keys are not written once more.
+/// A segment whose events all counted serves as a sorted run: its keys are not written again.
 #[test]
 fn each_segment_of_a_rollup_serves_as_a_run() {
     let catalogue = catalogue();
@@ -56,9 +56,9 @@ fn each_segment_of_a_rollup_serves_as_a_run() {
     );
 }
 
-/// A correction is told what became of its own events, whatever else is in its rollup.
+/// The counts of a correction are those of its own events, whatever else is in its rollup.
 #[test]
-fn what_became_of_a_correction_is_of_its_own_events() {
+fn a_correction_has_the_counts_of_its_own_events() {
     let catalogue = catalogue();
     let event = |id: u16| summed(&catalogue, id, 1_000);
     let other = |id: u16| summed(&catalogue, id, 2_000);
@@ -132,7 +132,7 @@ fn what_became_of_a_correction_is_of_its_own_events() {
     );
 }
 
-/// A run is kept in memory for as long as its entries count.
+/// A sorted run is live until its entries expire.
 #[test]
 fn the_live_runs_are_those_of_both_indexes() {
     let run = |n: u128, days_ago: i64| RunMeta {

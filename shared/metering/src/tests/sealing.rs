@@ -1,4 +1,4 @@
-//! Days that are sealed: what stays, what is published again, and where what comes later goes.
+//! Sealed days: unchanged totals, repeated publication, and adjustments.
 
 use super::memory::Memory;
 use super::totals::{roll_up_all, send, totals, usage};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 const DAY_MINUTES: i64 = 24 * 60;
 
-/// The first moment of the day that was so many days ago.
+/// The start of the day that was `days_ago` days ago.
 fn day(days_ago: i64) -> Timestamp {
     WindowSize::Day.start(
         now() - SignedDuration::from_mins(days_ago * DAY_MINUTES),
@@ -55,7 +55,7 @@ fn a_day_is_sealed_with_all_days_before_it_and_for_good() {
         memory.checkpoint.generation.next()
     );
     assert_eq!(sealed.checkpoint.sequence, memory.checkpoint.sequence + 1);
-    assert_eq!(sealed.totals, [], "they have been published");
+    assert_eq!(sealed.totals, [], "the totals were published before");
     assert_eq!(
         Checkpoint {
             sealed_until: None,
@@ -68,7 +68,7 @@ fn a_day_is_sealed_with_all_days_before_it_and_for_good() {
     let earlier = seal(&sealed.checkpoint, tenant(1), day(2), &memory.pages);
     assert_eq!(
         earlier.checkpoint.sealed_until, sealed.checkpoint.sealed_until,
-        "a later day is sealed already"
+        "a later day is already sealed"
     );
 }
 
@@ -87,7 +87,7 @@ fn a_seal_has_the_digest_of_the_days_own_totals() {
 }
 
 #[test]
-fn what_comes_after_the_seal_adjusts_the_day_and_its_shorter_windows() {
+fn an_event_after_the_seal_adjusts_the_day_and_its_shorter_windows() {
     let catalogue = catalogue();
     let mut memory = two_days();
     memory.seal(day(2));
@@ -108,7 +108,7 @@ fn what_comes_after_the_seal_adjusts_the_day_and_its_shorter_windows() {
 }
 
 #[test]
-fn what_is_taken_back_after_the_seal_is_subtracted_in_an_adjustment() {
+fn a_void_after_the_seal_is_subtracted_in_an_adjustment() {
     let catalogue = catalogue();
     let mut memory = two_days();
     memory.seal(day(2));
@@ -134,10 +134,10 @@ fn what_is_taken_back_after_the_seal_is_subtracted_in_an_adjustment() {
     }
 }
 
-/// A value that the sealed day has is not new in its adjustment, and one that comes late is new in
-/// the open period too.
+/// A value of the sealed day is not new in its adjustment, and a value that arrives late is new in
+/// the open period, too.
 #[test]
-fn unique_values_are_known_across_the_seal() {
+fn distinct_values_are_known_across_the_seal() {
     let catalogue = catalogue();
     let mut memory = Memory::default();
     send(
@@ -169,13 +169,13 @@ fn a_sealed_day_is_published_again_with_its_adjustments_and_its_first_seal() {
     assert_eq!(
         republish(&memory.checkpoint, tenant(1), day(2), &memory.pages),
         None,
-        "it is not sealed"
+        "the day is not sealed"
     );
     let sealed = memory.seal(day(2));
     assert_eq!(
         republish(&memory.checkpoint, tenant(1), day(1), &memory.pages),
         None,
-        "nor is the next"
+        "the next day is not sealed"
     );
     send(
         &mut memory,
@@ -257,8 +257,7 @@ fn a_day_of_many_totals_is_published_again_in_many_bus_events() {
     assert_eq!(different.len(), total);
 }
 
-/// What is done next: events that come, one that is taken back or replaced, or a day that is
-/// sealed.
+/// A step: events arrive, an event is taken back or replaced, or a day is sealed.
 #[derive(Debug, Clone)]
 enum Next {
     Send(u32, i64, i64),
@@ -275,7 +274,8 @@ fn any_next() -> impl Strategy<Value = Next> {
     ]
 }
 
-/// The value and events of each day, from its own totals and from those of its shorter windows.
+/// The value and the number of events of each day, from its own totals or from those of its shorter
+/// windows.
 fn of_days(memory: &Memory, is_own: bool) -> BTreeMap<Timestamp, (Aggregate, i64)> {
     let mut days: BTreeMap<Timestamp, (Aggregate, i64)> = BTreeMap::new();
     for (key, window) in memory
@@ -293,14 +293,14 @@ fn of_days(memory: &Memory, is_own: bool) -> BTreeMap<Timestamp, (Aggregate, i64
 }
 
 proptest! {
-    /// Whatever is sealed and whatever comes after that, the shorter windows of a day add up to it,
-    /// and those of a sealed day stay as they were sealed.
+    /// Whatever is sealed and whatever arrives afterwards, the shorter windows of a day add up to
+    /// it, and those of a sealed day stay unchanged.
     #[test]
-    fn shorter_windows_add_up_to_their_day_always(steps in prop::collection::vec(any_next(), 1..60)) {
+    fn shorter_windows_always_add_up_to_their_day(steps in prop::collection::vec(any_next(), 1..60)) {
         let catalogue = catalogue();
         let mut memory = Memory::default();
         let mut sealed: BTreeMap<WindowKey, Window> = BTreeMap::new();
-        // What an id says is a function of the id but for a few, so that most corrections match.
+        // Nearly all contents follow from the id, so that most corrections match.
         let row = |first: u32, id: u32, ago: i64, value: i64| match id % 5 {
             0 => (first + id, ago, value),
             _ => (first + id, i64::from(id) * 131 % (4 * DAY_MINUTES), i64::from(id % 7) + 1),

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// An event of a meter, by its place in the catalogue.
+/// An event of a meter, by the meter's index in the catalogue.
 fn usage(
     catalogue: &Catalogue,
     meter: usize,
@@ -73,7 +73,7 @@ fn segments_are_of_one_tenant_and_bounded() {
     let mut sorted = sizes(&grouped((0..2_500).map(of).collect()));
     sorted.sort_unstable();
     assert_eq!(sorted, [250, 250, 1_000, 1_000]);
-    // Of a meter with daily windows, sixty days are as many totals as one bus event may carry.
+    // For a meter with daily windows, sixty days fill one bus event.
     let daily = grouped(
         (0..130)
             .map(|n| usage(&catalogue, 1, n, i64::from(n) * 24, Value::ONE))
@@ -81,7 +81,7 @@ fn segments_are_of_one_tenant_and_bounded() {
     );
     assert_eq!(sizes(&daily), [60, 60, 10]);
     assert_eq!(batches(daily).len(), 3);
-    // One with hourly windows changes a page for each day, and one for each month.
+    // A meter with hourly windows changes a page for each day and one for each month.
     let hourly = grouped(
         (0..60)
             .map(|n| usage(&catalogue, 3, n, i64::from(n) * 24, Value::ONE))
@@ -124,8 +124,7 @@ fn small_segments_are_rolled_up_together() {
     assert_eq!(sizes, [20, 5], "20,000 events");
 }
 
-/// A batch fills its transaction: the items of a batch fit, and those of the next segment do not
-/// fit with them.
+/// A batch fills its transaction: its items fit, and the items of the next segment would not.
 #[test]
 fn a_batch_fits_one_transaction_and_no_more_would() {
     let items = |batch: &[Segment]| {
@@ -170,7 +169,7 @@ fn a_batch_fits_one_transaction_and_no_more_would() {
         .collect();
     for segments in [corrections, of_days] {
         let batches = batches(segments.clone());
-        assert_eq!(batches.concat(), segments, "all of them, in their order");
+        assert_eq!(batches.concat(), segments, "all segments, in their order");
         for pair in batches.windows(2) {
             assert!(items(&pair[0]) <= 91, "{} items", items(&pair[0]));
             let one_more = [&pair[0][..], &pair[1][..1]].concat();
@@ -180,7 +179,7 @@ fn a_batch_fits_one_transaction_and_no_more_would() {
 }
 
 #[test]
-fn what_is_taken_back_is_stored_with_what_comes_instead() {
+fn a_void_is_stored_with_its_replacement() {
     let catalogue = catalogue();
     let correction = |n: u32| Correction {
         original: usage(&catalogue, 3, n, 0, Value::ONE),
@@ -209,7 +208,7 @@ fn what_is_taken_back_is_stored_with_what_comes_instead() {
 
 proptest! {
     #[test]
-    fn what_is_stored_is_what_was_grouped(
+    fn a_segment_is_decoded_as_it_was_encoded(
         rows in prop::collection::vec((0_usize..9, 0_u32..1000, 0_i64..800, any_value()), 1..400),
     ) {
         let catalogue = catalogue();
@@ -224,7 +223,7 @@ proptest! {
     }
 
     #[test]
-    fn a_page_is_read_as_it_was_written(
+    fn a_page_is_decoded_as_it_was_encoded(
         rows in prop::collection::btree_map((0_i64..60, 0_usize..6, any::<bool>()), (prop::collection::vec(any_value(), 0..4), any::<i64>(), any::<u64>(), any::<Option<u32>>()), 0..200),
     ) {
         let catalogue = catalogue();
@@ -251,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn other_bytes_are_refused_without_a_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn invalid_bytes_are_refused_without_a_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let key = PageKey::of(&"a".parse().unwrap(), WindowSize::Day, now());
         for version in [0, 1, 2] {
             if let Some(first) = bytes.first_mut() {
@@ -275,13 +274,13 @@ fn a_segment_takes_about_twenty_bytes_per_event() {
     assert!(bytes(0) < 17_100, "{}", bytes(0));
 }
 
-/// Whatever a tenant sends, its totals can be stored: a page in an item, and those of a rollup in a
-/// transaction.
+/// Whatever a tenant sends, its totals can be stored: a page fits an item, and the pages of a
+/// rollup fit a transaction.
 #[test]
 fn the_widest_pages_fit_items_and_transactions() {
     const ITEM_BYTES_MAX: usize = 400 * 1_024;
     const TRANSACTION_BYTES_MAX: usize = 4 * 1_024 * 1_024;
-    /// For everything else that is written with the pages.
+    /// Room for all other items of the transaction.
     const REST_BYTES: usize = 256 * 1_024;
     let widest = format!("-{}e-340", "9".repeat(397))
         .parse::<bigdecimal::BigDecimal>()
@@ -339,7 +338,7 @@ fn the_widest_pages_fit_items_and_transactions() {
     }
 }
 
-/// What most totals take is what they took when they were narrower.
+/// A total of ordinary width takes few bytes, although totals may be wide.
 #[test]
 fn an_ordinary_total_takes_few_bytes() {
     let (name, key) = {
@@ -372,14 +371,14 @@ fn an_ordinary_total_takes_few_bytes() {
                 revision: 1,
             },
         );
-        // The page's own 4 bytes, 1 of its group, 5 of the window's place, and 3 of its other
+        // The page's own 4 bytes, 1 of its group, 5 of the window's key, and 3 of its other
         // numbers.
         assert_eq!(page.encode(&name).len() - 13, bytes, "{value}");
     }
 }
 
-/// A mantissa of any length is read as it was written, and one that is cut off or too long is not
-/// read.
+/// A mantissa of any length is decoded as it was encoded. One that is truncated or too long is
+/// refused.
 #[test]
 fn digits_of_any_length_are_stored() {
     use crate::bytes::{Input, write_aggregate};
@@ -412,7 +411,7 @@ fn digits_of_any_length_are_stored() {
     ] {
         assert_eq!(Input(&bytes).aggregate().is_ok(), is_read, "{bytes:?}");
     }
-    // An event's value is narrower than a total.
+    // The value of an event is narrower than a total.
     let nineteen = |last: u8| [vec![0_u8], vec![0x80; 18], vec![last]].concat();
     assert!(Input(&nineteen(0b1)).value().is_ok(), "2^125");
     assert!(
@@ -426,7 +425,7 @@ fn digits_of_any_length_are_stored() {
 }
 
 #[test]
-fn pages_begin_where_their_windows_do() {
+fn a_page_starts_at_the_anchor_of_its_windows() {
     let page = |size: WindowSize, start: &str| {
         PageKey::of(&"m".parse().unwrap(), size, start.parse().unwrap())
     };

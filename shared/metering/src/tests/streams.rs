@@ -31,7 +31,7 @@ fn the_end_of_a_stream_is_published_under_its_next_number() {
 }
 
 #[test]
-fn where_nothing_was_published_there_is_no_end() {
+fn a_stream_without_events_has_no_end() {
     assert_eq!(
         report_end(&Checkpoint::default(), tenant(1)),
         None,

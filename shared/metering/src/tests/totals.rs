@@ -1,4 +1,4 @@
-//! How events of each aggregation make a total.
+//! The totals of each aggregation.
 
 use super::memory::Memory;
 use super::traffic::anchor;
@@ -13,14 +13,14 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// An event: its id, how many minutes ago it was, and what it says.
+/// An event: its id, its age in minutes, and its value.
 pub(super) type Row = (u32, i64, i64);
 
-/// The first meter of an aggregation, all of it in one group.
+/// An event of the first meter of an aggregation, without a group.
 pub(super) fn usage(
     catalogue: &Catalogue,
     aggregation: Aggregation,
-    (id, minutes_ago, says): Row,
+    (id, minutes_ago, value): Row,
 ) -> Usage<'_> {
     let meter = catalogue
         .meters
@@ -31,9 +31,9 @@ pub(super) fn usage(
     let measure = match aggregation {
         Aggregation::Count => Measure::Number(Value::ONE),
         Aggregation::UniqueCount => {
-            Measure::Distinct(distinct_key(tenant(1), "number", &says.to_string()))
+            Measure::Distinct(distinct_key(tenant(1), "number", &value.to_string()))
         }
-        _ => Measure::Number(Value::new(says.into(), 0).unwrap()),
+        _ => Measure::Number(Value::new(value.into(), 0).unwrap()),
     };
     let group = UsageGroup::default();
     let content = content_hash(&meter.event_type, tenant(1), at, &measure, &group);
@@ -51,7 +51,7 @@ pub(super) fn usage(
     }
 }
 
-/// Settles segments that were stored under ids of their own.
+/// Rolls up segments under new ids.
 pub(super) fn roll_up_all(memory: &mut Memory, mut segments: Vec<Segment>) {
     for segment in &mut segments {
         segment.id = SegmentId::from_uuid(Uuid::from_u128(
@@ -63,7 +63,7 @@ pub(super) fn roll_up_all(memory: &mut Memory, mut segments: Vec<Segment>) {
     memory.roll_up(&segments, now());
 }
 
-/// Settles events together.
+/// Rolls up events together.
 pub(super) fn send(
     memory: &mut Memory,
     catalogue: &Catalogue,
@@ -75,7 +75,7 @@ pub(super) fn send(
     roll_up_all(memory, group(events, |_| anchor(), || ids.next().unwrap()));
 }
 
-/// Every total of a size: its part, value and events, in the order of time.
+/// All totals of a size, in the order of time: part, value and events.
 pub(super) fn totals(memory: &Memory, size: WindowSize) -> Vec<String> {
     let windows = memory
         .windows()
@@ -116,26 +116,26 @@ fn each_aggregation_makes_its_own_total() {
     }
 }
 
-/// What is below zero, and above it, is not mistaken for there having been a zero.
+/// The initial zero of a total is no event: a first value below or above it is kept.
 #[test]
 fn the_first_event_is_the_first_minimum_maximum_and_latest() {
     let catalogue = catalogue();
-    for (aggregation, says) in [
+    for (aggregation, value) in [
         (Aggregation::Min, 5),
         (Aggregation::Max, -5),
         (Aggregation::Latest, -5),
     ] {
         let mut memory = Memory::default();
-        send(&mut memory, &catalogue, aggregation, &[(1, 1, says)]);
+        send(&mut memory, &catalogue, aggregation, &[(1, 1, value)]);
         assert_eq!(
             totals(&memory, WindowSize::Day),
-            [format!("Window {says} of 1")],
+            [format!("Window {value} of 1")],
             "{aggregation:?}"
         );
     }
 }
 
-/// The first event of an aggregation's meter with a value, one of four days by its number.
+/// An event of the first meter of an aggregation. Its id spreads events over four days.
 fn of_value(catalogue: &Catalogue, aggregation: Aggregation, id: u32, value: Value) -> Usage<'_> {
     let event = usage(catalogue, aggregation, (id, i64::from(id % 4) * 24 * 60, 0));
     let measure = Measure::Number(value);
@@ -156,12 +156,12 @@ fn of_value(catalogue: &Catalogue, aggregation: Aggregation, id: u32, value: Val
     }
 }
 
-/// What was sent before, however fine or great, does not keep out what comes later.
+/// No earlier value, however fine or great, prevents a later one from counting.
 #[test]
-fn every_event_counts_whatever_came_before_it() {
+fn every_event_counts_regardless_of_earlier_values() {
     let (catalogue, mut memory) = (catalogue(), Memory::default());
     let mut send = |id: u32, value: &str| {
-        // All of them on one day.
+        // All events are on one day.
         let event = of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap());
         roll_up_all(
             &mut memory,
@@ -200,9 +200,9 @@ fn every_event_counts_whatever_came_before_it() {
     );
 }
 
-/// A residue of a float does not stop the whole numbers that follow it.
+/// A float's rounding residue does not prevent later whole numbers from counting.
 #[test]
-fn a_residue_of_a_float_is_one_of_many() {
+fn a_float_residue_is_added_exactly() {
     let (catalogue, mut memory) = (catalogue(), Memory::default());
     let values = ["5.551115123125783e-17"].into_iter().chain(["86400"; 12]);
     let events = (1..)
@@ -222,9 +222,9 @@ fn a_residue_of_a_float_is_one_of_many() {
     );
 }
 
-/// A correction takes back and puts in place, however far apart the numbers are.
+/// A correction replaces an event, however far apart the numbers are.
 #[test]
-fn a_replacement_counts_beside_any_other_event() {
+fn a_replacement_is_added_exactly() {
     let (catalogue, mut memory) = (catalogue(), Memory::default());
     let event = |id: u32, value: &str| {
         of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap())
@@ -251,8 +251,8 @@ fn a_replacement_counts_beside_any_other_event() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Over four days: each day's total, and the month's, are those of exact arithmetic, in any
-    /// order; taking back as much leaves what there was.
+    /// Over four days, each day's total and the month's are those of exact arithmetic, in any
+    /// order. Taking as much back leaves the total of before.
     #[test]
     fn totals_are_exact_over_the_whole_range_of_values(
         (values, order) in prop::collection::vec(any_value(), 1..24)
@@ -281,11 +281,12 @@ proptest! {
             let total = |values: &[Value]| match aggregation {
                 Aggregation::Min => Aggregate::from(*values.iter().min().unwrap()),
                 Aggregation::Max => Aggregate::from(*values.iter().max().unwrap()),
-                // All of a day happen at one time: of these the greatest is the latest.
+                // All events of a day have the same time. Of these the greatest value is the
+                // latest.
                 Aggregation::Latest => Aggregate::from(*values.iter().max().unwrap()),
                 _ => sum(values),
             };
-            // The latest days come last.
+            // The latest day is rolled up last.
             let expected: Vec<_> = days.values().rev().map(|values| (total(values), values.len() as i64)).collect();
             let windows = memory.windows().into_iter();
             let found: Vec<_> = windows
@@ -311,12 +312,12 @@ proptest! {
     }
 }
 
-/// A value counts once in its hour, its day and its billing period, however full the index of
-/// values is.
+/// A value counts once in its hour, its day and its billing period, whatever the size of the index
+/// of values.
 #[test]
 fn a_value_is_unique_in_each_of_its_windows_as_their_index_grows() {
     let catalogue = catalogue();
-    // From this attempt on, the second full run ends a group.
+    // The ids of this attempt are such that the second full run ends a group.
     let mut memory = Memory {
         attempts: 3,
         ..Memory::default()
@@ -358,9 +359,9 @@ fn a_value_is_unique_in_each_of_its_windows_as_their_index_grows() {
     );
 }
 
-/// What is taken back, and when: each row is events and, last, what is taken back.
+/// Each case sends events and voids in another order.
 #[test]
-fn a_void_takes_back_what_said_the_same_once_and_whenever_it_comes() {
+fn a_void_takes_back_a_matching_event_once_in_any_order() {
     let catalogue = catalogue();
     let void = |memory: &mut Memory, aggregation, row| {
         let correction = Correction {
@@ -416,9 +417,12 @@ fn a_void_takes_back_what_said_the_same_once_and_whenever_it_comes() {
             totals(&memory, WindowSize::Day)
         ),
         (2, vec!["Window 3 of 1".to_owned()]),
-        "taken back before it came"
+        "taken back before it arrived"
     );
-    assert_eq!(memory.checkpoint.counted.accepted, 3, "it has come");
+    assert_eq!(
+        memory.checkpoint.counted.accepted, 3,
+        "the event has arrived"
+    );
     void(&mut memory, Aggregation::Sum, (4, 3, 9));
     send(&mut memory, &catalogue, Aggregation::Sum, &[(4, 3, 8)]);
     assert_eq!(
@@ -427,6 +431,6 @@ fn a_void_takes_back_what_said_the_same_once_and_whenever_it_comes() {
             totals(&memory, WindowSize::Day)
         ),
         (1, vec!["Window 3 of 1".to_owned()]),
-        "what came says something else than what was taken back: a replacement of that may be counted"
+        "the event has other content than its void, whose replacement may count"
     );
 }

@@ -1,4 +1,4 @@
-//! Events at random, as they are sent and stored in segments.
+//! Random events, and the segments that they are stored in.
 
 use super::{now, tenant};
 use crate::*;
@@ -9,7 +9,7 @@ use kernel::{BillingAnchor, SegmentId, UsageGroup};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-/// How many meters of the catalogue the events are of.
+/// The number of meters in use, from the start of the catalogue.
 const METERS: usize = 9;
 
 #[derive(Debug, Clone)]
@@ -55,12 +55,12 @@ pub(super) fn usage<'c>(catalogue: &'c Catalogue, sent: &Sent) -> Usage<'c> {
     }
 }
 
-/// The provider's services, or a client of the tenant's own, which use the same ids.
+/// A service of the provider, or a client of the tenant. Both use the same ids.
 pub(super) fn any_sender() -> impl Strategy<Value = Sender> {
     prop_oneof![Just(Sender::Provider), Just(Sender::Tenant)]
 }
 
-/// What an id says is a function of the id, unless ids are to conflict.
+/// The content is a function of the id, unless ids are to conflict.
 fn any_sent(conflicting: bool) -> impl Strategy<Value = Sent> {
     let minutes = 34 * 24 * 60_i64;
     (
@@ -89,7 +89,7 @@ fn any_sent(conflicting: bool) -> impl Strategy<Value = Sent> {
         })
 }
 
-/// Batches as they are sent, and deliveries of some segments at a time.
+/// Batches of sent events, and deliveries of some segments each.
 pub(super) type Traffic = (Vec<Vec<Sent>>, Vec<Vec<prop::sample::Index>>);
 
 pub(super) fn any_traffic(conflicting: bool) -> impl Strategy<Value = Traffic> {
@@ -131,7 +131,7 @@ pub(super) fn store(catalogue: &Catalogue, batches: &[Vec<Sent>]) -> Vec<Segment
         .collect()
 }
 
-/// What an id says where ids do not conflict.
+/// The content of an id where ids do not conflict.
 pub(super) fn any_of(id: u16) -> Sent {
     let of = i64::from(id);
     let (sender, meter, minutes_ago) = (
@@ -164,7 +164,7 @@ pub(super) fn summed(catalogue: &Catalogue, id: u16, value: i64) -> Usage<'_> {
     )
 }
 
-/// Segments of events that count, so many of each number.
+/// Segments of `count` events each that all count.
 pub(super) fn counting(catalogue: &Catalogue, from: u32, count: u32, id: u128) -> Vec<Segment> {
     let meter = &catalogue.meters[0];
     let events = (from..from + count).map(|n| {

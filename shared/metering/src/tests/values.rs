@@ -40,7 +40,7 @@ fn numbers_are_read_exactly() {
             "-99999999999999999999999999999999999999",
             Ok("-99999999999999999999999999999999999999"),
         ),
-        // Zeros are no digits of a value, however many there are.
+        // Leading and trailing zeros are not significant digits, however many there are.
         (&long_zero, Ok("0")),
         (&long_one, Ok("1")),
         (&shifted, Ok("1")),
@@ -87,7 +87,7 @@ fn numbers_are_read_exactly() {
     }
 }
 
-/// A value of any width, with ends and powers of ten more often than by chance.
+/// A value of any width. Bounds and powers of ten are more frequent than by chance.
 pub(super) fn any_value() -> impl Strategy<Value = Value> {
     let end = 10_i128.pow(38) - 1;
     let mantissa = prop_oneof![
@@ -126,10 +126,9 @@ proptest! {
         prop_assert_eq!(value == other, decimal(value) == decimal(other));
     }
 
-    /// What a client prints of any double, in full or shortest, is taken unless it is too far from
-    /// zero.
+    /// The text of any double, in full or shortest, is accepted unless it is too far from zero.
     #[test]
-    fn no_double_is_too_fine(bits in any::<u64>()) {
+    fn every_double_of_bounded_size_is_accepted(bits in any::<u64>()) {
         let double = f64::from_bits(bits);
         prop_assume!(double.is_finite());
         for text in [format!("{double}"), format!("{double:e}"), serde_json::to_string(&double).unwrap()] {
@@ -195,14 +194,12 @@ fn a_total_shows_its_number() {
     );
 }
 
-/// The widest total there can be: of the most events, each of the greatest value, and one of the
-/// finest.
+/// The widest total: the most events, each of the greatest value, and one of the finest.
 #[test]
 fn the_widest_total_is_held() {
     let nines: Value = "9".repeat(38).parse().unwrap();
     let mut total = Aggregate::from(nines);
-    // 63 times twice as much, and once more each time: 2^64 - 1 events, which an i64 does not
-    // count.
+    // Doubled 63 times with one more event each time: 2^64 - 1 events, more than an i64 counts.
     for _ in 0..63 {
         total.add(&total.clone());
         total.add(&nines.into());

@@ -47,7 +47,7 @@ pub(crate) struct UsageQuery {
         handler::list_incidents, handler::describe,
     ),
     tags(
-        (name = "Billing", description = "Invoices, billing runs, and what is wrong with the ledger."),
+        (name = "Billing", description = "Invoices, billing runs, and incidents of the ledger."),
         (name = "Description", description = "The API itself."),
     ),
 )]

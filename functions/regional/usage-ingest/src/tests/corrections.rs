@@ -274,7 +274,7 @@ async fn each_refused_correction_is_named() {
         ),
         (
             json!({ "event": good, "replacement": transfer(TENANT, "good", 2), "reason": "test" }),
-            "same-identity",
+            "same-event-key",
         ),
         (
             json!({ "event": good, "replacement": { "id": "b" }, "reason": "test" }),

@@ -1,4 +1,4 @@
-//! Batches: what contradicts, whose events they are, and when these may count.
+//! Batches: conflicts, tenants, and the first billing period.
 
 use super::super::{catalogue, now, tenant};
 use super::{event, number, read_all};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 #[test]
-fn what_contradicts_is_refused_and_what_repeats_is_not() {
+fn conflicts_are_refused_and_repetitions_are_not() {
     let other = tenant(2).to_string();
     let batch = [
         event(""),
@@ -43,9 +43,9 @@ fn what_contradicts_is_refused_and_what_repeats_is_not() {
     );
 }
 
-/// Who is refused for another reason contradicts nobody.
+/// An event that is refused for another reason causes no conflict.
 #[test]
-fn an_event_of_nobodys_contradicts_nothing() {
+fn an_event_of_an_unknown_tenant_causes_no_conflict() {
     let catalogue = catalogue();
     let foreign = event(":1.5 => :2").replace(&tenant(1).to_string(), &tenant(2).to_string());
     let body = format!("[{foreign},{},{foreign}]", event(""));
@@ -98,7 +98,7 @@ fn unknown_tenants_are_refused_in_order() {
 }
 
 #[test]
-fn what_is_before_the_first_billing_period_is_refused() {
+fn an_event_before_the_first_billing_period_is_refused() {
     let (catalogue, first) = (catalogue(), "2026-11-15T10:30:00Z".parse().unwrap());
     for (time, is_taken) in [
         ("2026-11-15T10:29:59.999999999Z", false),

@@ -1,4 +1,4 @@
-//! Events in binary mode: their attributes are headers, and the body is their data.
+//! Events in binary mode: attributes in headers, data in the body.
 
 use super::super::{catalogue, now, tenant};
 use super::{event, read_all};
@@ -39,8 +39,8 @@ fn form(headers: &[(&'static str, Vec<u8>)]) -> Form {
     binary(&headers)
 }
 
-/// Reads an event in binary mode: whether it is the same as the one in structured mode, or why it
-/// is refused.
+/// Parses an event in binary mode, and checks whether it equals the one in structured mode, or why
+/// it is refused.
 fn check(headers: &[(&'static str, Vec<u8>)], data: &[u8], expected: Result<bool, Reason>) {
     let (catalogue, body, form) = (catalogue(), event(""), form(headers));
     let structured = read_all(&body, &Form::Single, &catalogue).usage().next();
@@ -87,7 +87,7 @@ fn a_faulty_header_has_its_reason() {
 }
 
 #[test]
-fn a_header_that_is_there_twice_refuses_its_event() {
+fn a_repeated_header_refuses_its_event() {
     for twice in ["ce-id", "ce-traceparent"] {
         let repeated = [(twice, b"a".to_vec()), (twice, b"a".to_vec())];
         check(

@@ -1,4 +1,4 @@
-//! Bodies and their forms, as the headers tell them.
+//! Bodies, and the forms that headers announce.
 
 use super::super::{catalogue, now};
 use super::binary::binary;
@@ -6,7 +6,7 @@ use super::{event, read_all, refused};
 use crate::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reason, Sender, read};
 
 #[test]
-fn bodies_are_bounded_and_of_their_form() {
+fn bodies_are_bounded_and_have_their_form() {
     let catalogue = catalogue();
     let one = event("");
     let batch = |count: usize| format!("[{}]", vec![one.as_str(); count].join(","));
@@ -50,7 +50,7 @@ fn bodies_are_bounded_and_of_their_form() {
 }
 
 #[test]
-fn a_body_has_at_most_so_many_bytes() {
+fn the_length_of_a_body_is_bounded() {
     let (one, catalogue) = (event(""), catalogue());
     let longest = format!("{one}{}", " ".repeat(BODY_BYTES_MAX - one.len()));
     let reading = read_all(&longest, &Form::Single, &catalogue);
@@ -76,7 +76,7 @@ fn an_event_of_a_batch_is_an_object() {
 }
 
 #[test]
-fn headers_mean_forms() {
+fn headers_determine_the_form() {
     let rows = [
         (
             Some("application/cloudevents+json"),

@@ -1,11 +1,11 @@
-//! Corrections as they are read from a request's body.
+//! Parsing corrections from a request's body.
 
 use super::super::{catalogue, now};
 use super::event;
 use crate::{BODY_BYTES_MAX, BodyError, CORRECTIONS_MAX, Reason, read_corrections};
 use std::collections::HashMap;
 
-/// What became of each correction of a request: nothing is refused of a valid one.
+/// The reason of each refused correction of a request, and `None` for a valid one.
 fn read_all(corrections: &[String]) -> Result<Vec<Option<Reason>>, BodyError> {
     let (body, catalogue) = (
         format!(r#"{{"corrections":[{}]}}"#, corrections.join(",")),
@@ -42,7 +42,7 @@ fn replaced(members: &str) -> String {
     )
 }
 
-/// Reads the corrections all in one request, and each alone.
+/// Parses the corrections together in one request, and each alone.
 fn check(rows: Vec<(String, Option<Reason>)>) {
     let (corrections, expected): (Vec<String>, Vec<Option<Reason>>) = rows.into_iter().unzip();
     assert_eq!(read_all(&corrections).as_ref(), Ok(&expected));
@@ -52,7 +52,7 @@ fn check(rows: Vec<(String, Option<Reason>)>) {
     }
 }
 
-/// What is not read of an event refuses nothing.
+/// Members of an event that no rule reads refuse nothing.
 #[test]
 fn valid_corrections_are_read_as_events_are() {
     let sent = event("");
@@ -69,7 +69,7 @@ fn valid_corrections_are_read_as_events_are() {
 }
 
 #[test]
-fn a_member_that_is_there_twice_refuses_its_correction() {
+fn a_repeated_member_refuses_its_correction() {
     let (sent, other) = (event(""), event("e-1 => e-2"));
     let twice = Some(Reason::DuplicateField);
     check(vec![
@@ -146,7 +146,7 @@ fn a_faulty_correction_has_its_reason() {
         ),
         (
             format!(r#"{{"event":{sent},"replacement":{sent},{REASON}}}"#),
-            Reason::SameIdentity,
+            Reason::SameEventKey,
         ),
         (format!("{{{REASON}}}"), Reason::MissingField),
         (
@@ -173,7 +173,7 @@ fn a_faulty_correction_has_its_reason() {
     );
 }
 
-/// What has not the shape of a correction could mean something else than it seems to.
+/// A document with unknown members could mean something else than it seems to.
 #[test]
 fn a_document_without_the_shape_of_a_correction_refuses_its_request() {
     let (sent, other) = (event(""), event("e-1 => e-2"));

@@ -4,7 +4,7 @@ use super::super::catalogue;
 use super::{event, read_all};
 use crate::{Form, Measure, Reason};
 
-/// Reads one event of a meter with this data and gives its group and measure.
+/// Parses one event of a meter with this data, and returns its group and measure.
 fn read_data(event_type: &str, data: &str) -> Result<(String, Measure), (Reason, String)> {
     let body =
         event(&format!("transfer.completed => {event_type}")).replace(r#"{"gigabytes":1.5}"#, data);
@@ -18,7 +18,7 @@ fn read_data(event_type: &str, data: &str) -> Result<(String, Measure), (Reason,
 }
 
 #[test]
-fn values_and_dimensions_are_where_the_meter_looks() {
+fn values_and_dimensions_are_read_at_the_meters_paths() {
     let number = |value: &str| Measure::Number(value.parse().unwrap());
     let model = |data: &str| read_data("model.called", data);
     let large = r#"{"model":"large","usage":{"tokens":12,"kind":"output"}}"#;
@@ -26,9 +26,9 @@ fn values_and_dimensions_are_where_the_meter_looks() {
         model(large),
         Ok(("model=large,kind=output".to_owned(), number("12")))
     );
-    let otherwise = r#"{"model":"small","usage":{"tokens":"1.5","kind":"guessed"}}"#;
+    let with_defaults = r#"{"model":"small","usage":{"tokens":"1.5","kind":"guessed"}}"#;
     assert_eq!(
-        model(otherwise),
+        model(with_defaults),
         Ok(("model=small,kind=input".to_owned(), number("1.5")))
     );
     let refused = |data: &str| model(data).unwrap_err();
@@ -62,10 +62,10 @@ fn values_and_dimensions_are_where_the_meter_looks() {
     );
 }
 
-/// A meter that counts needs nothing of the data: where it is no object, its dimensions have their
-/// default values.
+/// A meter that counts events needs no data: without an object, its dimensions have their default
+/// values.
 #[test]
-fn data_that_is_no_object_is_of_no_known_value() {
+fn dimensions_of_data_without_an_object_have_their_defaults() {
     let mut catalogue = catalogue();
     let transfer = catalogue
         .meters
@@ -89,7 +89,7 @@ fn data_that_is_no_object_is_of_no_known_value() {
 }
 
 #[test]
-fn different_values_have_different_identities() {
+fn different_values_have_different_keys() {
     let user = |value: &str| read_data("user.active", &format!(r#"{{"user":{value}}}"#));
     assert_eq!(user(r#""a""#), user(r#""\u0061""#));
     assert_eq!(user("5.0"), user("5"));

@@ -1,4 +1,4 @@
-//! Events that are refused, each for one reason, and what refuses none.
+//! Events that are refused, each for one reason, and oddities that are accepted.
 
 use super::super::catalogue;
 use super::{check, event, read_all, refused};
@@ -107,9 +107,9 @@ fn a_faulty_value_has_its_reason() {
     ]);
 }
 
-/// Each bound has its own words.
+/// Each bound has a detail of its own.
 #[test]
-fn a_value_out_of_bounds_is_told_which_bound() {
+fn the_detail_names_the_bound_that_a_value_exceeds() {
     let catalogue = catalogue();
     let rows = [
         (
@@ -142,8 +142,8 @@ fn a_value_out_of_bounds_is_told_which_bound() {
     );
 }
 
-/// A member that is read and there twice refuses its event, however its name is spelled and
-/// whatever is in it.
+/// A repeated member that is read refuses its event, with or without escapes in its name and
+/// whatever its value.
 #[test]
 fn a_repeated_member_is_refused_wherever_it_is_read() {
     let twice = Err(Reason::DuplicateField);
@@ -166,8 +166,7 @@ fn a_repeated_member_is_refused_wherever_it_is_read() {
         (r#""id":"e-1" => "id":null,"id":"e-1""#, twice),
         (r#""time" => "time":null,"time""#, twice),
         (r#""subject" => "\u0073ubject":null,"subject""#, twice),
-        // What is not read may be there as often as it likes, and so may a name that only looks the
-        // same.
+        // Members that are not read may repeat, and so may names that only look alike.
         (r#":1.5 => :1.5,"note":1,"note":2"#, Ok("1.5")),
         (
             r#":1.5 => :1.5,"Gigabytes":1,"gigabytes ":2,"gigabyte\u017f":3"#,
@@ -203,9 +202,9 @@ fn a_repeated_member_is_refused_on_the_path_to_a_value() {
     }
 }
 
-/// What is not read cannot refuse what is: neither its own event nor others of the batch.
+/// Members that are not read cannot refuse an event, neither their own nor others of the batch.
 #[test]
-fn what_is_not_read_refuses_nothing() {
+fn a_member_that_is_not_read_refuses_nothing() {
     let deep = format!(
         r#":1.5 => :1.5,"deep":{}0{}"#,
         "[".repeat(10_000),
@@ -242,7 +241,8 @@ fn what_is_not_read_refuses_nothing() {
     );
 }
 
-/// A value that is read and no text refuses its own event, and an event that is none itself only.
+/// An attribute that cannot be decoded refuses only its own event, and so does an element that is
+/// not an event.
 #[test]
 fn an_event_that_cannot_be_read_refuses_itself_only() {
     let catalogue = catalogue();
@@ -296,14 +296,14 @@ fn a_refusal_names_the_event_and_repeats_nothing_else() {
         assert!(!refusal.detail.contains(secret));
         assert!(
             !format!("{refusal:?}").contains("e-1"),
-            "an id is for the caller, not for a log"
+            "an id is returned to the caller, but not logged"
         );
     }
 }
 
-/// An id that an event may not have is not repeated to the caller.
+/// An invalid id is not returned to the caller.
 #[test]
-fn a_refusal_names_no_id_that_is_none() {
+fn a_refusal_does_not_repeat_an_invalid_id() {
     let catalogue = catalogue();
     for (id, named) in [
         ("", false),

@@ -1,4 +1,4 @@
-//! What makes two events the same, and what makes them say the same.
+//! Event keys and content hashes.
 
 use super::super::{catalogue, now, tenant};
 use super::{check, event, read_all};
@@ -9,9 +9,9 @@ use jiff::SignedDuration;
 use kernel::UsageGroup;
 use std::collections::BTreeSet;
 
-/// Sign-ins are counted by the region itself, in the same way as what is sent.
+/// Sign-ins are counted by the region itself, with the same keys and hashes as sent events.
 #[test]
-fn an_internal_meter_counts_what_nobody_can_send() {
+fn no_client_can_send_an_event_of_an_internal_meter() {
     let catalogue = catalogue();
     let meter = catalogue.logins().unwrap();
     check(&[(
@@ -40,7 +40,7 @@ fn an_internal_meter_counts_what_nobody_can_send() {
 }
 
 #[test]
-fn identity_is_source_and_id_and_content_is_what_counts() {
+fn the_key_is_of_source_and_id_and_the_hash_of_the_content() {
     let catalogue = catalogue();
     let entry = |edit: &str| {
         let body = event(edit);
@@ -66,32 +66,31 @@ fn identity_is_source_and_id_and_content_is_what_counts() {
     let shifted = entry(r#""/gateway","id":"e-1" => "/gatewaye","id":"-1""#);
     assert_ne!(
         shifted.key, first.key,
-        "the border between source and id is part of it"
+        "the boundary between source and id is hashed too"
     );
 }
 
-/// The namespace is of whose token it was, and nothing that an event can say makes it another
-/// one's.
+/// The namespace follows from the token, and no text of an event can reach another namespace.
 #[test]
 fn senders_have_separate_namespaces_of_ids() {
     let senders = [Sender::Tenant, Sender::Provider, Sender::Meridian];
     let parts = [
         "", "a", "b", "ab", "\u{1}", "\u{2}", "\u{1}a", "tenant", "provider",
     ];
-    let mut identities = BTreeSet::new();
+    let mut keys = BTreeSet::new();
     for sender in senders {
         for (source, id) in parts
             .iter()
             .flat_map(|source| parts.iter().map(move |id| (source, id)))
         {
-            identities.insert(event_key(sender, source, id));
+            keys.insert(event_key(sender, source, id));
         }
     }
-    assert_eq!(identities.len(), senders.len() * parts.len() * parts.len());
+    assert_eq!(keys.len(), senders.len() * parts.len() * parts.len());
 }
 
 #[test]
-fn a_content_is_its_group_too() {
+fn the_content_hash_covers_the_group() {
     let entry = |direction: &str| {
         let body = event("").replace("1.5}", &format!(r#"1.5,"direction":"{direction}"}}"#));
         read(
@@ -113,7 +112,7 @@ fn a_content_is_its_group_too() {
 }
 
 #[test]
-fn a_digest_is_of_all_that_an_event_says() {
+fn the_content_hash_covers_everything_that_counts() {
     let number = |mantissa, scale| Measure::Number(Value::new(mantissa, scale).unwrap());
     let member = Measure::Distinct(distinct_key(tenant(1), "text", "a"));
     let (group, other_group) = (UsageGroup::default(), "direction=in".parse().unwrap());
@@ -128,8 +127,8 @@ fn a_digest_is_of_all_that_an_event_says() {
         ("a", tenant(1), now(), member, &group),
         ("a", tenant(1), now(), number(15, 1), &other_group),
     ];
-    let digests = rows
+    let hashes = rows
         .iter()
         .map(|(kind, tenant, at, measure, group)| content_hash(kind, *tenant, *at, measure, group));
-    assert_eq!(digests.collect::<BTreeSet<_>>().len(), rows.len());
+    assert_eq!(hashes.collect::<BTreeSet<_>>().len(), rows.len());
 }

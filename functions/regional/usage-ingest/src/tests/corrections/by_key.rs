@@ -232,7 +232,7 @@ async fn a_replacement_is_another_event_of_the_same_tenant() {
         json!({ "replacement": event })
     };
     let rows = [
-        (by_key("a", replacement(TENANT, "a")), "same-identity"),
+        (by_key("a", replacement(TENANT, "a")), "same-event-key"),
         (by_key("a", replacement(OTHER, "b")), "other-tenant"),
     ];
     check_refused(&world, &rows).await;

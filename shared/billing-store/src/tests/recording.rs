@@ -14,7 +14,7 @@ fn report(windows: Vec<UsageWindow>) -> UsageWindowUpdated {
 }
 
 #[tokio::test]
-async fn the_highest_revision_of_a_window_stays() {
+async fn the_highest_revision_of_a_window_is_stored() {
     let store = store().await;
     let exact = "12345678901234567890.123456789012345678";
     for revision in [2, 3, 1, 3, 2] {
@@ -40,7 +40,7 @@ async fn a_report_may_hold_windows_of_several_periods() {
         })
         .collect();
     windows[0].start = moment("2026-09-30T00:00:00Z");
-    // Of a tenant whose days begin in the evening before.
+    // The days of this tenant begin in the evening before.
     windows[1].start = moment("2026-10-30T23:00:00Z");
     windows[2].start = moment("2026-10-31T23:00:00Z");
     store.record_windows(&report(windows)).await.unwrap();
@@ -99,7 +99,7 @@ async fn gaps_among_reports_are_known() {
 }
 
 #[tokio::test]
-async fn reports_that_arrive_at_once_are_all_noted() {
+async fn concurrent_reports_are_all_recorded() {
     let store = store().await;
     let region = region();
     let marks = (1..=20).map(|number| store.record_received(tenant(1), &region, number, noon()));
