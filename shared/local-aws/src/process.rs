@@ -1,4 +1,4 @@
-//! Processes that outlive the command which starts them.
+//! Processes that outlive the command that starts them.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
@@ -10,13 +10,14 @@ use anyhow::{Context, Result, bail};
 use deployment::file::write_whole;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
-/// How long a process may take to end by itself: an emulator writes all that it holds to disk.
+/// How long a process may take to end, in seconds: an emulator writes its whole state to disk
+/// first.
 const END_SECONDS: u64 = 60;
 
-/// A process by the file that holds its id.
+/// A process, identified by the file that holds its id.
 ///
-/// A process id is reused by the system sooner or later, so a process counts as ours only while its
-/// command line still holds the `marker` with which it was started.
+/// Systems reuse process ids, so a process counts as ours only while its command line contains the
+/// `marker` with which it was started.
 #[derive(Debug, Clone)]
 pub struct Detached {
     pid_file: PathBuf,
@@ -24,7 +25,7 @@ pub struct Detached {
 }
 
 impl Detached {
-    /// The process of a pid file; `marker` is a part of its command line.
+    /// The process of a pid file; `marker` is part of its command line.
     pub fn new(pid_file: PathBuf, marker: impl Into<String>) -> Self {
         Self {
             pid_file,

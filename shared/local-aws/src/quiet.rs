@@ -1,5 +1,4 @@
-//! Looking on from outside: whether anything is still under way, and what has ended in dead-letter
-//! queues.
+//! Observes the stack from outside: work in flight, and messages in dead-letter queues.
 
 use super::stack::Stack;
 use anyhow::{Context, Result, bail};
@@ -8,33 +7,35 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use futures::future::try_join_all;
 use std::time::{Duration, Instant};
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// An invocation that has taken its messages and not yet written shows nowhere: look again.
-const LOOKS_IN_A_ROW: u32 = 3;
+// Four times a second: frequent enough to add little to a test, and cheap for the emulators.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// An invocation that has received its messages and not yet written is invisible, so one empty
+/// observation proves nothing.
+const QUIET_POLLS: u32 = 3;
 
 impl Stack {
-    /// Waits until nothing is under way in any region: no usage to settle, no event to publish, no
-    /// message in a queue but dead letters.
+    /// Waits until no work is in flight in any region: no usage to roll up, no event to publish, no
+    /// message in a queue except dead letters.
     ///
     /// # Errors
-    /// When that takes longer than `timeout`; the message says what is still waiting.
+    /// When that takes longer than `timeout`; the message lists the remaining work.
     pub async fn wait_until_quiet(&self, timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;
         let mut quiet = 0;
-        while quiet < LOOKS_IN_A_ROW {
+        while quiet < QUIET_POLLS {
             let regions = self.deployment().regions.keys();
-            let waiting = try_join_all(regions.map(async |code| self.waiting(code).await))
+            let backlog = try_join_all(regions.map(async |code| self.backlog(code).await))
                 .await?
                 .concat();
-            quiet = if waiting.is_empty() { quiet + 1 } else { 0 };
+            quiet = if backlog.is_empty() { quiet + 1 } else { 0 };
             if quiet == 0 && Instant::now() > deadline {
                 bail!(
-                    "after {} s there is still waiting: {}",
+                    "work in flight after {} s: {}",
                     timeout.as_secs(),
-                    waiting.join(", ")
+                    backlog.join(", ")
                 );
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -52,10 +53,10 @@ impl Stack {
             .sum())
     }
 
-    /// What is under way in a region, in words.
-    async fn waiting(&self, code: &str) -> Result<Vec<String>> {
+    /// Describes the work in flight in a region.
+    async fn backlog(&self, code: &str) -> Result<Vec<String>> {
         let depths = self.queue_depths(code).await?;
-        let mut waiting: Vec<String> = depths
+        let mut backlog: Vec<String> = depths
             .into_iter()
             .filter(|(name, depth)| *depth > 0 && !is_dead_letter(name))
             .map(|(name, depth)| format!("{depth} in {name} of {code}"))
@@ -63,10 +64,10 @@ impl Stack {
         for (table, prefix) in [("outbox", "OUTBOX#"), ("usage", "PENDING#")] {
             let count = self.count_items(code, table, prefix).await?;
             if count > 0 {
-                waiting.push(format!("{count} of {prefix} in {code}"));
+                backlog.push(format!("{count} of {prefix} in {code}"));
             }
         }
-        Ok(waiting)
+        Ok(backlog)
     }
 
     async fn queue_depths(&self, code: &str) -> Result<Vec<(String, u64)>> {
@@ -82,11 +83,11 @@ impl Stack {
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
         let depths = urls.queue_urls().iter().map(async |url| {
-            let asked = client
+            let request = client
                 .get_queue_attributes()
                 .queue_url(url)
                 .set_attribute_names(Some(counted.to_vec()));
-            let answer = asked
+            let answer = request
                 .send()
                 .await
                 .with_context(|| format!("the queue {url}"))?;

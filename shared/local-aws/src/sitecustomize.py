@@ -1,17 +1,17 @@
-"""What the emulator runs before its own code."""
+"""Extends the emulator. Python imports this module before the emulator's own code."""
 
 import importlib.machinery
 import socketserver
 import sys
 import threading
 
-# Its Lambda Runtime API answers in several small writes, each of which would wait for the reader's delayed
+# The Lambda Runtime API responds in several small writes, each of which would wait for the reader's delayed
 # acknowledgement: about 100 ms per invocation.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
 COGNITO = "ministack.services.cognito"
 
-# The calls after which Cognito mails a code, with the source that a custom-message trigger is told.
+# The calls after which Cognito mails a code, and the trigger source of each for the custom-message function.
 SOURCES = {
     "SignUp": "CustomMessage_SignUp",
     "ResendConfirmationCode": "CustomMessage_ResendCode",
@@ -20,9 +20,10 @@ SOURCES = {
 }
 
 
-def complete(cognito):
-    """Lets the pool's custom-message function word the mails with a code, as it does invitations; and tells its
-    pre-sign-up function what a sign-up says, before it is looked at who has an account already, as Cognito does."""
+def extend(cognito):
+    """Adds two behaviours of Cognito. The pool's custom-message function words the mails with a code, as it does
+    invitations. The pre-sign-up function gets the validation data and client metadata of a sign-up, and runs before the
+    check for an existing account."""
     call = threading.local()
     run, send = cognito._run_idp_handler, cognito._send_verification_email
     build_sign_up = cognito._build_presignup_event
@@ -38,7 +39,7 @@ def complete(cognito):
             call.source, call.sign_up = None, None
 
     def refused(data):
-        """The refusal of a sign-up under a name that is taken, which the emulator would not ask the function for."""
+        """The function's refusal of a sign-up under a taken name, where the emulator would not invoke it."""
         for pool_id, pool in cognito._user_pools.items():
             if data.get("ClientId") in pool["_clients"] and data.get("Username") in pool["_users"]:
                 attributes = cognito._attr_list_to_dict(data.get("UserAttributes", []))
@@ -54,8 +55,8 @@ def complete(cognito):
         event = build_sign_up(**arguments)
         sign_up = getattr(call, "sign_up", None)
         if sign_up is not None:
-            said = cognito._attr_list_to_dict(sign_up.get("ValidationData") or [])
-            event["request"].update(validationData=said, clientMetadata=sign_up.get("ClientMetadata") or {})
+            validation_data = cognito._attr_list_to_dict(sign_up.get("ValidationData") or [])
+            event["request"].update(validationData=validation_data, clientMetadata=sign_up.get("ClientMetadata") or {})
         return event
 
     def send_worded(pool, username, attributes, code, attribute_name="email"):
@@ -78,8 +79,8 @@ def complete(cognito):
     cognito._build_presignup_event = build_whole_sign_up
 
 
-class Completing:
-    """Completes the module as it is imported."""
+class Extending:
+    """Extends the module as it is imported."""
 
     def find_spec(self, name, path, target=None):
         if name != COGNITO:
@@ -88,12 +89,12 @@ class Completing:
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         load = spec.loader.exec_module
 
-        def load_and_complete(module):
+        def load_and_extend(module):
             load(module)
-            complete(module)
+            extend(module)
 
-        spec.loader.exec_module = load_and_complete
+        spec.loader.exec_module = load_and_extend
         return spec
 
 
-sys.meta_path.insert(0, Completing())
+sys.meta_path.insert(0, Extending())
