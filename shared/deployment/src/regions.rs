@@ -6,11 +6,11 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use kernel::{Jurisdiction, Location, Mode, RegionCode, RegionName};
 use serde::{Deserialize, Deserializer};
+
 /// The file's name, at the root of a checkout.
-/// Name of the file, at the root of a checkout.
 pub const FILE: &str = "regions.toml";
+
 /// All regions of the fleet. Exactly one is home, and no region is listed twice.
-/// Every region of the fleet. Exactly one is home, and no region is listed twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fleet {
     home: RegionCode,
