@@ -4,12 +4,12 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Says which function an operation is of.
+/// The extension that names the function of an operation.
 const OWNER: &str = "x-function";
 const SCHEMAS: &str = "#/components/schemas/";
 const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 
-/// What every operation with a bearer token may answer: status and problem.
+/// The refusals of every operation with a bearer token: status and problem.
 const OF_TOKENS: [(&str, &str); 2] = [
     (
         "401",
@@ -21,9 +21,9 @@ const OF_TOKENS: [(&str, &str); 2] = [
         "`keys-unavailable`: tokens cannot be verified at the moment.",
     ),
 ];
-/// What an operation may answer that takes a scope.
+/// The refusal of every operation that requires a scope.
 const OF_SCOPES: [(&str, &str); 1] = [("403", "`missing-scope`: the token lacks the scope.")];
-/// What every operation with a body may answer, unless it describes the first of these itself.
+/// The refusals of every operation with a body, unless it describes the first of these itself.
 const OF_BODIES: [(&str, &str); 3] = [
     ("400", "`malformed-json`: the body is not JSON."),
     ("413", "`body-too-large`: the body has more than 64 KiB."),
@@ -32,9 +32,9 @@ const OF_BODIES: [(&str, &str); 3] = [
         "`invalid-body`: the body does not have the expected members.",
     ),
 ];
-/// What the edge answers before any operation: the document says it once.
+/// The problem of the gateway, before any operation: the document describes it once.
 const OF_THE_EDGE: &str = "malformed-request";
-/// What every operation may answer that can refuse anything.
+/// The refusal of every operation that can refuse at all.
 const OF_ALL: [(&str, &str); 1] = [(
     "500",
     "`internal`: something failed on our side. Nothing was half done, so the request may be sent again.",
@@ -93,14 +93,14 @@ impl Api {
     }
 }
 
-/// Holds what a function says of its routes against the document of its API.
+/// Compares a function's description of its routes with the document of its API.
 ///
-/// The document has every operation that the function describes and no other of it, and no schema
-/// that nothing refers to. `MERIDIAN_WRITE_OPENAPI=1 cargo test -p <function>` writes the
-/// function's part.
+/// The document has exactly the operations that the function describes, and no schema without a
+/// reference. `MERIDIAN_WRITE_OPENAPI=1 cargo test -p <function> openapi` writes the function's
+/// part.
 ///
 /// # Panics
-/// When they differ, or when the function refers to a schema that it does not describe.
+/// When they differ, or the function refers to a schema that it does not describe.
 #[expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -133,15 +133,15 @@ pub fn assert_published(api: Api, function: &str, described: &Value) {
         .find(|(a, b)| a != b)
     {
         panic!(
-            "{} is not what {function} says: it has {is:?} where {should_be:?} is described. Run \
+            "{} differs from {function}: it has {is:?} where the function describes {should_be:?}. Run \
              MERIDIAN_WRITE_OPENAPI=1 cargo test -p {function}, and read the difference.",
             api.file().display()
         );
     }
 }
 
-/// Joins the lines of each description and leaves its paragraphs: where a comment's lines end is a
-/// matter of the source.
+/// Joins the lines of each paragraph of a description: where a comment's lines break is a matter of
+/// the source.
 fn join_lines(described: &mut Value) {
     match described {
         Value::Object(members) => {
@@ -159,12 +159,12 @@ fn join_lines(described: &mut Value) {
     }
 }
 
-/// Holds an answer to a payload of API Gateway against the document: its status is described, and
-/// so is the name of its problem, where `slug` is not empty. A path or method that is not described
-/// has the fallback's answer.
+/// Compares a response to a payload of API Gateway with the document: its status is described, and,
+/// unless `slug` is empty, the name of its problem. A path or method without a description gets the
+/// fallback's response.
 ///
 /// # Panics
-/// When it is not described.
+/// When the response is not described.
 pub fn assert_described(api: Api, payload: &Value, status: u16, slug: &str) {
     let document = api.document();
     let path = payload["rawPath"].as_str().unwrap_or_default();
@@ -198,7 +198,7 @@ pub fn assert_described(api: Api, payload: &Value, status: u16, slug: &str) {
     );
 }
 
-/// An operation that takes a document.
+/// An operation with a request body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Taker {
     method: String,
@@ -206,14 +206,14 @@ pub(crate) struct Taker {
 }
 
 impl Taker {
-    /// Whether a payload of API Gateway is for it.
+    /// Whether a payload of API Gateway is for this operation.
     pub(crate) fn takes(&self, payload: &Value) -> bool {
         payload["requestContext"]["http"]["method"] == self.method.as_str()
             && fits(&self.path, payload["rawPath"].as_str().unwrap_or_default())
     }
 }
 
-/// The operations of a function that take a document, in whichever API they are.
+/// The operations of a function with a request body, in every API.
 pub(crate) fn bodies(function: &str) -> Vec<Taker> {
     let mut found = Vec::new();
     for api in [Api::Regional, Api::Operator, Api::Home] {
@@ -241,7 +241,8 @@ fn fits(template: &str, path: &str) -> bool {
             .all(|(wanted, given)| *wanted == given || wanted.starts_with('{'))
 }
 
-/// The document with a function's part replaced, and without what nothing refers to any more.
+/// The document with a function's part replaced, and without schemas that have no reference any
+/// more.
 fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value {
     let mut paths = members(&document["paths"]);
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
@@ -287,8 +288,8 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
 
     let mut schemas = members(&document["components"]["schemas"]);
     schemas.extend(members(&described["components"]["schemas"]));
-    let reached = reached(&json!(paths), &schemas);
-    schemas.retain(|name, _| reached.contains(name));
+    let referenced = referenced(&json!(paths), &schemas);
+    schemas.retain(|name, _| referenced.contains(name));
 
     let license = json!({ "name": "Apache License 2.0", "identifier": "Apache-2.0" });
     let info = json!({
@@ -308,8 +309,8 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
     json!({ "openapi": "3.1.0", "info": info, "tags": tags, "paths": paths, "components": components })
 }
 
-/// Adds to an operation whose it is, the refusals that follow from what it takes, and that each is
-/// a problem.
+/// Adds the owner to an operation, the refusals that follow from its inputs, and the problem schema
+/// of each refusal.
 fn complete(operation: &mut Value, function: &str) {
     operation[OWNER] = json!(function);
     let security = list(&operation["security"]);
@@ -324,7 +325,7 @@ fn complete(operation: &mut Value, function: &str) {
     let mut responses = members(&operation["responses"]);
     let reads_itself = responses
         .values()
-        .any(|response| says(response, OF_BODIES[0].1));
+        .any(|response| describes(response, OF_BODIES[0].1));
     if operation["requestBody"].is_object() && !reads_itself {
         refusals.extend(OF_BODIES);
     }
@@ -351,25 +352,25 @@ fn complete(operation: &mut Value, function: &str) {
     operation["responses"] = Value::Object(responses);
 }
 
-/// Adds a refusal unless the operation itself describes one of this name.
+/// Adds a refusal unless the operation describes one of this name.
 fn add_refusal(responses: &mut Map<String, Value>, status: &str, text: &str) {
-    if responses.values().any(|response| says(response, text)) {
+    if responses.values().any(|response| describes(response, text)) {
         return;
     }
-    let said = responses
+    let text_so_far = responses
         .get(status)
         .and_then(|response| response["description"].as_str())
         .unwrap_or_default();
-    let description = format!("{said} {text}").trim().to_owned();
+    let description = format!("{text_so_far} {text}").trim().to_owned();
     responses.insert(status.to_owned(), json!({ "description": description }));
 }
 
-/// Whether a response describes the problem that a text begins with.
-fn says(response: &Value, text: &str) -> bool {
+/// Whether a response describes the problem at the start of a text.
+fn describes(response: &Value, text: &str) -> bool {
     let name = text.split(':').next().unwrap_or_default();
     response["description"]
         .as_str()
-        .is_some_and(|said| said.contains(name))
+        .is_some_and(|text| text.contains(name))
 }
 
 fn is_refusal(status: &str) -> bool {
@@ -392,7 +393,7 @@ fn security_schemes() -> Value {
 }
 
 /// The names of the schemas that paths refer to, directly or through another schema.
-fn reached(paths: &Value, schemas: &Map<String, Value>) -> BTreeSet<String> {
+fn referenced(paths: &Value, schemas: &Map<String, Value>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = references(paths);
     while let Some(name) = open.pop() {
