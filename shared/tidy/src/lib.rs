@@ -1,8 +1,8 @@
 //! The invariants of the architecture page, checked against cargo metadata, template.yaml, the
 //! README, the events and the sources themselves; and the generator of template.yaml.
 //!
-//! The invariants are in `tests/invariants`; each test states one rule, and its failure says what
-//! to do.
+//! The invariants are in `tests/invariants`. Each test checks one rule, and its failure names the
+//! remedy.
 
 mod fragments;
 mod routes;
