@@ -1,4 +1,4 @@
-//! Which crate may know which: kernel <- catalogue, contract <- pure crates <- adapters <-
+//! The dependencies between crates: kernel <- catalogue, contract <- pure crates <- adapters <-
 //! functions.
 
 use crate::{none, repository};
@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What each shared crate may depend on. A new edge is a decision about the architecture.
+/// The dependencies that each shared crate may have. A new edge is a decision about the
+/// architecture.
 const ALLOWED: [(&str, &[&str]); 22] = [
     ("kernel", &[]),
     ("catalogue", &["kernel"]),
@@ -63,7 +64,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ),
 ];
 
-/// What a function of the regional set may know.
+/// The crates that a function of the regional set may depend on.
 const REGIONAL: [&str; 14] = [
     "dynamo",
     "kernel",
@@ -81,8 +82,8 @@ const REGIONAL: [&str; 14] = [
     "runtime",
 ];
 
-/// What a function of the billing or fleet set may know: nothing that can hold personal data or a
-/// raw event.
+/// The crates that a function of the billing or fleet set may depend on: none can hold personal
+/// data or a raw event.
 const CENTRAL: [&str; 11] = [
     "dynamo",
     "kernel",
@@ -97,7 +98,7 @@ const CENTRAL: [&str; 11] = [
     "runtime",
 ];
 
-/// Crates without I/O, clock or chance.
+/// Crates without I/O, clock or randomness.
 const PURE: [&str; 8] = [
     "kernel",
     "catalogue",
@@ -109,7 +110,7 @@ const PURE: [&str; 8] = [
     "fleet",
 ];
 
-/// Crates that do I/O, by the beginning of their names.
+/// Crates that do I/O, by the prefix of their names.
 const EFFECTFUL: [&str; 9] = [
     "tokio",
     "async-std",
@@ -122,9 +123,9 @@ const EFFECTFUL: [&str; 9] = [
     "rustls",
 ];
 
-/// Crates from outside that one crate of ours knows for all others, and what else may: the example
-/// makes tables, the local stack counts what waits in them, and the rollup looks at the keys of
-/// stream records without a copy.
+/// External crates that one crate of ours wraps for all others, and the exceptions: the example
+/// creates tables, the local stack counts their backlog, and the rollup reads the keys of stream
+/// records without a copy.
 const KNOWN_BY: [(&str, &[&str]); 3] = [
     (
         "aws-sdk-dynamodb",
@@ -137,10 +138,10 @@ const KNOWN_BY: [(&str, &[&str]); 3] = [
 /// Crates for tests only.
 const TESTS_ONLY: [&str; 3] = ["testkit", "tenantkit", "tidy"];
 
-/// The crate for tests that holds people.
+/// The crate of test fixtures with people.
 const KNOWS_PEOPLE: &str = "tenantkit";
 
-/// The command line: the outermost crate.
+/// The crate of the command line, which no crate depends on.
 const COMMAND: &str = "meridian";
 
 fn metadata() -> Result<Metadata> {
@@ -170,7 +171,7 @@ fn local_dependencies(
         .collect()
 }
 
-/// What a workspace crate may depend on, by its place in the checkout.
+/// The crates that a workspace crate may depend on, by its folder.
 fn allowed(metadata: &Metadata, package: &Package) -> Option<Vec<&'static str>> {
     let place = package
         .manifest_path
@@ -195,7 +196,7 @@ fn every_edge_between_crates_is_allowed() -> Result<()> {
     let mut findings = Vec::new();
     for package in metadata.workspace_packages() {
         let Some(allowed) = allowed(&metadata, package) else {
-            // What only tests are built with may know what it likes, unless it has a row.
+            // Crates for tests may depend on any crate, unless they have a row.
             if !TESTS_ONLY.contains(&package.name.as_str()) {
                 findings.push(format!("{} has no row", package.name));
             }
@@ -237,7 +238,7 @@ fn nothing_depends_on_the_command() -> Result<()> {
 }
 
 #[test]
-fn dynamodb_is_known_to_one_crate() -> Result<()> {
+fn one_crate_wraps_dynamodb() -> Result<()> {
     let metadata = metadata()?;
     let mut findings = Vec::new();
     let built = |package: &&Package| !TESTS_ONLY.contains(&package.name.as_str());
@@ -258,7 +259,7 @@ fn dynamodb_is_known_to_one_crate() -> Result<()> {
     }
     none(
         &findings,
-        "Depend on dynamo: it opens the requests, decodes the answers and waits.",
+        "Depend on dynamo: it builds requests, decodes responses and retries.",
     )
 }
 
@@ -278,12 +279,12 @@ fn test_crates_are_dev_dependencies_only() -> Result<()> {
     }
     none(
         &findings,
-        "Move these to [dev-dependencies]: they are made for tests.",
+        "Move these to [dev-dependencies]: they are for tests only.",
     )
 }
 
 #[test]
-fn tests_of_central_functions_know_nobody() -> Result<()> {
+fn tests_of_central_functions_use_no_people() -> Result<()> {
     let metadata = metadata()?;
     let mut findings = Vec::new();
     for package in metadata.workspace_packages() {
@@ -297,7 +298,7 @@ fn tests_of_central_functions_know_nobody() -> Result<()> {
     }
     none(
         &findings,
-        "Begin such a test with what regions state: a central function never meets a person.",
+        "Build such a test from events of regions: a central function never gets personal data.",
     )
 }
 
@@ -338,9 +339,9 @@ fn pure_crates_reach_no_io() -> Result<()> {
                 open.extend(edges.get(id).into_iter().flatten());
             }
         }
-        let reached = seen.iter().filter_map(|id| names.get(id));
+        let reachable = seen.iter().filter_map(|id| names.get(id));
         let effectful =
-            reached.filter(|name| EFFECTFUL.iter().any(|start| name.starts_with(start)));
+            reachable.filter(|name| EFFECTFUL.iter().any(|start| name.starts_with(start)));
         findings.extend(effectful.map(|name| format!("{} reaches {name}", package.name)));
     }
     none(

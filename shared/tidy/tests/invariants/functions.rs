@@ -1,16 +1,19 @@
-//! Every function is complete: template resource, events, a README row, an environment that fits.
+//! Every function is complete: it has a template resource, events, a README row, and an environment
+//! that matches its code.
 
 use crate::template::{Template, keys};
 use crate::{none, repository};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What Lambda itself sets, by the beginning of the name.
+/// The variables that Lambda itself sets, by prefix.
 const GIVEN: [&str; 2] = ["AWS_", "LAMBDA_"];
 
-/// What regional functions may be deployed under: the example is where an operator asks for it.
+/// The condition that a regional function may have: the example is deployed where an operator
+/// requests it.
 const EXAMPLE: &str = "HasApplicationExample";
 
+/// The longest `main.rs`, in lines: enough to build the adapters and run the handler.
 const MAIN_LINES_MAX: usize = 45;
 
 #[test]
@@ -106,7 +109,7 @@ fn every_function_has_a_readme_row() -> Result<()> {
 }
 
 #[test]
-fn the_environment_is_what_the_code_reads() -> Result<()> {
+fn the_environment_matches_the_code() -> Result<()> {
     let template = Template::load()?;
     let globals = template.global_variables();
     let shared: BTreeSet<String> = repository::files("shared", &["rs"])?
@@ -260,7 +263,7 @@ fn reads(text: &str) -> Reads {
 }
 
 #[test]
-fn reads_are_found_in_every_form() {
+fn every_form_of_reading_a_variable_is_found() {
     let rows: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("runtime::env(\"A\")?", ["A"].as_slice()),
         ("let b: u64 = env::<u64>(\"B\")?;", &["B"]),

@@ -12,6 +12,7 @@ mod repository;
 mod resources;
 mod sources;
 mod template;
+mod words;
 
 use anyhow::Result;
 
