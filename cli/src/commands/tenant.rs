@@ -18,7 +18,7 @@ use std::process::ExitCode;
 pub(crate) enum Tenant {
     /// Shows a tenant's region, status, and its desired and applied policy.
     Show(One),
-    /// Suspends a tenant: nobody of it can sign in or refresh a token any more.
+    /// Suspends a tenant: its people can no longer sign in or refresh a token.
     Suspend(Suspend),
     /// Reactivates a tenant, unless it is suspended for the other reason too.
     Reactivate(Reactivate),

@@ -80,11 +80,11 @@ async fn a_proved_account_signs_in_at_once_and_keeps_its_password() {
     );
     let sign_in = |password: &str| {
         let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
-        let asked = client
+        let request = client
             .initiate_auth()
             .client_id(&pool.client_id)
             .auth_flow(flow);
-        asked
+        request
             .auth_parameters("USERNAME", username.to_string())
             .auth_parameters("PASSWORD", password)
             .send()
@@ -461,14 +461,14 @@ async fn a_token_is_valid_until_its_person_signs_out_everywhere() {
     );
     let sign_in = async || {
         let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
-        let asked = client
+        let request = client
             .initiate_auth()
             .client_id(&pool.client_id)
             .auth_flow(flow);
-        let asked = asked
+        let request = request
             .auth_parameters("USERNAME", &name)
             .auth_parameters("PASSWORD", password.expose());
-        asked
+        request
             .send()
             .await
             .unwrap()
@@ -490,7 +490,7 @@ async fn a_token_is_valid_until_its_person_signs_out_everywhere() {
         Ok(false),
         "signed out everywhere"
     );
-    // The local AWS tells sign-outs and tokens apart by the second.
+    // The local AWS compares sign-outs and tokens by the second only.
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let token = sign_in().await;
     assert_eq!(identity.is_in_session(&token).await, Ok(true));

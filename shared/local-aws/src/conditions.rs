@@ -100,12 +100,12 @@ impl Conditions {
                     return self.resolve(side);
                 }
                 let fields = value.as_object().into_iter().flatten();
-                let kept = fields.map(|(key, field)| (key.clone(), self.resolve(field)));
-                Value::Object(kept.filter(|(_, field)| !is_no_value(field)).collect())
+                let resolved = fields.map(|(key, field)| (key.clone(), self.resolve(field)));
+                Value::Object(resolved.filter(|(_, field)| !is_no_value(field)).collect())
             }
             Value::Array(items) => {
-                let kept = items.iter().map(|item| self.resolve(item));
-                Value::Array(kept.filter(|item| !is_no_value(item)).collect())
+                let resolved = items.iter().map(|item| self.resolve(item));
+                Value::Array(resolved.filter(|item| !is_no_value(item)).collect())
             }
             other => other.clone(),
         }

@@ -233,8 +233,8 @@ impl Control {
 
     /// Whether the control API answers.
     pub async fn is_healthy(&self) -> bool {
-        let asked = http().get(format!("{}/health", self.url));
-        let answer = asked
+        let request = http().get(format!("{}/health", self.url));
+        let answer = request
             .timeout(std::time::Duration::from_secs(2))
             .send()
             .await;

@@ -32,7 +32,7 @@ const READY_SECONDS: u64 = 60;
 /// `say` receives a description of each step.
 ///
 /// # Errors
-/// When no suitable Python is found or pip fails; the message says what to do.
+/// When no suitable Python is found or pip fails; the message names the remedy.
 pub fn install(layout: &Layout, say: &dyn Fn(String)) -> Result<()> {
     write_whole(
         &layout.python_path().join("sitecustomize.py"),
@@ -51,7 +51,7 @@ pub fn install(layout: &Layout, say: &dyn Fn(String)) -> Result<()> {
 /// `say` receives a description of each step; `what` names the packages in it.
 ///
 /// # Errors
-/// When no suitable Python is found or pip fails; the message says what to do.
+/// When no suitable Python is found or pip fails; the message names the remedy.
 pub fn install_packages(
     venv: &Path,
     requirements: &str,

@@ -30,13 +30,13 @@ pub fn config(region: &str, endpoint: &str) -> SdkConfig {
 /// When IAM refuses or does not answer.
 pub async fn iam(emulator_url: &str, form: &[(&str, &str)]) -> Result<String> {
     const ADMINISTRATOR: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
-    let asked = http()
+    let response = http()
         .post(emulator_url)
         .header("authorization", ADMINISTRATOR)
         .form(form)
         .send()
         .await;
-    let answer = asked
+    let answer = response
         .and_then(reqwest::Response::error_for_status)
         .context("IAM refuses")?;
     Ok(answer.text().await?)

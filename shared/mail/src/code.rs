@@ -41,7 +41,7 @@ impl Letter {
 struct Wording {
     subject: &'static str,
     intent: &'static str,
-    /// The label of the address.
+    /// The words before the address.
     address: &'static str,
     /// The advice to a person who did not request the code.
     stranger: &'static str,

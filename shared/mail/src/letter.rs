@@ -31,8 +31,8 @@ impl Letter {
         &self.text
     }
 
-    /// The text as HTML, for senders such as Amazon Cognito that send HTML only. It reads the same in
-    /// both forms.
+    /// The text as HTML, for senders such as Amazon Cognito that send HTML only. It reads the same
+    /// in both forms.
     #[must_use]
     pub fn html(&self) -> String {
         let mut html = String::with_capacity(self.text.len() + 64);

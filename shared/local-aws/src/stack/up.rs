@@ -51,7 +51,7 @@ impl Stack {
     /// Brings the stack of a checkout up, or up to date if it runs already.
     ///
     /// # Errors
-    /// When a part cannot be installed, built, started or deployed; the message says which and why.
+    /// When a part cannot be installed, built, started or deployed; the message names the part and the reason.
     pub async fn up(options: UpOptions) -> Result<Self> {
         let layout = Layout::new(&options.checkout)?;
         let fleet = Fleet::load(layout.checkout())?;

@@ -1,4 +1,4 @@
-//! One test per invariant. A failure lists every place that breaks the rule and says what to do.
+//! One test per invariant. A failure lists every place that breaks the rule and the remedy.
 
 mod crates;
 mod functions;
