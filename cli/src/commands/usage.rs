@@ -106,6 +106,7 @@ const SOME_REJECTED: u8 = 3;
 
 /// Exit code when a correction is stored but not rolled up yet.
 const NOT_ROLLED_UP: u8 = 4;
+/// How long `take-back` waits for the rollup before it ends with [`NOT_ROLLED_UP`].
 const ROLLED_UP_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(command: Usage) -> Result<ExitCode> {

@@ -29,8 +29,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-// Bounds of waiting, in which a stack on a slow machine still finishes.
+/// The longest wait for all usage to reach a ledger.
 const ROLLED_UP_MAX: Duration = Duration::from_secs(120);
+/// The longest wait for a billing run.
 const BILLED_MAX: Duration = Duration::from_secs(60);
 /// How far back the demo's usage goes, in seconds, within the period that it bills.
 const SPAN_S_MAX: i64 = 6 * 86_400;

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 /// failed attempt.
 const DONE_MAX: Duration = Duration::from_secs(90);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The longest wait for the regions' heartbeats to reach home.
 const DESCRIBED_MAX: Duration = Duration::from_secs(60);
 
 /// The onboarding of one tenant.

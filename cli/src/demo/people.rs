@@ -21,6 +21,7 @@ pub struct Person {
 
 /// A sovereign region publishes totals only if they cover five tenants or more.
 const TENANTS_SOVEREIGN: usize = 5;
+/// One tenant of each plan.
 const TENANTS_OTHER: usize = 3;
 
 /// Invents the customers of every region: enough in a sovereign one for it to publish totals.

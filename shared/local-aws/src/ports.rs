@@ -14,7 +14,7 @@ use super::layout::{Layout, read_json};
 /// Where the search for free ports starts: below the ephemeral ports that systems use for outgoing
 /// connections.
 const FIRST: u16 = 20_000;
-/// How many checkouts get a starting point of their own before two may share one.
+/// The number of starting points; the checkout's path selects one.
 const CHECKOUTS: u16 = 100;
 /// The distance between starting points, in ports. One stack uses far fewer.
 const SPACING: u16 = 100;

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use futures::future::try_join_all;
 use std::time::{Duration, Instant};
 
-// Four times a second: frequent enough to add little to a test, and cheap for the emulators.
+/// The time between two observations.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// An invocation that has received its messages and not yet written is invisible, so one empty
 /// observation proves nothing.

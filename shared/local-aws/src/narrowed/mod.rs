@@ -34,7 +34,7 @@ use super::sdk::iam;
 use super::upstream::{Answer, Request};
 use super::xml::{every, inside};
 
-/// How long a role's policies are cached, in milliseconds. Short, as tests deploy changed policies.
+/// How long a role's policies are cached, in milliseconds.
 const POLICIES_MS: u64 = 3_000;
 
 /// The session that an access key belongs to.
