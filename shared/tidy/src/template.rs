@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// The header of the file.
 const HEADER: &str = "\
-# GENERATED from shared/template/*.yaml, functions/*/*/function.yaml and docs/openapi/*.json. Change those, and write this anew:
+# GENERATED from shared/template/*.yaml, functions/*/*/function.yaml and docs/openapi/*.json. Change those, and regenerate this file:
 #
 #   MERIDIAN_WRITE_TEMPLATE=1 cargo test -p tidy --test invariants generated
 #
@@ -17,7 +17,7 @@ const HEADER: &str = "\
 #   regional set   every region                      sign-up, tenants' lifecycle, login, metering, outbox, policy, heartbeat
 #   billing set    home, and each sovereign region   ledger, billing run, invoices
 #   fleet set      home only                         tenant directory, onboarding, fleet monitor
-#   example        by a parameter                  an application plane
+#   example        if DeployApplicationExample       an application plane
 #
 # Each function's code is the output of `cargo lambda build`; nothing here needs `sam build`.
 ";
