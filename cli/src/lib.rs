@@ -1,11 +1,11 @@
 //! The meridian command: operators' commands, the demo, and the commands of the local stack.
 //!
-//! As a library it has the clients of the APIs and the demo, which the end-to-end tests use too.
+//! As a library it provides the API clients and the demo, which the end-to-end tests use too.
 
 pub mod client;
 pub mod demo;
 
-/// The present moment.
+/// The present time.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
@@ -15,7 +15,7 @@ pub fn now() -> kernel::Timestamp {
     kernel::Timestamp::now()
 }
 
-/// A fresh id.
+/// A new random id.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,

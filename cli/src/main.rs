@@ -10,22 +10,22 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "Examples:
-  meridian demo                                    four local regions, the whole job, and the proof
+  meridian demo                                    onboarding, usage and billing on four local regions, with proof
   meridian local up                                the local regions alone
   meridian signup start --help                     options and examples of one command
-  meridian fleet --deployment production.json      the regions on AWS, as `meridian connect` found them")]
+  meridian fleet --deployment production.json      the regions on AWS, described by `meridian connect`")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-/// The command line, with what every command's help ends with.
+/// The command line, with the exit codes at the end of every command's help.
 fn command_line() -> clap::Command {
     describe_exit_codes(Arguments::command())
 }
 
-/// Appends the exit codes to the help of a command and of all below it, so that no command can
-/// leave them out.
+/// Appends the exit codes to the help of a command and of all its subcommands, so that no command
+/// can omit them.
 fn describe_exit_codes(command: clap::Command) -> clap::Command {
     let help = command
         .get_after_help()
@@ -83,7 +83,7 @@ mod tests {
 
     use super::command_line;
 
-    /// Every command of a tree that people see, by its full name.
+    /// Every visible command of a tree, by its full name.
     fn all(command: &clap::Command, above: &str) -> Vec<(String, clap::Command)> {
         let name = format!("{above} {}", command.get_name());
         let shown = command
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         command_line().debug_assert();
     }
 }

@@ -18,19 +18,19 @@ use std::time::Duration;
   meridian billing invoices --region us-east-1 --period 2026-11
   meridian billing incidents --region us-east-1")]
 pub(crate) enum Billing {
-    /// Starts the billing run that is due at a moment, and waits until it is complete.
+    /// Starts the billing run that is due at a given time, and waits until it is complete.
     Run(Run),
     /// Shows the invoices of a period with their lines.
     Invoices(Invoices),
-    /// Shows what the ledger has of a tenant's usage.
+    /// Shows a tenant's usage in the ledger.
     Usage(Usage),
-    /// Shows what is wrong with the usage in the ledger.
+    /// Shows incidents: usage in the ledger that does not match its region.
     Incidents(Incidents),
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A run at a moment bills the period that ended before it. Running it again bills nothing twice.
+    after_help = "A run bills the period that ended before its time. Running it again bills nothing twice.
 
 Examples:
   meridian billing run --region us-east-1 --at 2026-12-01T14:00:00Z
@@ -39,7 +39,7 @@ Examples:
 pub(crate) struct Run {
     #[command(flatten)]
     target: Target,
-    /// The billing clock (RFC 3339); default: now.
+    /// The time of the billing clock (RFC 3339); default: now.
     #[arg(long)]
     at: Option<Timestamp>,
     /// How long to wait until the run is complete, in seconds.
@@ -60,7 +60,7 @@ pub(crate) struct Invoices {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The numbers that are billed, by meter and day. The tenant's region has shorter windows.
+    after_help = "Shows the billed totals by meter and day. The tenant's region has shorter windows too.
 
 Examples:
   meridian billing usage --region us-east-1 --tenant 0199a1f0-0000-7000-8000-000000000001 --period 2026-11
@@ -79,23 +79,23 @@ pub(crate) struct Usage {
     /// The meter; default: all.
     #[arg(long)]
     meter: Option<MeterCode>,
-    /// Dimensions of the meter that divide the totals, with commas between.
+    /// The meter's dimensions to group by, separated by commas.
     #[arg(long, requires = "meter")]
     group_by: Option<String>,
-    /// Values that dimensions of the meter are to have, such as `model=large`.
+    /// Values of the meter's dimensions to filter by, such as `model=large`.
     #[arg(long, requires = "meter")]
     filter: Option<UsageGroup>,
-    /// Windows that begin from then on.
+    /// Only windows that start at this time or later.
     #[arg(long)]
     from: Option<Timestamp>,
-    /// Windows that begin before then.
+    /// Only windows that start before this time.
     #[arg(long)]
     to: Option<Timestamp>,
 }
 
 impl Usage {
-    /// What is asked beside tenant and period.
-    fn narrowed(&self) -> Vec<(&'static str, String)> {
+    /// The query parameters beside tenant and period.
+    fn parameters(&self) -> Vec<(&'static str, String)> {
         let Self {
             meter,
             group_by,
@@ -120,8 +120,8 @@ impl Usage {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A day whose totals are not those that its region sealed, and reports that never arrived, after the region
-was asked for them in vain. Ends with 1 when there is any.
+    after_help = "An incident is a day whose totals differ from those that its region sealed, or a report that did not arrive although
+home requested it again. The exit code is 1 if there is any.
 
 Examples:
   meridian billing incidents --region us-east-1"
@@ -155,7 +155,7 @@ async fn start(command: Run) -> Result<ExitCode> {
     let run = operator
         .wait_for_run(period, wait)
         .await
-        .context("`billing run` again waits on")?;
+        .context("run `billing run` again to continue waiting")?;
     if command.target.json {
         print_json(&run)?;
     } else {
@@ -191,14 +191,14 @@ async fn show_usage(command: &Usage) -> Result<ExitCode> {
         .usage(
             &command.tenant.to_string(),
             command.period,
-            &command.narrowed(),
+            &command.parameters(),
         )
         .await?;
     if command.target.json {
         print_json(&usage)?;
     } else if usage.windows.is_empty() {
         print(format!(
-            "the ledger has no usage of the tenant in {}",
+            "the ledger has no usage of this tenant in {}",
             command.period
         ));
     } else {
@@ -213,7 +213,7 @@ async fn show_incidents(command: &Incidents) -> Result<ExitCode> {
     if command.target.json {
         print_json(&found)?;
     } else if found.total == 0 {
-        print("the ledger holds all that was sealed");
+        print("no incidents: the ledger matches every sealed day");
     } else {
         print(report::usage_incidents(&found));
     }

@@ -1,4 +1,4 @@
-//! `meridian connect`: describing a deployment to AWS for the other commands.
+//! `meridian connect`: describes a deployment to AWS for the other commands.
 
 use super::{checkout, print};
 use anyhow::{Context, Result, bail};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Describes a deployment to AWS in a file, which the other commands take with `--deployment`.
+/// Describes a deployment to AWS in a file, for the option `--deployment` of other commands.
 ///
 /// Reads the stack's outputs and resources in each region of `regions.toml` with your AWS
 /// credentials. The file holds the secrets of the machine clients.
@@ -27,10 +27,10 @@ pub(crate) struct Connect {
     /// Only these regions; default: the whole fleet.
     #[arg(long = "region")]
     regions: Vec<String>,
-    /// The file to write; only you can read it.
+    /// The file to write, readable only by you.
     #[arg(long)]
     out: PathBuf,
-    /// The checkout of Meridian; default: the nearest folder upwards that is one.
+    /// The checkout of Meridian; default: the nearest parent folder with a regions.toml.
     #[arg(long)]
     checkout: Option<PathBuf>,
 }
@@ -49,7 +49,7 @@ pub(crate) async fn run(command: Connect) -> Result<ExitCode> {
             let (deployed, of_region) = read;
             if !regions.is_empty() && tenants != of_region {
                 bail!(
-                    "region {code} has another TenantDomain or TenantAddress than the regions before it"
+                    "region {code} has a different TenantDomain or TenantAddress from the regions before it"
                 );
             }
             tenants = of_region;
@@ -65,6 +65,7 @@ pub(crate) async fn run(command: Connect) -> Result<ExitCode> {
     };
     write_json(&command.out, &deployment)?;
     let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(&command.out, owner_only).context("the file cannot be kept to you")?;
+    std::fs::set_permissions(&command.out, owner_only)
+        .context("the file's permissions cannot be restricted to you")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `meridian demo`: the main job, start to finish.
+//! `meridian demo`: onboarding, usage and billing from start to finish.
 
 use super::{checkout, print};
 use anyhow::Result;
@@ -8,14 +8,14 @@ use meridian::demo::{Options, run};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the main job on four local regions: onboarding, usage, billing, and the proof that it is
-/// right.
+/// Runs the demo on four local regions: onboarding, usage, billing, and the proof that every figure
+/// is right.
 ///
-/// Needs Python 3.10 or newer, and nothing else. Ends with exit code 0 only if everything held.
+/// Needs only Python 3.10 or newer. The exit code is 0 only if every check holds.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  meridian demo                    the whole job; the stack is stopped at the end
-  meridian demo --keep             leaves the stack running, to look around
+  meridian demo                    runs the demo and stops the stack at the end
+  meridian demo --keep             leaves the stack running, to try it out
   meridian demo --events 100000    more usage")]
 pub(crate) struct Demo {
     /// Leave the stack running at the end.
@@ -24,10 +24,10 @@ pub(crate) struct Demo {
     /// How many usage events to send.
     #[arg(long, default_value_t = 24_000, value_parser = clap::value_parser!(u32).range(30..=2_000_000))]
     events: u32,
-    /// The seed that the usage is made from.
+    /// The seed of the generated usage.
     #[arg(long, default_value_t = 2_026)]
     seed: u64,
-    /// The checkout of Meridian; default: the nearest folder upwards that is one.
+    /// The checkout of Meridian; default: the nearest parent folder with a regions.toml.
     #[arg(long)]
     checkout: Option<PathBuf>,
 }

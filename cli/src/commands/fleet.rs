@@ -15,7 +15,7 @@ use std::process::ExitCode;
 pub(crate) struct Fleet {
     #[command(flatten)]
     place: Place,
-    /// Output for programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -32,7 +32,7 @@ pub(crate) enum Local {
   meridian local status
   meridian local status --json")]
     Status(StatusOf),
-    /// Shows what functions and emulators have logged.
+    /// Shows the logs of functions and emulators.
     #[command(after_help = "Examples:
   meridian local logs --function signup-api
   meridian local logs --region eu-central-1 --function usage-rollup --follow
@@ -43,15 +43,15 @@ pub(crate) enum Local {
     Serve(Where),
 }
 
-/// Which checkout.
+/// The checkout.
 #[derive(Debug, Args)]
 pub(crate) struct Where {
-    /// The checkout of Meridian [default: the nearest folder upwards with a regions.toml]
+    /// The checkout of Meridian [default: the nearest parent folder with a regions.toml]
     #[arg(long, value_name = "FOLDER")]
     checkout: Option<PathBuf>,
 }
 
-/// How to start.
+/// Options of `local up`.
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     #[command(flatten)]
@@ -59,7 +59,8 @@ pub(crate) struct Up {
     /// Begin with empty regions
     #[arg(long)]
     reset: bool,
-    /// Where to look for free ports [default: a place of the checkout's own below 32768]
+    /// Where the search for free ports starts [default: a number below 32768, derived from the
+    /// checkout's path]
     #[arg(long, value_name = "PORT", env = "MERIDIAN_PORT_BASE")]
     port_base: Option<u16>,
     /// Print the content of .meridian/local.json on standard output
@@ -67,7 +68,7 @@ pub(crate) struct Up {
     json: bool,
 }
 
-/// What to show.
+/// Options of `local status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusOf {
     #[command(flatten)]
@@ -77,7 +78,7 @@ pub(crate) struct StatusOf {
     json: bool,
 }
 
-/// Which logs.
+/// Options of `local logs`.
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     #[command(flatten)]
@@ -91,7 +92,7 @@ pub(crate) struct Logs {
     /// The emulator's own log instead of the functions'
     #[arg(long, conflicts_with = "function")]
     emulator: bool,
-    /// Go on showing what comes
+    /// Continue with new lines
     #[arg(long, short)]
     follow: bool,
 }
@@ -212,7 +213,7 @@ fn show(status: &Status) {
             let state = match (knobs.cut, &link.last_error) {
                 (true, _) => "cut".to_owned(),
                 (_, Some(error)) => error.clone(),
-                _ if knobs == Knobs::default() => "whole".to_owned(),
+                _ if knobs == Knobs::default() => "ok".to_owned(),
                 _ => format!(
                     "delay {} ms, {} copies, reorder {}",
                     knobs.delay_ms, knobs.duplicate, knobs.reorder

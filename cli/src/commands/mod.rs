@@ -19,14 +19,14 @@ use clap::Args;
 use deployment::{DeployedRegion, Deployment, clients, regions};
 use local_aws::{LocalStack, local_json, sdk};
 
-/// What the help of every command ends with.
+/// The end of every command's help.
 pub(crate) const EXIT_CODES: &str = "Exit codes, besides those named above:
-  0  all is well
+  0  success
   1  something failed, or a check did not hold: the reason is on standard error
   2  the command line is wrong";
 
-/// What every command ends with, see [`EXIT_CODES`]; clap ends the program itself when the command
-/// line is wrong.
+/// The exit code of a command, see [`EXIT_CODES`]. clap itself ends the program if the command line
+/// is wrong.
 #[expect(clippy::print_stderr, reason = "the program's own report")]
 pub(crate) fn exit_code(result: Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
@@ -35,7 +35,7 @@ pub(crate) fn exit_code(result: Result<ExitCode>) -> ExitCode {
     })
 }
 
-/// Prints a value for programs.
+/// Prints a value as JSON.
 #[expect(clippy::print_stdout, reason = "the program's own output")]
 pub(crate) fn print_json<T: serde::Serialize>(value: &T) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
@@ -48,7 +48,7 @@ pub(crate) fn print(text: impl std::fmt::Display) {
     println!("{text}");
 }
 
-/// The checkout to work on: what was given, or the nearest folder upwards with a `regions.toml`.
+/// The checkout: the given folder, or the nearest parent folder with a `regions.toml`.
 pub(crate) fn checkout(given: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(folder) = given {
         return Ok(folder);
@@ -66,7 +66,7 @@ pub(crate) fn checkout(given: Option<PathBuf>) -> Result<PathBuf> {
     }
 }
 
-/// Where a command goes: a region of the local stack, or of a deployment to AWS.
+/// The target of a command: a region of the local stack, or of a deployment to AWS.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The region.
@@ -74,18 +74,18 @@ pub(crate) struct Target {
     pub(crate) region: String,
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Output for programs.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Which stack a command is about.
+/// The stack that a command is for.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// A deployment to AWS, as `meridian connect` describes it; default: the local stack.
+    /// A deployment to AWS, described by `meridian connect`; default: the local stack.
     #[arg(long, value_name = "FILE", env = "MERIDIAN_DEPLOYMENT")]
     deployment: Option<PathBuf>,
-    /// The checkout of Meridian; default: the nearest folder upwards that is one.
+    /// The checkout of Meridian; default: the nearest parent folder with a regions.toml.
     #[arg(long)]
     checkout: Option<PathBuf>,
 }
@@ -99,7 +99,7 @@ impl Place {
         }
     }
 
-    /// Where the local stack answers; `None` for a deployment to AWS, which has nothing of it.
+    /// The addresses of the local stack; `None` for a deployment to AWS.
     fn local(&self) -> Result<Option<LocalStack>> {
         match &self.deployment {
             Some(_) => Ok(None),
@@ -114,7 +114,7 @@ impl Target {
         self.place.deployment()?.region(&self.region).cloned()
     }
 
-    /// The configuration of AWS clients for the region: the local one's, or AWS with the caller's
+    /// The configuration of AWS clients for the region: the local one's, or AWS's with the caller's
     /// own credentials.
     pub(crate) async fn sdk(&self) -> Result<SdkConfig> {
         match self.place.local()? {
@@ -126,10 +126,10 @@ impl Target {
         }
     }
 
-    /// Where the mails of the region can be read.
+    /// The address of the region's mails.
     ///
     /// # Errors
-    /// When the target is not the local stack: on AWS, mails go to people.
+    /// When the target is not the local stack: on AWS, mails go to real mailboxes.
     pub(crate) fn mail_url(&self) -> Result<String> {
         let local = self.place.local()?;
         let local = local.context("only the local stack has mailboxes to read a code from")?;

@@ -1,4 +1,4 @@
-//! `meridian regions` and `meridian onboard`: what home does for people who look for a region.
+//! `meridian regions` and `meridian onboard`: home's services for people who choose a region.
 
 use super::signup::Applicant;
 use super::{Place, print, print_json};
@@ -10,7 +10,7 @@ use meridian::client::onboarding::{Onboarding, onboard, read, regions};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Lists the regions that a tenant can live in, as home describes them to everybody.
+/// Lists the regions that a tenant can live in, as published by home.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   meridian regions
@@ -18,21 +18,21 @@ use std::process::ExitCode;
 pub(crate) struct Regions {
     #[command(flatten)]
     place: Place,
-    /// Output for programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Onboards a tenant through home, which hands the sign-up over to a region in mode shared.
+/// Onboards a tenant through home, which hands the sign-up over to a region of mode shared.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   meridian onboard start --jurisdiction us --organisation 'Example Ltd' --name 'A. Person' \\
       --email admin@example.org --agree          asks for the password on standard input
   meridian onboard show ID")]
 pub(crate) enum Onboard {
-    /// Registers an organisation with its administrator, in a region that home chooses or you do.
+    /// Registers an organisation with its administrator, in a region that home or you choose.
     Start(Box<Start>),
-    /// Shows how far an onboarding is, by what its region told home.
+    /// Shows the progress of an onboarding, as reported by its region to home.
     Show(Show),
 }
 
@@ -40,16 +40,16 @@ pub(crate) enum Onboard {
 #[command(after_help = "Examples:
   meridian onboard start --to us-west-2 --organisation 'Example Ltd' --name 'A. Person' \\
       --email admin@example.org --agree
-  meridian onboard start --jurisdiction us ...       home chooses among the regions under that law
-  meridian onboard start --near 45.5,-122.6 ...      home chooses the nearest")]
+  meridian onboard start --jurisdiction us ...       home chooses a region of that jurisdiction
+  meridian onboard start --near 45.5,-122.6 ...      home chooses the nearest region")]
 pub(crate) struct Start {
-    /// The region.
+    /// The region to register in.
     #[arg(long, group = "placement")]
     to: Option<String>,
-    /// Any region under this law.
+    /// A jurisdiction; home chooses a region in it.
     #[arg(long, group = "placement")]
     jurisdiction: Option<String>,
-    /// The region nearest to a place: latitude and longitude in degrees.
+    /// A place as latitude and longitude in degrees; home chooses the nearest region.
     #[arg(
         long,
         group = "placement",
@@ -61,7 +61,7 @@ pub(crate) struct Start {
     applicant: Applicant,
     #[command(flatten)]
     place: Place,
-    /// Output for programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -74,7 +74,7 @@ pub(crate) struct Show {
     id: String,
     #[command(flatten)]
     place: Place,
-    /// Output for programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -118,7 +118,7 @@ pub(crate) async fn run(command: Onboard) -> Result<ExitCode> {
 async fn start(start: Start) -> Result<ExitCode> {
     let home = home(&start.place)?;
     let placement = placement(&start)?;
-    // Every region of a release asks for the same documents.
+    // Every region of a release requires the same documents, so home's form serves for all.
     let (key, details) = start.applicant.fill_in(&home.api_url).await?;
     let started = onboard(&home, &key, &placement, &details).await;
     show(
@@ -140,7 +140,7 @@ fn placement(start: &Start) -> Result<Value> {
             };
             Ok(json!({ "nearest_to": { "latitude": latitude, "longitude": longitude } }))
         }
-        (None, None, None) => bail!("say where: --to, --jurisdiction or --near"),
+        (None, None, None) => bail!("choose a region: --to, --jurisdiction or --near"),
     }
 }
 

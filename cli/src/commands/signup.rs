@@ -20,13 +20,13 @@ use std::process::ExitCode;
 pub(crate) enum Signup {
     /// Registers an organisation with its administrator.
     Start(Start),
-    /// Sends the code that came by mail.
+    /// Confirms the administrator's address with the code that was mailed.
     Confirm(Confirm),
-    /// Shows how far a sign-up is, and what can be done.
+    /// Shows the progress of a sign-up, and the next possible step.
     Show(Handle),
-    /// Has another code mailed.
+    /// Mails another code.
     Resend(Handle),
-    /// Has the application asked once more for what it failed to make.
+    /// Requests the tenant's resources from the application again, after it has failed.
     Retry(Handle),
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Start {
     applicant: Applicant,
 }
 
-/// Who signs up, and as what.
+/// The applicant: organisation, administrator and plan.
 #[derive(Debug, Args)]
 pub(super) struct Applicant {
     /// The organisation's name.
@@ -63,27 +63,27 @@ pub(super) struct Applicant {
     /// The administrator's name.
     #[arg(long)]
     name: String,
-    /// The administrator's e-mail address.
+    /// The administrator's email address.
     #[arg(long)]
     email: String,
     /// The plan.
     #[arg(long, default_value = "starter")]
     plan: String,
-    /// When days and months of the bill begin, in UTC, such as 23:00; from 12:00 on, in the evening
-    /// before. It stays so.
+    /// The time at which billed days and months start, in UTC, such as 23:00; from 12:00 on, it is
+    /// the evening before. It cannot be changed later.
     #[arg(long, value_name = "HH:MM", default_value = "00:00")]
     billing_anchor: BillingAnchor,
-    /// The administrator agrees to the terms and to the data-processing agreement, as they are now.
+    /// The administrator agrees to the current terms and data-processing agreement.
     #[arg(long, required = true)]
     agree: bool,
-    /// Makes repeated attempts one; default: a new one.
+    /// The key that makes repeated attempts one sign-up; default: a new key.
     #[arg(long)]
     idempotency_key: Option<String>,
 }
 
 impl Applicant {
-    /// The key of the request, and its form, with the documents that the region of `api_url` asks
-    /// for.
+    /// The request's idempotency key and form. The form agrees to the documents that the region of
+    /// `api_url` requires.
     pub(super) async fn fill_in(self, api_url: &str) -> Result<(String, Details)> {
         let documents = form(api_url).await?.documents;
         let key = self
@@ -115,7 +115,7 @@ pub(crate) struct Confirm {
     /// The code from the mail.
     #[arg(long, required_unless_present = "from_mailbox")]
     code: Option<String>,
-    /// Read the code from the local stack's mail box of this address.
+    /// Read the code from the local stack's mailbox of this address.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "code")]
     from_mailbox: Option<String>,
 }
@@ -159,7 +159,8 @@ async fn confirm_signup(command: Confirm) -> Result<ExitCode> {
     )
 }
 
-/// From standard input, never from the command line: other processes see that.
+/// Reads the password from standard input, never from the command line, which other processes can
+/// see.
 #[expect(clippy::print_stderr, reason = "a prompt")]
 fn read_password() -> Result<String> {
     if std::io::stdin().is_terminal() {

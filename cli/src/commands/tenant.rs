@@ -1,4 +1,4 @@
-//! `meridian tenant`: what operators do with one tenant.
+//! `meridian tenant`: operators' commands for one tenant.
 
 use super::{Place, print, print_json};
 use anyhow::{Context, Result};
@@ -7,7 +7,7 @@ use meridian::client::operator::Operator;
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// Shows, suspends and reactivates a tenant, as an operator at home; gives it a new administrator,
+/// Shows, suspends and reactivates a tenant, as an operator at home; gives it a new administrator
 /// in its region.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -16,17 +16,17 @@ use std::process::ExitCode;
   meridian tenant reactivate ID --reason dunning
   meridian tenant add-administrator ID --email ada@engines.example")]
 pub(crate) enum Tenant {
-    /// Shows where a tenant lives, how it is, and which policy it should have and has.
+    /// Shows a tenant's region, status, and its desired and applied policy.
     Show(One),
-    /// Keeps everybody of a tenant out, from the next sign-in or refresh on.
+    /// Suspends a tenant: its people can no longer sign in or refresh a token.
     Suspend(Suspend),
-    /// Lets them in again, unless the tenant is suspended for the other reason too.
+    /// Reactivates a tenant, unless it is suspended for the other reason too.
     Reactivate(Reactivate),
-    /// Gives a tenant a new administrator, whose own cannot sign in any more.
+    /// Gives a tenant a new administrator, if its own cannot sign in any more.
     ///
     /// A user of the tenant becomes an administrator at once; anybody else is invited by mail. The
-    /// address is sent to the tenant's region only. The tenant's audit trail tells of it, and all
-    /// people of the tenant are told by mail.
+    /// address is sent to the tenant's region only. The tenant's audit trail records the change,
+    /// and everybody in the tenant is notified by mail.
     AddAdministrator(AddAdministrator),
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct One {
     id: String,
     #[command(flatten)]
     place: Place,
-    /// Output for programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -49,7 +49,7 @@ pub(crate) struct One {
 pub(crate) struct Suspend {
     #[command(flatten)]
     one: One,
-    /// Why.
+    /// The reason of the suspension.
     #[arg(long, value_enum, default_value_t = Reason::Operator)]
     reason: Reason,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Suspend {
 pub(crate) struct Reactivate {
     #[command(flatten)]
     one: One,
-    /// Which reason there is no longer.
+    /// The reason that no longer applies.
     #[arg(long, value_enum, default_value_t = Reason::Operator)]
     reason: Reason,
 }
@@ -72,10 +72,10 @@ pub(crate) struct Reactivate {
 pub(crate) struct AddAdministrator {
     #[command(flatten)]
     one: One,
-    /// The person's e-mail address.
+    /// The person's email address.
     #[arg(long)]
     email: String,
-    /// The tenant's region; home is asked for it if absent.
+    /// The tenant's region; default: home looks it up.
     #[arg(long)]
     region: Option<String>,
 }
@@ -97,7 +97,7 @@ impl Reason {
 
 pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
     let (one, answer) = match command {
-        Tenant::AddAdministrator(asked) => return add_administrator(&asked).await,
+        Tenant::AddAdministrator(arguments) => return add_administrator(&arguments).await,
         Tenant::Show(one) => {
             let answer = operator(&one).await?.tenant(&one.id).await?;
             (one, answer)
@@ -125,8 +125,8 @@ pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn add_administrator(asked: &AddAdministrator) -> Result<ExitCode> {
-    let AddAdministrator { one, email, region } = asked;
+async fn add_administrator(arguments: &AddAdministrator) -> Result<ExitCode> {
+    let AddAdministrator { one, email, region } = arguments;
     let deployment = one.place.deployment()?;
     let region = match region {
         Some(region) => region.clone(),
@@ -134,7 +134,7 @@ async fn add_administrator(asked: &AddAdministrator) -> Result<ExitCode> {
             let tenant = operator(one).await?.tenant(&one.id).await?;
             tenant["region"]
                 .as_str()
-                .context("home does not say which region the tenant is in")?
+                .context("home does not know the tenant's region")?
                 .to_owned()
         }
     };

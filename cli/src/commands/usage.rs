@@ -1,4 +1,4 @@
-//! `meridian usage`: sending usage events, and taking them back.
+//! `meridian usage`: sends usage events, and takes them back.
 
 use super::{Target, print, print_json};
 use anyhow::{Context, Result};
@@ -13,22 +13,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Sends usage, and takes it back.
+/// Sends usage events, and takes them back.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   meridian usage send usage.jsonl --region eu-central-1
   meridian usage take-back --region eu-central-1 --tenant ID --source /gateway/1 --id 8f14e45f --reason sent-in-error")]
 pub(crate) enum Usage {
-    /// Sends a file of CloudEvents, one JSON object a line, to a region.
+    /// Sends a file of CloudEvents, one JSON object per line, to a region.
     Send(Send),
-    /// Takes an event back by its key, or replaces it.
+    /// Takes back an event by its key, or replaces it.
     TakeBack(TakeBackArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The same file may be sent again: every event counts once. What the region refuses is named by its line, its id
-and the reason; the other events are stored, and the exit code is 3.
+    after_help = "The same file may be sent again: every event counts once. Each rejected event is listed with its line, its id
+and the reason; the others are stored, and the exit code is 3.
 
 Examples:
   meridian usage send usage.jsonl --region eu-central-1
@@ -39,21 +39,21 @@ pub(crate) struct Send {
     file: PathBuf,
     #[command(flatten)]
     target: Target,
-    /// Events in a call.
+    /// The number of events per request.
     #[arg(long, default_value_t = 500, value_parser = parse_batch)]
     batch: usize,
-    /// Calls at a time.
+    /// The number of concurrent requests.
     #[arg(long, default_value_t = 4)]
     parallel: usize,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The region looks the event up in what it stored in the last 40 days; of a tenant with very many events,
---sent-from and --sent-to say where to look. The same event may be taken back again: that changes nothing.
-Meters that keep a minimum, a maximum, the latest value or a number of different ones take nothing back.
-The exit code is 3 when nothing was changed, since another event counts under the key or the id of the
-replacement is used already, and 4 when it is not settled yet: `GET /usage/corrections` will say.
+    after_help = "The region searches the events that it stored in the last 40 days. For a tenant with very many events, narrow the
+search by --sent-from and --sent-to. Taking back the same event again changes nothing.
+Events of meters with the aggregation minimum, maximum, latest or unique count cannot be taken back.
+The exit code is 3 if nothing was changed, because another event counts under the key or the replacement's id is
+in use, and 4 if the correction is not rolled up yet: `GET /usage/corrections` shows its result.
 
 Examples:
   meridian usage take-back --region eu-central-1 --tenant 0199a1f0-0000-7000-8000-000000000001 \\
@@ -65,7 +65,7 @@ Examples:
 pub(crate) struct TakeBackArguments {
     #[command(flatten)]
     target: Target,
-    /// Whose usage it is.
+    /// The tenant whose usage it is.
     #[arg(long)]
     tenant: TenantId,
     /// The event's source.
@@ -74,20 +74,20 @@ pub(crate) struct TakeBackArguments {
     /// The event's id.
     #[arg(long)]
     id: String,
-    /// Who sent it: a service of the provider, or a client of the tenant's own. Each has ids of its
-    /// own.
+    /// The sender of the event: a service of the provider, or a client of the tenant's own. Ids are
+    /// unique per sender.
     #[arg(long, value_enum, default_value_t = Sender::Provider)]
     sent_by: Sender,
-    /// The first moment that it may have been sent at; default: 40 days ago.
+    /// The earliest time at which it may have been sent; default: 40 days ago.
     #[arg(long, value_name = "TIME")]
     sent_from: Option<Timestamp>,
-    /// The last moment that it may have been sent at; default: now.
+    /// The latest time at which it may have been sent; default: now.
     #[arg(long, value_name = "TIME")]
     sent_to: Option<Timestamp>,
-    /// A CloudEvent that comes in its place: a file with one JSON object.
+    /// A file with one CloudEvent as JSON, which replaces the event.
     #[arg(long, value_name = "FILE")]
     replacement: Option<PathBuf>,
-    /// Why, in a word such as wrong-unit, which stays on record.
+    /// The reason, a word such as wrong-unit, which is stored with the correction.
     #[arg(long)]
     reason: ReasonCode,
 }
@@ -100,11 +100,13 @@ fn parse_batch(text: &str) -> Result<usize, String> {
     batch.ok_or_else(|| format!("a batch has 1 to {BATCH_MAX} events"))
 }
 
-/// Ends with exit code 3 when the region refused some of the events: the others are stored.
+/// Exit code when the region rejected some of the events or the correction; other events are
+/// stored.
 const SOME_REJECTED: u8 = 3;
 
-/// Ends with exit code 4 when a correction is stored and not settled yet.
+/// Exit code when a correction is stored but not rolled up yet.
 const NOT_ROLLED_UP: u8 = 4;
+/// How long `take-back` waits for the rollup before it ends with [`NOT_ROLLED_UP`].
 const ROLLED_UP_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(command: Usage) -> Result<ExitCode> {
@@ -136,19 +138,19 @@ async fn take_back_event(command: TakeBackArguments) -> Result<ExitCode> {
         sent_from,
         sent_to,
     };
-    let asked = TakeBack {
+    let correction = TakeBack {
         key,
         sent_by,
         replacement,
         reason,
     };
-    let record = take_back(&region.api_url, &token, &asked, ROLLED_UP_MAX).await?;
+    let record = take_back(&region.api_url, &token, &correction, ROLLED_UP_MAX).await?;
     if target.json {
         print_json(&record)?;
     } else {
         let outcome = record
             .outcome
-            .map_or("stored, and not settled yet", Outcome::as_str);
+            .map_or("stored, and not rolled up yet", Outcome::as_str);
         print(format!("correction {}: {outcome}", record.id));
     }
     Ok(match record.outcome {
@@ -190,7 +192,7 @@ async fn send_file(command: Send) -> Result<ExitCode> {
             print(refused);
         }
         for (reason, count) in &sent.rejected {
-            print(format!("{count:>8} refused: {reason}"));
+            print(format!("{count:>8} rejected: {reason}"));
         }
     }
     Ok(if sent.rejected.is_empty() {

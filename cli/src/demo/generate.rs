@@ -1,4 +1,4 @@
-//! Usage of several tenants, made from a seed: the same seed makes the same events.
+//! Generates usage of several tenants from a seed: the same seed generates the same events.
 
 use anyhow::Result;
 use kernel::{Quantity, Timestamp};
@@ -8,45 +8,45 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-/// How far back the newest events lie, so that none is in the future.
+/// The age of the newest events, in seconds, so that none is in the future.
 const NEWEST_S: i64 = 60;
 
-/// What to make.
+/// The parameters of a generated file.
 #[derive(Debug, Clone)]
 pub struct Recipe {
-    /// The same seed makes the same events.
+    /// The same seed generates the same events.
     pub seed: u64,
-    /// How many lines.
+    /// The number of lines.
     pub events: usize,
     /// The tenants that use the product.
     pub tenants: Vec<String>,
-    /// The present moment.
+    /// The present time.
     pub now: Timestamp,
-    /// How far back events go.
+    /// How far back events go, in seconds.
     pub span_s: i64,
-    /// How much later than it happened an event may be sent.
+    /// How long after it happened an event may be sent, in seconds.
     pub late_s_max: i64,
 }
 
-/// What a file holds, known from making it: what the bill is checked against.
+/// The contents of a generated file, against which the bill is checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// Lines.
+    /// The number of lines.
     pub events: u64,
-    /// Events that count.
+    /// The number of events that count.
     pub unique: u64,
-    /// Events that were there before.
+    /// The number of events that repeat another.
     pub duplicates: u64,
-    /// Events that no region takes.
+    /// The number of events that every region rejects.
     pub malformed: u64,
-    /// What each tenant used of each meter.
+    /// The usage of each tenant and meter.
     pub usage: BTreeMap<(String, &'static str), Quantity>,
-    /// How many events that is.
+    /// The number of events in it.
     pub usage_events: BTreeMap<(String, &'static str), u64>,
 }
 
-/// Makes a file of CloudEvents, one a line: mostly new ones, some late, with about one in twenty a
-/// duplicate, perhaps before its original, and one in fifty malformed.
+/// Generates a file of CloudEvents, one per line. Most are new and some late; about one in twenty
+/// is a duplicate, perhaps before its original, and one in fifty malformed.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -101,7 +101,7 @@ pub fn write(path: &Path, recipe: &Recipe) -> Result<Expected> {
     Ok(expected)
 }
 
-/// One event, and when it happens and is sent.
+/// An event, and the times at which it happens and is sent.
 #[derive(Clone)]
 struct Line {
     at_s: i64,
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_makes_the_same_events_and_knows_what_they_are() {
+    fn a_seed_generates_the_same_events_and_their_totals() {
         let folder = tempfile::tempdir().unwrap();
         let recipe = Recipe {
             seed: 7,

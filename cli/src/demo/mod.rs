@@ -1,5 +1,5 @@
-//! The main job, start to finish, on real regions of every mode: onboarding, usage, billing, and
-//! the proof that nothing was lost, counted twice or seen where it must not be.
+//! The demo: onboarding, usage and billing on regions of every mode, and the proof that no event
+//! was lost or counted twice, and no personal data left its region.
 
 mod generate;
 mod month;
@@ -29,23 +29,25 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// The longest wait for all usage to reach a ledger.
 const ROLLED_UP_MAX: Duration = Duration::from_secs(120);
+/// The longest wait for a billing run.
 const BILLED_MAX: Duration = Duration::from_secs(60);
-/// How far back the demo's usage goes, within the period that it bills.
+/// How far back the demo's usage goes, in seconds, within the period that it bills.
 const SPAN_S_MAX: i64 = 6 * 86_400;
-/// How late events are sent.
+/// How late an event may be sent after it happened, in seconds.
 const LATE_S_MAX: i64 = 3_600;
 
-/// How to run the demo.
+/// Options of the demo.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The checkout.
     pub checkout: PathBuf,
-    /// Leave the stack running.
+    /// Whether to leave the stack running.
     pub keep: bool,
-    /// Events to send, over all regions.
+    /// The number of events to send, over all regions.
     pub events: usize,
-    /// The same seed makes the same usage.
+    /// The seed of the usage; the same seed generates the same events.
     pub seed: u64,
     /// Where progress is shown.
     pub progress: Progress,
@@ -54,20 +56,20 @@ pub struct Options {
 /// A tenant of the demo.
 #[derive(Debug, Clone)]
 pub struct Customer {
-    /// Who signed up, and where.
+    /// The person who signed up, and the region.
     pub person: Person,
-    /// The tenant's id, as its token states it.
+    /// The tenant's id from its token.
     pub tenant: String,
-    /// What the administrator's token says.
+    /// The claims of the administrator's token.
     pub claims: Value,
-    /// The administrator's access token, for an hour after the sign-in.
+    /// The administrator's access token, valid for an hour after the sign-in.
     pub access_token: String,
 }
 
-/// What the demo saw.
+/// The result of the demo.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Whether everything held.
+    /// Whether every check held.
     pub is_proved: bool,
     /// The report for people.
     pub report: String,
@@ -76,7 +78,7 @@ pub struct Outcome {
 /// Runs the demo.
 ///
 /// # Errors
-/// When a step cannot be done at all. What can be done and is wrong, the outcome says.
+/// When a step cannot be done at all. A wrong result of a step is in the report instead.
 pub async fn run(options: &Options) -> Result<Outcome> {
     let began = Instant::now();
     let up = UpOptions {
@@ -112,7 +114,7 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     let (expected, sent) = send_usage(stack, options, &customers, period, now).await?;
     roll_up(stack, &options.progress).await?;
     let invoices = bill(stack, period, customers.len(), &options.progress).await?;
-    let fleet = look_at_fleet(stack, &options.progress).await?;
+    let fleet = observe_fleet(stack, &options.progress).await?;
     let dead = dead_letters(stack).await?;
     let mut planted = canaries(&customers);
     planted.extend(colleague.canaries());
@@ -143,7 +145,7 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     })
 }
 
-/// Sends each region's usage of a period to it, from a file, in batches, all regions at once.
+/// Sends each region's usage of a period from a file, in batches, all regions at the same time.
 async fn send_usage(
     stack: &Stack,
     options: &Options,
@@ -202,11 +204,11 @@ async fn send_file(
     Ok((region, sent))
 }
 
-/// Waits until every event has been settled, forwarded and entered into a ledger.
+/// Waits until every event is rolled up, forwarded and entered into a ledger.
 async fn roll_up(stack: &Stack, progress: &Progress) -> Result<()> {
     let step = progress.step("rollup, outbox, bus, ledger");
     stack.wait_until_quiet(ROLLED_UP_MAX).await?;
-    step.done("nothing waits anywhere");
+    step.done("nothing left in flight");
     Ok(())
 }
 
@@ -243,8 +245,8 @@ async fn bill(
     Ok(invoices)
 }
 
-/// Lets every region report, and reads what home makes of it.
-async fn look_at_fleet(stack: &Stack, progress: &Progress) -> Result<Fleet> {
+/// Makes every region send a heartbeat, and reads the fleet at home.
+async fn observe_fleet(stack: &Stack, progress: &Progress) -> Result<Fleet> {
     let step = progress.step("heartbeats");
     let beat = scheduled_event(crate::now());
     let regions = stack.deployment().regions.keys();
@@ -262,8 +264,8 @@ async fn dead_letters(stack: &Stack) -> Result<u64> {
     Ok(counts.into_iter().sum())
 }
 
-/// Stops every region, which writes all it holds to disk, and searches that for personal data of
-/// others.
+/// Stops every region, so that it writes its state to disk, and searches that for personal data of
+/// other regions.
 async fn search(stack: &Stack, planted: &[Canary], options: &Options) -> Result<canary::Search> {
     let step = options.progress.step("search for personal data");
     let found = stack.search(planted, options.keep).await?;

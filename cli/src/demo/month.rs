@@ -1,29 +1,28 @@
-//! The month that is billed: the present one, once there is room in it for what is to happen.
+//! Chooses the month to bill: the present one, once it has room for the demo.
 
 use kernel::{BillingPeriod, Timestamp};
 use local_aws::Progress;
 use std::time::Duration;
 
-/// A month that is younger has no room for usage, of which the newest is a minute old.
+/// The minimum age of the month, in seconds: the newest usage is a minute old and has to lie in it.
 const AGE_S_MIN: i64 = 120;
-/// How much longer a month has to last, so that who signs up now does so in the month that is
-/// billed.
+/// The minimum time left in the month, in seconds, so that today's sign-ups are in the billed
+/// month.
 const LEFT_S_MIN: i64 = 300;
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The present period. Where it is too young, or about to end, waits until there is one with room:
-/// for seven minutes at most. A period that ended before would not do, as the tenants were not
-/// there in it.
+/// The present period. If it is too young or about to end, waits up to seven minutes for a period
+/// with room. An earlier period would not do, as the tenants did not exist in it.
 pub async fn billable_period(progress: &Progress) -> BillingPeriod {
     let mut left_s = wait_s(crate::now());
     if left_s > 0 {
         progress.line(&format!(
-            "a month begins: the tenants and their usage have to be in one, in {left_s} s"
+            "the turn of a month: waiting {left_s} s, as tenants and usage have to be in one month"
         ));
-        let step = progress.step("a month with room");
+        let step = progress.step("the next month");
         while left_s > 0 {
             step.at(format!("{left_s} s to go"));
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             left_s = wait_s(crate::now());
         }
         step.done("old enough for usage");
@@ -31,7 +30,7 @@ pub async fn billable_period(progress: &Progress) -> BillingPeriod {
     BillingPeriod::containing(crate::now())
 }
 
-/// How long it takes from a moment until a month has room, in seconds.
+/// The seconds from a time until a month has room.
 fn wait_s(now: Timestamp) -> i64 {
     let period = BillingPeriod::containing(now);
     let age_s = now.as_second() - period.start().as_second();
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_room_two_minutes_after_a_month_began_until_five_before_it_ends() {
+    fn a_month_has_room_from_two_minutes_after_its_start_to_five_before_its_end() {
         let check =
             |now: &str, wanted: i64| assert_eq!(wait_s(now.parse().unwrap()), wanted, "{now}");
         check("2026-07-01T00:00:00Z", 120);

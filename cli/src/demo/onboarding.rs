@@ -1,5 +1,5 @@
-//! Every way into the system: in the region, through home, with and without an application that
-//! makes resources, and by invitation.
+//! Every path of onboarding: in the region, through home, with and without resources from an
+//! application, and by invitation.
 
 use super::{Customer, Person};
 use crate::client::entrance::Entrance;
@@ -15,36 +15,37 @@ use local_aws::{Progress, Stack};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How long the application may take for a tenant's resources, and for making up for an attempt
-/// that failed.
+/// How long the application may take to provision a tenant's resources, including the retry of a
+/// failed attempt.
 const DONE_MAX: Duration = Duration::from_secs(90);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The longest wait for the regions' heartbeats to reach home.
 const DESCRIBED_MAX: Duration = Duration::from_secs(60);
 
-/// How one tenant was onboarded.
+/// The onboarding of one tenant.
 #[derive(Debug, Clone)]
 pub(super) struct Onboarded {
     /// The region.
     pub(super) region: String,
     /// The plan.
     pub(super) plan: String,
-    /// Whether home handed the sign-up over.
+    /// Whether home handed the sign-up over to the region.
     pub(super) through_home: bool,
-    /// The region's operation when it was done.
+    /// The region's operation, at its end.
     pub(super) operation: Operation,
 }
 
-/// Somebody who joined a tenant by invitation.
+/// A person who joined a tenant by invitation.
 #[derive(Debug, Clone)]
 pub(super) struct Colleague {
-    /// Who joined.
+    /// The person.
     pub(super) person: Person,
-    /// What the person's token says.
+    /// The claims of the person's token.
     pub(super) claims: Value,
 }
 
 impl Colleague {
-    /// What is personal of somebody who joined.
+    /// The personal values of the person.
     pub(super) fn canaries(&self) -> Vec<Canary> {
         let Person {
             region, details, ..
@@ -61,13 +62,13 @@ impl Colleague {
     }
 }
 
-/// Onboards every demo tenant, all at once, as people would.
+/// Onboards every demo tenant, all at the same time.
 pub(super) async fn onboard_all(
     stack: &Stack,
     progress: &Progress,
 ) -> Result<(Vec<Customer>, Vec<Onboarded>)> {
     let step = progress.step("onboarding");
-    // Home hands sign-ups over to regions that it has heard of.
+    // Home hands sign-ups over only to regions whose heartbeat it has received.
     let beat = scheduled_event(crate::now());
     let regions = stack.deployment().regions.keys();
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
@@ -88,7 +89,7 @@ pub(super) async fn onboard_all(
     Ok((customers, onboardings))
 }
 
-/// One person's way from the form to the first token.
+/// Takes one person from the form to the first token.
 ///
 /// # Errors
 /// When a step is refused.
@@ -109,7 +110,7 @@ async fn onboard_one(stack: &Stack, person: Person) -> Result<(Customer, Onboard
             .context("the onboarding")?;
         started
             .signup
-            .context("who onboards gets the region's operation")?
+            .context("the onboarding has no operation of its region")?
             .operation
     } else {
         sign_up(&region.api_url, &person.idempotency_key, details)
@@ -136,8 +137,6 @@ async fn onboard_one(stack: &Stack, person: Person) -> Result<(Customer, Onboard
     };
     Ok((enter(stack, person, &alias).await?, onboarded))
 }
-
-/// Waits until the application has made what a tenant needs, where it has to.
 ///
 /// # Errors
 /// When a step fails, or the sign-up is not done in time; the message holds its steps.
@@ -147,7 +146,7 @@ pub async fn wait_until_done(api_url: &str, signup: &str) -> Result<Operation> {
         let operation = read(api_url, signup).await?;
         match operation.state.as_str() {
             "done" => return Ok(operation),
-            "waiting" if Instant::now() < deadline => tokio::time::sleep(LOOK_EVERY).await,
+            "waiting" if Instant::now() < deadline => tokio::time::sleep(POLL_INTERVAL).await,
             state => bail!(
                 "a confirmed sign-up is {state}, not done: {:?}",
                 operation.steps
@@ -159,7 +158,7 @@ pub async fn wait_until_done(api_url: &str, signup: &str) -> Result<Operation> {
 /// Signs in for the first time, at the tenant's own address.
 ///
 /// # Errors
-/// When the address leads elsewhere, the user pool refuses, or the token names no tenant.
+/// When the address leads to another region, the user pool refuses, or the token has no tenant.
 pub async fn enter(stack: &Stack, person: Person, alias: &str) -> Result<Customer> {
     let entrance = entrance(stack, alias).await?;
     ensure!(
@@ -175,7 +174,7 @@ pub async fn enter(stack: &Stack, person: Person, alias: &str) -> Result<Custome
     let tenant = claims
         .get("tenant_id")
         .and_then(Value::as_str)
-        .context("the token names no tenant")?
+        .context("the token has no tenant")?
         .to_owned();
     Ok(Customer {
         person,
@@ -185,7 +184,7 @@ pub async fn enter(stack: &Stack, person: Person, alias: &str) -> Result<Custome
     })
 }
 
-/// Where the people of a tenant sign in: all that is needed is its address.
+/// The sign-in page of a tenant, found by its address alone.
 async fn entrance(stack: &Stack, alias: &str) -> Result<Entrance> {
     let address = stack
         .deployment()
@@ -194,50 +193,50 @@ async fn entrance(stack: &Stack, alias: &str) -> Result<Entrance> {
     Entrance::find(&address).await
 }
 
-/// The first administrator who signed up in a region invites somebody, who joins and signs in.
+/// The first administrator who signed up in a region invites a colleague, who joins and signs in.
 pub(super) async fn invite_a_colleague(
     stack: &Stack,
     customers: &[Customer],
     progress: &Progress,
 ) -> Result<Colleague> {
     let step = progress.step("invitation");
-    let host = customers
+    let inviter = customers
         .iter()
         .find(|customer| !customer.person.through_home)
-        .context("there are customers")?;
-    let region = stack.deployment().region(&host.person.region)?;
+        .context("there are no customers")?;
+    let region = stack.deployment().region(&inviter.person.region)?;
     let entrance = entrance(
         stack,
-        host.claims["alias"]
+        inviter.claims["alias"]
             .as_str()
-            .context("a token names its tenant's label")?,
+            .context("the token has no alias")?,
     )
     .await?;
-    let (api_url, tenant) = (region.api_url.clone(), host.tenant.clone());
-    // Another sign-in within seconds of the first would be taken for the pool telling of that one
-    // again.
+    let (api_url, tenant) = (region.api_url.clone(), inviter.tenant.clone());
+    // The token of the first sign-in is reused: the pool may report a sign-in twice, so the region
+    // counts two within seconds as one.
     let admin = Administrator {
         api_url,
-        token: host.access_token.clone(),
+        token: inviter.access_token.clone(),
         tenant,
     };
-    let person = Person::invent(&host.person.region, &host.person.details.plan);
+    let person = Person::invent(&inviter.person.region, &inviter.person.details.plan);
     let details = &person.details;
     admin
         .invite(&details.email, "member")
         .await
         .context("the invitation")?;
-    let mails = stack.mailbox(&host.person.region).await?;
+    let mails = stack.mailbox(&inviter.person.region).await?;
     let mail = mails
         .iter()
         .rev()
         .find(|mail| mail.is_to(&details.email))
-        .context("the invitation is not mailed")?;
+        .context("the invitation was not mailed")?;
     let code = mail
         .text()
         .lines()
         .find_map(|line| line.trim().strip_prefix("Code: "));
-    let code = code.context("the mail holds no code")?;
+    let code = code.context("the mail has no code")?;
     accept_invitation(&region.api_url, code, &details.name, &details.password).await?;
     let session = entrance.sign_in(&details.email, &details.password).await?;
     let claims = shown_claims(&session.access_token)?;

@@ -6,24 +6,25 @@ use deployment::Deployment;
 use kernel::Mode;
 use local_aws::canary::Canary;
 
-/// Somebody who signs up an organisation in a region.
+/// A person who signs up an organisation in a region.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// The region.
     pub region: String,
-    /// What they fill in.
+    /// The contents of the form.
     pub details: Details,
     /// The key that makes repeated attempts one sign-up.
     pub idempotency_key: String,
-    /// Whether home hands the sign-up over.
+    /// Whether home hands the sign-up over to the region.
     pub through_home: bool,
 }
 
-/// A sovereign region states totals only over five tenants or more.
+/// A sovereign region publishes totals only if they cover five tenants or more.
 const TENANTS_SOVEREIGN: usize = 5;
+/// One tenant of each plan.
 const TENANTS_OTHER: usize = 3;
 
-/// Invents the customers of every region: enough of them for a sovereign region to state totals.
+/// Invents the customers of every region: enough in a sovereign one for it to publish totals.
 pub(super) fn invent(deployment: &Deployment) -> Vec<Person> {
     let mut people = Vec::new();
     for (region, known) in &deployment.regions {
@@ -31,7 +32,8 @@ pub(super) fn invent(deployment: &Deployment) -> Vec<Person> {
             Mode::Sovereign => (TENANTS_SOVEREIGN, &["pro-in"]),
             Mode::Shared | Mode::Regional => (TENANTS_OTHER, &["pro", "starter", "enterprise"]),
         };
-        // Of a region that home may hand sign-ups to, the first one comes that way.
+        // The first tenant of a shared region signs up through home, which hands sign-ups only to
+        // such regions.
         let through_home = |number| number == 0 && known.mode == Mode::Shared;
         people.extend((0..count).map(|number| Person {
             through_home: through_home(number),
@@ -42,7 +44,7 @@ pub(super) fn invent(deployment: &Deployment) -> Vec<Person> {
 }
 
 impl Person {
-    /// Invents somebody whose every personal value is unlike any other text.
+    /// Invents a person whose every personal value is unlike any other text.
     #[must_use]
     pub fn invent(region: &str, plan: &str) -> Self {
         let token = || crate::new_uuid().simple().to_string();

@@ -1,4 +1,4 @@
-//! What must hold, checked against what the demo knows from making the usage.
+//! Checks the demo's results against what the generator of its usage knows.
 
 use super::generate::Expected;
 use crate::client::operator::Fleet;
@@ -10,33 +10,33 @@ use local_aws::canary::Search;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-/// The meter of sign-ins.
+/// The meter of sign-ins, which regions count themselves.
 const LOGINS: &str = "logins";
 
-/// One thing that must hold.
+/// One checked property.
 #[derive(Debug, Clone)]
 pub(super) struct Check {
-    /// Whether it does.
+    /// Whether the property holds.
     pub(super) holds: bool,
-    /// What was found.
+    /// The description, with the figures found.
     pub(super) text: String,
 }
 
 impl Check {
-    /// Two figures are the same.
-    pub(super) fn equal<T: PartialEq + Display>(what: &str, found: T, wanted: T) -> Self {
-        let holds = found == wanted;
+    /// Checks that two figures are equal.
+    pub(super) fn equal<T: PartialEq + Display>(what: &str, found: T, expected_value: T) -> Self {
+        let holds = found == expected_value;
         let text = if holds {
             format!("{what}: {found}")
         } else {
-            format!("{what}: {found}, must be {wanted}")
+            format!("{what}: {found}, must be {expected_value}")
         };
         Self { holds, text }
     }
 }
 
-/// Events in = events billed + duplicates + rejected, exactly, in each region; and every invoice
-/// bills what was used.
+/// Checks exactly, in each region, that events in = events billed + duplicates + rejected, and that
+/// every invoice bills the usage.
 pub(super) fn usage(
     expected: &BTreeMap<String, Expected>,
     sent: &BTreeMap<String, Sent>,
@@ -76,40 +76,40 @@ pub(super) fn usage(
             ),
         });
         checks.push(Check::equal(
-            &format!("{code}: events billed, as they were made"),
+            &format!("{code}: events billed, as generated"),
             events,
             made.unique,
         ));
         checks.push(Check::equal(
-            &format!("{code}: duplicates, as they were made"),
+            &format!("{code}: duplicates, as generated"),
             counts.duplicates,
             made.duplicates,
         ));
         let rejected = (sent.rejected_total(), counts.rejected.total());
-        let wanted = (made.malformed, made.malformed);
+        let expected_value = (made.malformed, made.malformed);
         let text = format!(
-            "{code}: rejected, as they were made: {} answered, {} counted",
+            "{code}: rejected, as generated: {} in responses, {} counted",
             rejected.0, rejected.1
         );
         checks.push(Check {
-            holds: rejected == wanted,
+            holds: rejected == expected_value,
             text,
         });
-        let right = made.usage.iter().filter(|((tenant, meter), quantity)| {
+        let correct = made.usage.iter().filter(|((tenant, meter), quantity)| {
             let billed = billed.get(&(tenant.clone(), (*meter).to_owned()));
             billed.is_some_and(|(billed, _)| *billed == quantity.to_string())
         });
         checks.push(Check::equal(
             &format!("{code}: quantities billed exactly as used"),
-            right.count(),
+            correct.count(),
             made.usage.len(),
         ));
     }
     Ok(checks)
 }
 
-/// What the invoices bill, by tenant and meter: the quantity as text, and its events. Sign-ins are
-/// metered by the region itself, so they are not among the events that were sent.
+/// The billed usage by tenant and meter: the quantity as text, and the number of events. Sign-ins
+/// are excluded: the region counts them itself, so they are not among the events sent.
 fn billed_usage(invoices: &[Invoice]) -> BTreeMap<(String, String), (String, u64)> {
     let mut billed = BTreeMap::new();
     for invoice in invoices {
@@ -125,7 +125,7 @@ fn billed_usage(invoices: &[Invoice]) -> BTreeMap<(String, String), (String, u64
     billed
 }
 
-/// Personal data is in its region and nowhere else.
+/// Checks that personal data is in its region and nowhere else.
 pub(super) fn residency(search: &Search) -> Check {
     let Search {
         canaries,

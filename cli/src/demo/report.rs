@@ -1,4 +1,4 @@
-//! Tables for people: what the demo and the operator commands print.
+//! Tables for people: the output of the demo and of operators' commands.
 
 use super::Customer;
 use super::onboarding::{Colleague, Onboarded};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// How every tenant came in, and how long its last steps took.
+/// How each tenant was onboarded, and how long its last steps took.
 ///
 /// # Errors
 /// When a tenant is in a region that the stack does not know.
@@ -25,7 +25,7 @@ pub(super) fn onboardings(
     let mut table = table(&[
         "region",
         "mode",
-        "way in",
+        "onboarded",
         "plan",
         "resources",
         "confirmed to active",
@@ -82,10 +82,10 @@ pub(super) fn onboardings(
         "those of the tenant",
         "-",
     ]);
-    Ok(format!("\nOnboarding, one way and another\n{table}\n"))
+    Ok(format!("\nOnboarding\n{table}\n"))
 }
 
-/// The first administrator's token of each region, and the address where it was got.
+/// The claims of the first administrator's token in each region, and the address of the sign-in.
 pub(super) fn tokens(customers: &[Customer], deployment: &Deployment) -> String {
     let mut table = table(&[
         "signed in at",
@@ -119,13 +119,13 @@ pub(super) fn tokens(customers: &[Customer], deployment: &Deployment) -> String 
             table.add_row(std::iter::once(address).chain(claims));
         }
     }
-    format!("\nWhat the first administrator's token says in each region\n{table}\n")
+    format!("\nThe token of the first administrator in each region\n{table}\n")
 }
 
 /// The fleet table.
 ///
 /// # Errors
-/// When the fleet holds a region that the stack does not know.
+/// When the fleet has a region that the stack does not know.
 pub fn fleet(fleet: &Fleet, deployment: &Deployment) -> Result<String> {
     let mut table = table(&[
         "region",
@@ -144,7 +144,7 @@ pub fn fleet(fleet: &Fleet, deployment: &Deployment) -> Result<String> {
         let mode = deployment.region(&region.region)?.mode;
         table.add_row(fleet_row(region, mode.as_str()));
     }
-    let mut text = format!("\nThe fleet, as home sees it\n{table}\n");
+    let mut text = format!("\nThe fleet at home\n{table}\n");
     for region in &fleet.regions {
         let Some(events) = &region.events else {
             continue;
@@ -169,7 +169,7 @@ pub fn fleet(fleet: &Fleet, deployment: &Deployment) -> Result<String> {
         if events.not_stored > 0 {
             writeln!(
                 text,
-                "{}: not stored, since the region was too busy or failed: {}",
+                "{}: not stored because the region was too busy or failed: {}",
                 region.region, events.not_stored
             )?;
         }
@@ -209,10 +209,10 @@ fn fleet_row(region: &FleetRegion, mode: &str) -> Vec<String> {
     ]
 }
 
-/// Every invoice with its lines, by the region that issued it.
+/// Every invoice with its lines, by the issuing region.
 ///
 /// # Errors
-/// Never in practice: a text takes everything.
+/// Never in practice: writing to a string does not fail.
 pub fn invoices(invoices: &BTreeMap<String, Vec<Invoice>>) -> Result<String> {
     let mut text = String::new();
     for (region, invoices) in invoices {
@@ -276,7 +276,7 @@ fn described(item: &Item) -> (String, String, String) {
     }
 }
 
-/// What had to hold.
+/// The checks, one per line.
 pub(super) fn checks(checks: &[Check]) -> String {
     let mut text = "\nProof\n".to_owned();
     for check in checks {
@@ -286,10 +286,10 @@ pub(super) fn checks(checks: &[Check]) -> String {
     text
 }
 
-/// Where the stack answers, or how to start it again.
+/// The addresses of the running stack, or how to leave it running.
 ///
 /// # Errors
-/// When a region answers nowhere.
+/// When a region has no addresses.
 pub(super) fn addresses(stack: &Stack, keep: bool) -> Result<String> {
     if !keep {
         return Ok(
@@ -319,7 +319,7 @@ pub(super) fn addresses(stack: &Stack, keep: bool) -> Result<String> {
     ))
 }
 
-/// A tenant's usage of a period: its windows, and what they come to.
+/// A tenant's usage of a period: its windows, and their totals.
 #[must_use]
 pub fn ledger_usage(usage: &LedgerUsage) -> String {
     let mut table = table(&[
@@ -353,10 +353,10 @@ pub fn ledger_usage(usage: &LedgerUsage) -> String {
     table.to_string()
 }
 
-/// What is wrong with the usage in a ledger.
+/// The incidents of the usage in a ledger.
 #[must_use]
 pub fn usage_incidents(found: &UsageIncidents) -> String {
-    let mut table = table(&["tenant", "region", "what is wrong", "day", "since", "asked"]);
+    let mut table = table(&["tenant", "region", "incident", "day", "since", "requests"]);
     right_align(&mut table, 5..6);
     for incident in &found.incidents {
         let what = match incident.missing_reports {

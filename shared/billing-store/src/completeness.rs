@@ -59,7 +59,7 @@ struct Change {
     item: Item,
     generation: Generation,
     /// The subject's place among what is unreconciled, if that changes.
-    place: Option<Write>,
+    listing: Option<Write>,
 }
 
 impl BillingStore {
@@ -435,7 +435,7 @@ impl BillingStore {
             listing,
         } = change;
         let first = self.guarded_put(item, generation);
-        let beside: Vec<Write> = place.into_iter().chain(requests).collect();
+        let beside: Vec<Write> = listing.into_iter().chain(requests).collect();
         // What is not unreconciled, as nearly every seal and report, costs half of what a transaction
         // does.
         if beside.is_empty() {

@@ -1,14 +1,15 @@
 //! The EventBridge adapter.
 //!
-//! Invariant: an entry is published when EventBridge said so for that entry. `PutEvents` answers
-//! 200 with refused entries inside; they are read, one by one.
+//! Invariant: an entry counts as published only if EventBridge reports so for that entry.
+//! `PutEvents` answers with status 200 even if it refuses entries, so the adapter reads the result
+//! of each.
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use kernel::Timestamp;
 
-/// How many entries one call takes (AWS: `PutEvents`, at most 10).
+/// The largest number of entries per call (AWS: `PutEvents`, at most 10).
 pub const ENTRIES_MAX: usize = 10;
 
 /// A bus of the region.
@@ -35,19 +36,19 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("EventBridge refused entry {index}: {code}")]
 pub struct Refused {
-    /// Its place among the entries, from 0.
+    /// The index of the entry, from 0.
     pub index: usize,
     /// EventBridge's error code.
     pub code: String,
 }
 
-/// Why nothing of a call was published.
+/// The reason why a call published nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// More entries than one call takes.
+    /// More entries than one call accepts.
     #[error("{count} entries are more than one call takes ({ENTRIES_MAX})")]
     TooMany {
-        /// How many there were.
+        /// The number of entries.
         count: usize,
     },
     /// The call failed.
@@ -56,7 +57,7 @@ pub enum BusError {
 }
 
 impl Bus {
-    /// The bus of a name.
+    /// The bus with this name.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, name: String) -> Self {
         Self {
@@ -65,10 +66,10 @@ impl Bus {
         }
     }
 
-    /// Publishes at most [`ENTRIES_MAX`] entries, and says which were refused.
+    /// Publishes at most [`ENTRIES_MAX`] entries; returns those that were refused.
     ///
     /// # Errors
-    /// When the call failed: then any number of the entries may have been published.
+    /// When the call failed. Any number of the entries may have been published then.
     pub async fn publish(&self, entries: &[Entry]) -> Result<Vec<Refused>, BusError> {
         if entries.len() > ENTRIES_MAX {
             return Err(BusError::TooMany {

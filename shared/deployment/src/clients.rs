@@ -1,4 +1,4 @@
-//! Clients that reach a deployment: HTTP, and AWS as the caller's own credentials say.
+//! Clients of a deployment: HTTP, and AWS with the caller's own credentials.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -8,16 +8,16 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// An HTTP client; connections are shared by all who ask for it.
+/// The process's HTTP client, whose connections all callers share.
 pub fn http() -> reqwest::Client {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     CLIENT.get_or_init(fresh_http).clone()
 }
 
-/// An HTTP client with connections of its own. Connections end with the runtime that opened them,
-/// so a process with several runtimes, as tests have, cannot share one.
+/// An HTTP client with connections of its own. A connection ends with the runtime that opened it,
+/// so a process with several runtimes, such as a test binary, cannot share one client.
 pub fn fresh_http() -> reqwest::Client {
-    // Another part of the program may have chosen a provider before: then that one serves.
+    // Another part of the program may have installed a provider already; that one is used then.
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
@@ -29,7 +29,7 @@ pub fn fresh_http() -> reqwest::Client {
     built.unwrap_or_default()
 }
 
-/// Resolves every name below `localhost` to this machine, as browsers do and systems may not.
+/// Resolves every name below `localhost` to this machine, as browsers do but not every system.
 struct Loopback;
 
 impl Resolve for Loopback {
@@ -47,8 +47,8 @@ impl Resolve for Loopback {
     }
 }
 
-/// The configuration of AWS clients for a region of AWS: credentials and endpoints as the
-/// environment and the profile of the caller say.
+/// The configuration of AWS clients for a region of AWS: credentials and endpoints come from the
+/// caller's environment and profile.
 pub async fn aws(region: &str) -> SdkConfig {
     let tls = tls::Provider::Rustls(CryptoMode::Ring);
     let client = Builder::new().tls_provider(tls).build_https();

@@ -1,4 +1,5 @@
-//! A deployment as the commands need it: what `meridian connect` reads from the stacks and writes.
+//! The description of a deployment: `meridian connect` reads it from the stacks and writes it to a
+//! file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,19 +19,20 @@ use crate::stack::DeployedStack;
 pub struct Deployment {
     /// The home region.
     pub home: String,
-    /// Where tenants are; absent where they have no addresses of their own.
+    /// The tenants' domain and addresses; absent if tenants have no addresses of their own.
     #[serde(flatten)]
     pub tenants: Option<TenantNames>,
     /// The regions by code.
     pub regions: BTreeMap<String, DeployedRegion>,
 }
 
-/// Where tenants are. The template takes both parts or none.
+/// The tenants' domain and addresses. The template takes both or neither.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantNames {
-    /// The domain below which their labels are.
+    /// The parent domain of the tenants' names.
     pub domain: String,
-    /// Their addresses, with `{alias}` for the label, such as `https://{alias}.app.example.com`.
+    /// The pattern of their addresses, with `{alias}` in place of the tenant's alias, such as
+    /// `https://{alias}.app.example.com`.
     #[serde(rename = "tenant_url")]
     pub url: String,
 }
@@ -40,29 +42,29 @@ pub struct TenantNames {
 pub struct DeployedRegion {
     /// What may leave the region.
     pub mode: Mode,
-    /// Whose law applies.
+    /// The jurisdiction that the tenants' data is under.
     pub jurisdiction: Jurisdiction,
     /// The regional HTTP API: `{api_url}/signups`.
     pub api_url: String,
-    /// The operator HTTP API, where the region has one.
+    /// The operator HTTP API, in regions that have one.
     pub operator_api_url: Option<String>,
     /// The public HTTP API of the home region.
     pub home_api_url: Option<String>,
-    /// Where machine clients get their tokens.
+    /// The endpoint where machine clients get tokens.
     pub token_url: String,
     /// The user pool.
     pub user_pool_id: String,
     /// The client of the sign-up and login pages.
     pub client_id: String,
-    /// The client of the provider's own services.
+    /// The machine client of the provider's own services.
     pub service_client: MachineClient,
-    /// The client of operators' tools for what must not leave the region.
+    /// The machine client of operators' tools for data that must not leave the region.
     pub tenant_operator_client: MachineClient,
-    /// The client of operators' tools, where the region has an operator API.
+    /// The machine client of operators' tools, in regions with an operator API.
     pub operator_client: Option<MachineClient>,
-    /// The client of the provider's website, in the home region.
+    /// The machine client of the provider's website, in the home region.
     pub website_client: Option<MachineClient>,
-    /// The deployed name of each function by its own, such as `signup-api`.
+    /// The deployed name of each function by its own name, such as `signup-api`.
     pub functions: BTreeMap<String, String>,
     /// The deployed name of each table: `regional`, `usage`, `outbox`, `billing`, `central`.
     pub tables: BTreeMap<String, String>,
@@ -72,7 +74,7 @@ pub struct DeployedRegion {
     pub buses: BTreeMap<String, String>,
 }
 
-/// A client that gets its tokens by its own secret.
+/// A client that gets tokens with a secret (OAuth client credentials).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineClient {
     /// The client id.
@@ -89,33 +91,33 @@ impl std::fmt::Debug for MachineClient {
     }
 }
 
-/// Where the APIs of a region answer.
+/// The addresses of a region's APIs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     /// The regional HTTP API.
     pub api_url: String,
-    /// The operator HTTP API, where the region has one.
+    /// The operator HTTP API, in regions that have one.
     pub operator_api_url: Option<String>,
     /// The public HTTP API of the home region.
     pub home_api_url: Option<String>,
-    /// Where machine clients get their tokens.
+    /// The endpoint where machine clients get tokens.
     pub token_url: String,
 }
 
 impl Deployment {
-    /// Reads a file that `meridian connect` wrote.
+    /// Reads a file written by `meridian connect`.
     ///
     /// # Errors
-    /// When there is none, or it is damaged.
+    /// When the file does not exist, or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         read_json(path)?.with_context(|| format!("{} does not exist", path.display()))
     }
 
-    /// The address of a tenant by its label, without a slash at its end; none where tenants have
-    /// none.
-    pub fn tenant_address(&self, label: &str) -> Option<String> {
+    /// The address of a tenant by its alias or custom subdomain, without a trailing slash; `None`
+    /// if tenants have no addresses of their own.
+    pub fn tenant_address(&self, subdomain: &str) -> Option<String> {
         let names = self.tenants.as_ref()?;
-        Some(names.url.replace("{alias}", label))
+        Some(names.url.replace("{alias}", subdomain))
     }
 
     /// One region.
@@ -134,10 +136,10 @@ impl Deployment {
 }
 
 impl Addresses {
-    /// The addresses that a stack names as its outputs.
+    /// Reads the addresses from a stack's outputs.
     ///
     /// # Errors
-    /// When the stack lacks one that every region has.
+    /// When the stack lacks an output that every region has.
     pub fn of_outputs(stack: &DeployedStack) -> Result<Self> {
         let optional = |name: &str| stack.output(name).map(str::to_owned);
         Ok(Self {
@@ -150,7 +152,7 @@ impl Addresses {
 }
 
 impl TenantNames {
-    /// Where a stack says that tenants are; `None` where they have no addresses of their own.
+    /// Reads the tenants' domain and addresses from a stack's outputs; `None` if it has none.
     pub fn of_outputs(stack: &DeployedStack) -> Option<Self> {
         Some(Self {
             domain: stack.output("TenantDomain")?.to_owned(),
@@ -159,10 +161,10 @@ impl TenantNames {
     }
 }
 
-/// Reads a region that is deployed to AWS from its stack: the region, and where its tenants are.
+/// Reads a region from its stack on AWS: the region, and its tenants' domain and addresses.
 ///
 /// # Errors
-/// When the region has no such stack, or it lacks an output of the template.
+/// When the region has no such stack, or the stack lacks an output of the template.
 pub async fn read(
     config: &SdkConfig,
     name: &str,
@@ -178,7 +180,7 @@ pub async fn read(
 }
 
 impl DeployedRegion {
-    /// Describes a region by its stack, with the secrets of its clients from the user pool.
+    /// Describes a region from its stack, with the secrets of its clients from the user pool.
     ///
     /// # Errors
     /// When the stack lacks an output of the template, or the user pool refuses.
@@ -245,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tenants_have_addresses_or_the_file_says_nothing_of_them() {
+    fn a_file_without_tenant_addresses_is_read_and_written_unchanged() {
         let mut file = json!({ "home": "us-east-1", "regions": {} });
         let plain: Deployment = serde_json::from_value(file.clone()).unwrap();
         assert_eq!(plain.tenants, None);

@@ -1,9 +1,9 @@
-//! JSON files, written in one step.
+//! Reads JSON files, and writes files atomically.
 
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// Writes a file in one step, so that no reader sees half of it.
+/// Writes a file atomically, so that no reader sees half of it.
 ///
 /// # Errors
 /// When the folder cannot be written.
@@ -18,7 +18,7 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes a value as indented JSON, in one step.
+/// Writes a value as indented JSON, atomically.
 ///
 /// # Errors
 /// When the folder cannot be written.
@@ -28,10 +28,10 @@ pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
     write_whole(path, &text)
 }
 
-/// Reads a JSON file; `None` when there is none.
+/// Reads a JSON file; `None` if it does not exist.
 ///
 /// # Errors
-/// When the file is not what it should be.
+/// When the file cannot be read, or is no such JSON.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match std::fs::read(path) {
         Ok(text) => serde_json::from_slice(&text)

@@ -1,8 +1,9 @@
-//! A deployment of Meridian: the fleet as `regions.toml` declares it, and what its stacks say of
-//! addresses, user pools, ids and secrets.
+//! A deployment of Meridian: the fleet as declared in `regions.toml`, and the addresses, user
+//! pools, ids and secrets that its stacks have.
 //!
-//! Everything here is true of a deployment to AWS; what only the local stack has is in `local-aws`,
-//! which this crate may not import. For the command line and tests: no function depends on it.
+//! Everything here holds for a deployment to AWS. Code for the local stack alone is in `local-aws`,
+//! which this crate may not import. Only the command line and tests use it; no function depends on
+//! it.
 
 pub mod clients;
 pub mod described;

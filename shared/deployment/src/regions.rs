@@ -1,4 +1,4 @@
-//! The fleet as `regions.toml` declares it.
+//! The fleet as declared in `regions.toml`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail};
 use kernel::{Jurisdiction, Location, Mode, RegionCode, RegionName};
 use serde::{Deserialize, Deserializer};
 
-/// Name of the file, at the root of a checkout.
+/// The file's name, at the root of a checkout.
 pub const FILE: &str = "regions.toml";
 
-/// Every region of the fleet. Exactly one is home, and no region is listed twice.
+/// All regions of the fleet. Exactly one is home, and no region is listed twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fleet {
     home: RegionCode,
@@ -23,33 +23,33 @@ pub struct Fleet {
 pub struct Region {
     /// The AWS region.
     pub code: RegionCode,
-    /// What people see where they choose a region; the code where there is none.
+    /// The name that people see when they choose a region; by default its code.
     pub name: Option<RegionName>,
-    /// Whose law the tenants' data is under.
+    /// The jurisdiction that the tenants' data is under.
     pub jurisdiction: Jurisdiction,
     /// What may leave the region, and who bills its tenants.
     pub mode: Mode,
-    /// Where it is.
+    /// The location, for choosing the nearest region.
     #[serde(default, deserialize_with = "degrees")]
     pub location: Option<Location>,
-    /// How many tenants home sends there at most; absent for any number.
+    /// How many tenants home may send to the region; `None` for any number.
     pub capacity: Option<u64>,
-    /// Whether it takes sign-ups.
+    /// Whether the region accepts sign-ups.
     #[serde(default = "yes")]
     pub accepts_new_tenants: bool,
-    /// Who makes its tenants' resources.
+    /// How its tenants' resources are provisioned.
     #[serde(default)]
     pub provisioning: Provisioning,
 }
 
-/// Who makes a region's tenants' resources.
+/// How a region's tenants' resources are provisioned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provisioning {
-    /// Nobody needs to.
+    /// Tenants need no resources of their own.
     #[default]
     Auto,
-    /// The application plane.
+    /// By the application plane.
     External,
 }
 
@@ -61,7 +61,7 @@ struct Document {
     region: Vec<Region>,
 }
 
-/// A place as `50.11,8.68`.
+/// Reads a location such as `50.11,8.68`, in degrees.
 fn degrees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Location>, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)
@@ -72,13 +72,13 @@ const fn yes() -> bool {
 }
 
 impl Region {
-    /// Whether the application plane makes its tenants' resources.
+    /// Whether the application plane provisions its tenants' resources.
     pub fn is_provisioned(&self) -> bool {
         self.provisioning == Provisioning::External
     }
 
-    /// Its parameters of the template. `public_url` is the address of its API, empty for the
-    /// gateway's own.
+    /// Its values for the template's parameters. `public_url` is its API's address, empty for the
+    /// address that API Gateway assigns.
     pub fn parameters(&self, public_url: String) -> [(&'static str, String); 7] {
         let degrees = |millidegrees: i32| f64::from(millidegrees) / 1000.0;
         let place = |place: Location| {
@@ -124,8 +124,8 @@ impl Fleet {
     /// Reads `regions.toml` of a checkout.
     ///
     /// # Errors
-    /// When the file is missing or does not describe a fleet; the message names the place and the
-    /// rule.
+    /// When the file is missing or invalid; the message names the position and the rule that it
+    /// breaks.
     pub fn load(checkout: &Path) -> Result<Self> {
         let path = checkout.join(FILE);
         let text = std::fs::read_to_string(&path)
@@ -164,7 +164,7 @@ impl Fleet {
         }
         if home.mode == Mode::Sovereign {
             bail!(
-                "home region {} cannot be sovereign: it holds the totals of others",
+                "home region {} cannot be sovereign: it stores the totals of other regions",
                 home.code
             );
         }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_is_what_its_parameters_say() {
+    fn a_region_becomes_parameters_of_the_template() {
         let values = |text: &str| {
             let fleet = Fleet::parse(&format!(
                 "home = \"eu-central-1\"\n{EU}mode = \"shared\"\n{text}"
@@ -238,9 +238,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(text: &str, said: &str) {
+    fn check(text: &str, reason: &str) {
         let error = format!("{:#}", Fleet::parse(text).unwrap_err());
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(reason), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What CloudFormation says of the stack in one region: its outputs and its resources.
+//! The CloudFormation stack of one region: its outputs and its resources.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ struct Resource {
     physical: String,
 }
 
-/// A stack as CloudFormation describes it; `None` when there is none of that name.
+/// CloudFormation's description of a stack; `None` if there is no stack of this name.
 ///
 /// # Errors
 /// When CloudFormation refuses or does not answer.
@@ -44,7 +44,7 @@ pub async fn describe(client: &Client, name: &str) -> Result<Option<Stack>> {
 }
 
 impl DeployedStack {
-    /// Reads the outputs and resources of a stack; `None` when there is none of that name.
+    /// Reads the outputs and resources of a stack; `None` if there is no stack of this name.
     ///
     /// # Errors
     /// When CloudFormation refuses or does not answer.
@@ -65,15 +65,15 @@ impl DeployedStack {
         }))
     }
 
-    /// An output of the template, where this region's stack has it.
+    /// An output of the template; `None` if this region's stack lacks it.
     pub fn output(&self, name: &str) -> Option<&str> {
         self.outputs.get(name).map(String::as_str)
     }
 
-    /// An output that the stack has in every region.
+    /// An output that every region's stack has.
     ///
     /// # Errors
-    /// When the stack lacks it: it was deployed from another template.
+    /// When the stack lacks it, because it was deployed from another template.
     pub fn needed_output(&self, name: &str) -> Result<String> {
         self.output(name)
             .map(str::to_owned)
@@ -96,7 +96,8 @@ impl DeployedStack {
         of_kind.map(|resource| (resource.logical.as_str(), resource.physical.as_str()))
     }
 
-    /// Physical ids by the logical id in words: `CentralDeadLetterQueue` is `central-dead-letter`.
+    /// Physical ids by the logical id in kebab case: `CentralDeadLetterQueue` is
+    /// `central-dead-letter`.
     pub(crate) fn named(&self, kind: &str, suffix: &str) -> BTreeMap<String, String> {
         let named = self.of_type(kind).map(|(logical, physical)| {
             (
@@ -156,7 +157,7 @@ async fn resources(client: &Client, name: &str) -> Result<Vec<Resource>> {
     Ok(found)
 }
 
-/// `AuthPreSignUp` is `auth-pre-sign-up`.
+/// A Pascal-case name in kebab case: `AuthPreSignUp` is `auth-pre-sign-up`.
 fn kebab(pascal: &str) -> String {
     let mut words = String::new();
     for (index, letter) in pascal.char_indices() {
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logical_ids_become_words() {
+    fn logical_ids_become_kebab_case() {
         assert_eq!(kebab("AuthPreSignUp"), "auth-pre-sign-up");
         assert_eq!(kebab("Ledger"), "ledger");
     }

@@ -1,4 +1,4 @@
-//! The accounts that the pool really has, however they came to be.
+//! The accounts that exist in the pool, however they were created.
 
 use crate::error::unavailable;
 use crate::{Identity, IdentityError};
@@ -7,24 +7,24 @@ use aws_sdk_cognitoidentityprovider::operation::get_user::GetUserError;
 use aws_sdk_cognitoidentityprovider::types::UserType;
 use tenancy::{EmailAddress, ProviderName};
 
-/// How many accounts a page lists: the most that Cognito gives.
+/// The number of accounts per page: the maximum of Cognito.
 const PAGE: i32 = 60;
-/// As many pages as an address can have accounts: one in each of a region's tenants, within reason.
+/// The bound of pages: an address can have one account in each tenant of a region, within reason.
 const PAGES_MAX: u32 = 100;
 
-/// What the pool has under the name of an account.
+/// The state of an account in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountState {
-    /// An account that can be used.
+    /// The account can be used.
     Enabled,
-    /// An account that was disabled at the pool.
+    /// The account was disabled in the pool.
     Disabled,
-    /// Nothing: it was never made, or was deleted.
+    /// The account was never created, or was deleted.
     Missing,
 }
 
 impl Identity {
-    /// What the pool has under a name.
+    /// The state of the account with this name.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -50,9 +50,9 @@ impl Identity {
         }
     }
 
-    /// Whether an access token still holds at the pool: it does not once its person has signed out
-    /// everywhere, or the account is disabled or deleted. Of people who sign in at the pool itself;
-    /// the tokens of others lack the scope that the pool wants (`aws.cognito.signin.user.admin`).
+    /// Whether an access token is still valid at the pool. It ends when its person signs out
+    /// everywhere, or when the account is disabled or deleted. Works for people who sign in at the
+    /// pool itself; other tokens lack the required scope (`aws.cognito.signin.user.admin`).
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -70,7 +70,7 @@ impl Identity {
         }
     }
 
-    /// The names of the accounts with an address, whatever they are called.
+    /// The names of all accounts with this address.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -89,7 +89,7 @@ impl Identity {
         Ok(names)
     }
 
-    /// The names of the accounts for which a tenant's own provider vouches.
+    /// The names of the accounts that a tenant's own provider authenticates.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -126,20 +126,19 @@ impl Identity {
                 return Ok(names);
             }
         }
-        // Not all of them are known: what is done with the list would be done by halves.
+        // The list is incomplete, and a caller who used it would do half of its work.
         Err(IdentityError::Unavailable { code: None })
     }
 }
 
-/// Cognito answers so to a token that was revoked or whose account is disabled, and to one whose
-/// account is gone.
+/// Cognito's response to a token that was revoked, or whose account is disabled or deleted.
 fn has_ended<R>(error: &SdkError<GetUserError, R>) -> bool {
     error.as_service_error().is_some_and(|error| {
         error.is_not_authorized_exception() || error.is_user_not_found_exception()
     })
 }
 
-/// A value of a filter: quotation marks within it are escaped.
+/// A quoted value of a filter, with the quotation marks inside it escaped.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }

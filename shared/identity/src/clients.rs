@@ -1,5 +1,5 @@
-//! Clients of the pool that are tenants' own: machines, and what people use who come by a tenant's
-//! own provider.
+//! Clients of the pool that belong to tenants: machine clients, and the client for people who sign
+//! in at a tenant's own provider.
 
 use crate::error::unavailable;
 use crate::{Identity, IdentityError};
@@ -12,23 +12,23 @@ use std::collections::HashMap;
 use std::fmt;
 use tenancy::{ClientId, Federation, IdentityProvider, ProviderName, ProviderSecret};
 
-/// How many clients a page lists: the most that Cognito gives.
+/// The number of clients per page: the maximum of Cognito.
 const PAGE: i32 = 60;
-/// As many pages as the largest pool has.
+/// The bound of pages, enough for the largest pool.
 const PAGES_MAX: u32 = 170;
-/// How long a token of a machine holds.
+/// The lifetime of a machine's token, in minutes.
 const TOKEN_MINUTES: i32 = 60;
 
-/// What a machine signs in by.
+/// The credentials of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// What the pool calls the client.
+    /// The client's id in the pool.
     pub client_id: String,
     /// Its secret.
     pub secret: ClientSecret,
 }
 
-/// The secret of a client: for the answer to who had it made, and nowhere else.
+/// A client's secret. It is returned to the caller who created the client, and stored nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientSecret(String);
 
@@ -47,7 +47,7 @@ impl fmt::Debug for ClientSecret {
 }
 
 impl Identity {
-    /// Makes a machine client.
+    /// Creates a machine client.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -72,7 +72,7 @@ impl Identity {
             .allowed_o_auth_flows_user_pool_client(true)
             .allowed_o_auth_flows(OAuthFlowType::ClientCredentials)
             .set_allowed_o_auth_scopes(Some(scopes))
-            // Named, since the default would let people sign in.
+            // Set explicitly, since the default would let people sign in.
             .explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth)
             .prevent_user_existence_errors(PreventUserExistenceErrorTypes::Enabled)
             .enable_token_revocation(true)
@@ -84,7 +84,7 @@ impl Identity {
         credentials(created.user_pool_client())
     }
 
-    /// Reads what a machine client signs in by; nothing where there is no such client.
+    /// Reads the credentials of a machine client; `None` if there is no such client.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -106,7 +106,7 @@ impl Identity {
         }
     }
 
-    /// The clients of a name: none or one, unless two made it at once.
+    /// The clients of a name: none or one, unless two calls created it at the same time.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -136,7 +136,7 @@ impl Identity {
         Ok(found)
     }
 
-    /// Deletes a client. Deleted twice, it is gone once.
+    /// Deletes a client. Repeating the call changes nothing.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -169,10 +169,10 @@ impl Identity {
         Ok(())
     }
 
-    /// Makes a tenant's own provider known to the pool, or changes what the pool knows of it.
+    /// Adds a tenant's own provider to the pool, or updates it.
     ///
     /// # Errors
-    /// When the pool refuses, which it does when it finds no provider at the address, or was not
+    /// When the pool refuses, for example because it finds no provider at the address, or was not
     /// reached.
     pub async fn put_provider(
         &self,
@@ -224,7 +224,7 @@ impl Identity {
             .map_err(|error| refused(&error))
     }
 
-    /// Makes the pool forget a tenant's own provider. Forgotten twice, it is gone once.
+    /// Removes a tenant's own provider from the pool. Repeating the call changes nothing.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -246,11 +246,11 @@ impl Identity {
         }
     }
 
-    /// Makes the client that people use who come by a tenant's own provider: a public one, so
-    /// without a secret, that leads back to the tenant's page only.
+    /// Creates the client for people who sign in at a tenant's own provider: a public client, so
+    /// without a secret, that redirects to the tenant's page only.
     ///
-    /// It may write every attribute, since the pool writes what the provider says by it. People may
-    /// not: that takes a scope that it does not give.
+    /// It may write every attribute, because the pool uses it to write those from the provider.
+    /// People cannot: that takes a scope that the client does not grant.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -299,7 +299,7 @@ fn credentials(
     })
 }
 
-/// A provider that the pool does not take is the caller's to mend.
+/// The caller can correct a provider that the pool refuses.
 fn refused<E, R>(error: &aws_sdk_cognitoidentityprovider::error::SdkError<E, R>) -> IdentityError
 where
     E: aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata,

@@ -1,8 +1,8 @@
 //! The Cognito adapter.
 //!
-//! Invariant: nothing that Cognito says in its own words gets out, since its messages may quote
-//! what they refuse: an error is one of a few variants, with the exception's code at most. Stores
-//! nothing itself.
+//! Invariant: no text of Cognito leaves this crate, since its messages may quote the value that
+//! they refuse. An error is one of a few variants, with at most the exception's code. The crate
+//! stores nothing.
 
 mod accounts;
 mod clients;
@@ -28,31 +28,31 @@ pub struct Identity {
     client_id: String,
 }
 
-/// What came of asking for an account.
+/// The result of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
-    /// It was made, and a code was mailed to its address.
+    /// The account was created, and a code was mailed to its address.
     Created,
-    /// It was made, and the code was kept back. It can be mailed later.
+    /// The account was created, and its code was withheld. It can be mailed later.
     Unmailed,
-    /// It was there already; it stays as it is, its password included.
+    /// The account existed already; it is unchanged, including its password.
     Existing,
 }
 
 /// Whether the pool mails the code of a new account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mailing {
-    /// It does.
+    /// The pool mails it at once.
     AtOnce,
-    /// Not yet: the address got as many mails as it gets.
+    /// The code is withheld: the address has received its limit of mails.
     Later,
 }
 
 impl Mailing {
-    /// What the custom-message trigger is told by, when an account is made. Nobody else makes one:
-    /// it takes a voucher.
+    /// The key of the client metadata that the custom-message trigger reads when an account is
+    /// created. No other caller can create one, since that takes a voucher.
     pub const MEMBER: &str = "mail";
-    /// The mail is kept back.
+    /// The value that withholds the mail.
     pub const WITHHELD: &str = "withhold";
 
     fn metadata(self) -> Option<HashMap<String, String>> {
@@ -62,7 +62,7 @@ impl Mailing {
 }
 
 impl Identity {
-    /// A user pool, by the client that people use.
+    /// A user pool, with the client that people use.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, user_pool_id: String, client_id: String) -> Self {
         Self {
@@ -72,9 +72,9 @@ impl Identity {
         }
     }
 
-    /// Makes an account, whose address is its only attribute. Made twice, it is made once. The mail
-    /// with the code can be kept back, by the pool's custom-message trigger. The voucher tells the
-    /// pool's pre-sign-up trigger that the call is Meridian's own.
+    /// Creates an account, whose address is its only attribute. Repeating the call does not create
+    /// a second one. The pool's custom-message trigger can withhold the mail with the code. The
+    /// voucher proves to the pool's pre-sign-up trigger that the call is Meridian's own.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -94,7 +94,7 @@ impl Identity {
             .password(password.expose())
             .set_client_metadata(mailing.metadata())
             .user_attributes(attribute("email", email.expose())?)
-            // Of the triggers, pre-sign-up alone is told what is to be validated; nothing keeps it.
+            // Only the pre-sign-up trigger receives validation data, and nothing stores it.
             .validation_data(attribute(Voucher::NAME, &voucher.reveal())?)
             .send()
             .await;
@@ -108,8 +108,8 @@ impl Identity {
                 Ok(Account::Existing)
             }
             Err(error) => match classify(&error) {
-                // The pool keeps the account that it made before it asked the trigger for the mail.
-                // Whether it did is looked up, since no document of Cognito's promises it.
+                // The pool creates the account before it invokes the trigger for the mail, and
+                // keeps it. No document of Cognito promises that, so the account is looked up.
                 IdentityError::Refused { code } if code == MAIL_WITHHELD => {
                     match self.status(username).await? {
                         Some(_) => Ok(Account::Unmailed),
@@ -121,8 +121,8 @@ impl Identity {
         }
     }
 
-    /// Makes an account whose address is proved already, with a password to sign in with at once.
-    /// What an earlier call began is completed; an account that is complete stays as it is.
+    /// Creates an account whose address is already proved, with a password for signing in at once.
+    /// Completes what an earlier call began; a complete account stays unchanged.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -168,9 +168,8 @@ impl Identity {
             .map_err(|error| classify(&error))
     }
 
-    /// Confirms the address of an account by the code that was mailed to it. An account that is
-    /// confirmed already, or was just now although the trigger that follows failed, counts as
-    /// confirmed.
+    /// Confirms the address of an account by its mailed code. An account counts as confirmed if it
+    /// already was, or if this call confirmed it although the trigger afterwards failed.
     ///
     /// # Errors
     /// When the code is wrong or expired, or the pool was not reached.
@@ -185,8 +184,8 @@ impl Identity {
             .await;
         let Err(error) = sent else { return Ok(()) };
         match classify(&error) {
-            // Cognito's message would say whether the account is confirmed, but only in prose.
-            // Where a trigger failed, the account was confirmed just before.
+            // Cognito's message would tell whether the account is confirmed, but only in prose. If
+            // a trigger failed, the account was confirmed just before.
             failed @ (IdentityError::Refused { .. }
             | IdentityError::Unavailable { code: Some(_) }) => {
                 if self.is_confirmed(username).await? {
@@ -215,8 +214,8 @@ impl Identity {
             .map_err(|error| classify(&error))
     }
 
-    /// Deletes an account, by the pool's name of it, with all that the pool knows of the person.
-    /// Deleted twice, it is gone once.
+    /// Deletes an account by its name in the pool, with everything that the pool stores of the
+    /// person. Repeating the call changes nothing.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -242,7 +241,7 @@ impl Identity {
         Ok(self.status(username).await?.as_deref() == Some(UserStatusType::Confirmed.as_str()))
     }
 
-    /// The status of an account; none where there is no such account.
+    /// The status of an account; `None` if there is no such account.
     async fn status(&self, username: Username) -> Result<Option<String>, IdentityError> {
         let got = self
             .client

@@ -1,4 +1,4 @@
-//! The user pools where accounts were before.
+//! The user pools in which accounts existed before.
 
 use crate::IdentityError;
 use crate::error::classify;
@@ -8,7 +8,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use tenancy::{Password, Realm, Username};
 
-/// User pools of other regions, which anybody may sign in to: no permission is needed.
+/// User pools of other regions. Signing in is open to everybody, so this takes no permission.
 #[derive(Debug, Clone)]
 pub struct FormerPools {
     config: SdkConfig,
@@ -21,8 +21,8 @@ impl FormerPools {
         Self { config }
     }
 
-    /// Whether a person can sign in there. Only a whole sign-in counts: where a second factor is
-    /// asked for, the password alone proves nothing.
+    /// Whether a person can sign in there. Only a complete sign-in counts: if a second factor is
+    /// required, the password alone proves nothing.
     ///
     /// # Errors
     /// When the pool was not reached.
@@ -37,13 +37,13 @@ impl FormerPools {
             .to_builder()
             .region(Region::new(realm.region.to_string()))
             .build();
-        let asked = Client::new(&config)
+        let request = Client::new(&config)
             .initiate_auth()
             .client_id(&realm.client_id)
             .auth_flow(AuthFlowType::UserPasswordAuth)
             .auth_parameters("USERNAME", username.to_string())
             .auth_parameters("PASSWORD", password.expose());
-        match asked.send().await {
+        match request.send().await {
             Ok(answer) => Ok(answer.authentication_result().is_some()),
             Err(error) => match error.as_service_error() {
                 Some(e)

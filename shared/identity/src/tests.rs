@@ -6,7 +6,7 @@ use aws_sdk_cognitoidentityprovider::operation::sign_up::SignUpError;
 use tenancy::{EmailAddress, Password, Username, Voucher};
 use testkit::Pool;
 
-/// The pool of these tests has no trigger that would look at it.
+/// The pool of these tests has no trigger that checks it.
 const VOUCHER: Voucher = Voucher::from_random([7; 16]);
 /// The code that the emulator mails.
 const CODE: &str = "123456";
@@ -25,7 +25,7 @@ fn ada() -> (Username, EmailAddress, Password) {
 }
 
 #[tokio::test]
-async fn an_account_is_made_once_and_confirmed_by_its_code() {
+async fn an_account_is_created_once_and_confirmed_by_its_code() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
     assert_eq!(
@@ -80,11 +80,11 @@ async fn a_proved_account_signs_in_at_once_and_keeps_its_password() {
     );
     let sign_in = |password: &str| {
         let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
-        let asked = client
+        let request = client
             .initiate_auth()
             .client_id(&pool.client_id)
             .auth_flow(flow);
-        asked
+        request
             .auth_parameters("USERNAME", username.to_string())
             .auth_parameters("PASSWORD", password)
             .send()
@@ -97,7 +97,7 @@ async fn a_proved_account_signs_in_at_once_and_keeps_its_password() {
 }
 
 #[tokio::test]
-async fn a_code_is_sent_again() {
+async fn a_code_can_be_sent_again() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
     identity
@@ -109,7 +109,7 @@ async fn a_code_is_sent_again() {
 }
 
 #[tokio::test]
-async fn an_account_that_does_not_exist_has_no_right_code() {
+async fn an_account_that_does_not_exist_has_no_valid_code() {
     let (identity, _, _) = pool().await;
     assert_eq!(
         identity.confirm(ada().0, CODE).await,
@@ -171,7 +171,7 @@ async fn an_unknown_client_or_no_answer_at_all_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_is_gone_however_often_it_is_deleted() {
+async fn deleting_an_account_again_changes_nothing() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
     assert_eq!(
@@ -247,16 +247,15 @@ async fn a_machine_client_is_found_by_its_name_and_gone_once_deleted() {
     assert_eq!(identity.clients_named(&id.to_string()).await, Ok(vec![]));
 }
 
-/// What Cognito's error is to a caller.
+/// The error of a caller for an exception of Cognito.
 fn classified(code: &str, message: &str) -> IdentityError {
     let metadata = ErrorMetadata::builder().code(code).message(message).build();
     classify(&SdkError::service_error(SignUpError::generic(metadata), ()))
 }
 
-/// Every error that the references of the operations name which are called here, and what a caller
-/// is told of it.
+/// Every error that the references of the called operations list, and the error that a caller gets.
 #[test]
-fn only_refusals_are_told_as_refusals() {
+fn only_refusals_are_reported_as_refusals() {
     fn check(code: &str, expected: &IdentityError) {
         assert_eq!(
             classified(code, "words of Cognito's own"),
@@ -329,7 +328,7 @@ fn only_refusals_are_told_as_refusals() {
     assert_eq!(classify(&silent), IdentityError::Unavailable { code: None });
 }
 
-/// A trigger that fails is told by the same exception as one that refuses.
+/// Cognito reports a failing trigger and a refusing one by the same exception.
 #[test]
 fn a_trigger_refuses_by_its_own_words_only() {
     const CODE: &str = "UserLambdaValidationException";
@@ -362,12 +361,12 @@ fn a_trigger_refuses_by_its_own_words_only() {
     }
 }
 
-/// A word that a trigger says and the list does not have would be taken for passing trouble.
+/// A trigger's word that is missing in the list would count as a temporary error.
 #[test]
 fn every_word_of_a_trigger_is_known() {
     let functions =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/regional");
-    let mut said = 0;
+    let mut found = 0;
     for function in std::fs::read_dir(functions)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -379,21 +378,20 @@ fn every_word_of_a_trigger_is_known() {
         if !name.starts_with("auth-") {
             continue;
         }
-        // Words in lower case and hyphens: nothing else in these files is written so, but the words
-        // themselves.
+        // These files contain such texts, in lower case with hyphens, only as refusal words.
         for word in source.split('"').skip(1).step_by(2) {
             let is_word =
                 word.contains('-') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
             if is_word {
-                assert!(TRIGGER_REFUSALS.contains(&word), "{name} says {word}");
-                said += 1;
+                assert!(TRIGGER_REFUSALS.contains(&word), "{name} has {word}");
+                found += 1;
             }
         }
     }
-    assert!(said >= 8, "the files are looked through: {said}");
+    assert!(found >= 8, "only {found} words found in the files");
 }
 
-/// A stranger to our names, planted by an administrator of the pool.
+/// An account with a name unlike ours, as an administrator of the pool may create.
 async fn plant(client: &Client, pool: &Pool, name: &str, email: &str) {
     let attribute = aws_sdk_cognitoidentityprovider::types::AttributeType::builder()
         .name("email")
@@ -410,7 +408,7 @@ async fn plant(client: &Client, pool: &Pool, name: &str, email: &str) {
 }
 
 #[tokio::test]
-async fn accounts_are_found_by_their_address_whatever_they_are_called() {
+async fn accounts_are_found_by_their_address_under_any_name() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
     identity
@@ -445,7 +443,7 @@ async fn accounts_are_found_by_their_address_whatever_they_are_called() {
 }
 
 #[tokio::test]
-async fn a_token_holds_until_its_person_signs_out_everywhere() {
+async fn a_token_is_valid_until_its_person_signs_out_everywhere() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
     let name = username.to_string();
@@ -463,14 +461,14 @@ async fn a_token_holds_until_its_person_signs_out_everywhere() {
     );
     let sign_in = async || {
         let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
-        let asked = client
+        let request = client
             .initiate_auth()
             .client_id(&pool.client_id)
             .auth_flow(flow);
-        let asked = asked
+        let request = request
             .auth_parameters("USERNAME", &name)
             .auth_parameters("PASSWORD", password.expose());
-        asked
+        request
             .send()
             .await
             .unwrap()
@@ -492,7 +490,7 @@ async fn a_token_holds_until_its_person_signs_out_everywhere() {
         Ok(false),
         "signed out everywhere"
     );
-    // The local AWS tells sign-outs and tokens apart by the second.
+    // The local AWS compares sign-outs and tokens by the second only.
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let token = sign_in().await;
     assert_eq!(identity.is_in_session(&token).await, Ok(true));

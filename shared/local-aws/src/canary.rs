@@ -1,9 +1,9 @@
-//! Canaries: personal data that can be told from everything else, and the search for it.
+//! Canaries: unmistakable personal data, and the search for it outside its region.
 //!
-//! A canary lives in one region. Everything that another region's emulator holds is searched for
-//! it: tables, queues, events under way, logs, metrics, objects, mails. The emulators write all of
-//! that to disk when they are asked to end, so the search reads files and misses no service. Logs
-//! and metrics are no place for a canary even in its own region.
+//! A canary belongs to one region. The search reads everything that another region's emulator
+//! holds: tables, queues, events in flight, logs, metrics, objects, mails. The emulators write all
+//! of that to disk when they stop, so the search reads files and misses no service. Logs and
+//! metrics may not hold a canary even in its own region.
 
 use crate::stack::Stack;
 use aho_corasick::AhoCorasick;
@@ -15,54 +15,55 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-/// A personal value and the only region where it may be.
+/// A personal value, and the only region where it may be.
 #[derive(Debug, Clone)]
 pub struct Canary {
     /// The region.
     pub region: String,
-    /// What it stands for, such as `email`.
+    /// The kind of value, such as `email`.
     pub field: &'static str,
-    /// The value: long and unlike anything else.
+    /// The value: long, and unlike any other text.
     pub value: String,
 }
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Search {
     /// How many canaries were searched for.
     pub canaries: usize,
-    /// How many of them were found in their own region, where they must be.
+    /// How many of them were found in their own region, which proves that the search sees them.
     pub at_home: usize,
-    /// Where one was found that must not be there.
+    /// The canaries found where none may be.
     pub strays: Vec<Stray>,
     /// How many files were read.
     pub files: usize,
-    /// How many bytes.
+    /// How many bytes were read.
     pub bytes: u64,
 }
 
-/// A canary outside its region.
+/// A canary outside its region, or in a log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Stray {
-    /// Where it belongs.
+    /// The region where it belongs.
     pub from: String,
-    /// What it stands for.
+    /// The kind of value.
     pub field: &'static str,
-    /// How it was written.
+    /// The encoding in which it was found.
     pub encoding: &'static str,
-    /// Where it was found.
+    /// The file where it was found.
     pub file: PathBuf,
 }
 
 impl Stack {
-    /// Stops every region, which makes its emulator write all that it holds to disk, and searches
-    /// that for canaries of other regions. With `restart`, the regions go on afterwards.
+    /// Stops every region, so that its emulator writes its state to disk, and searches that state
+    /// for canaries of other regions. With `restart`, starts the regions again.
     ///
     /// # Errors
     /// When a region cannot be stopped or started, or a file cannot be read.
     pub async fn search(&self, canaries: &[Canary], restart: bool) -> Result<Search> {
         let regions: Vec<String> = self.deployment().regions.keys().cloned().collect();
-        // To the end of each, also where one fails: what is still ending cannot be started again.
+        // Waits for all of them even if one fails: a region that is still stopping cannot be
+        // started.
         let stopped = join_all(
             regions
                 .iter()
@@ -87,7 +88,7 @@ impl Stack {
     }
 }
 
-/// Searches the files of every region for every canary: `places` are regions with their folders.
+/// Searches the files of every region for every canary: `places` lists regions with their folders.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -138,14 +139,14 @@ pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Searc
     Ok(search)
 }
 
-/// Whether a file is what the emulator keeps of logs and metrics.
+/// Whether the emulator stores logs or metrics in a file.
 fn is_log(file: &Path) -> bool {
     file.file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with("cloudwatch"))
 }
 
-/// Every way in which we, or somebody careless, would write a value: as it is, as base64 at any of
-/// its three alignments, as hexadecimal, and as an unsalted digest, which anybody can look up.
+/// Every encoding in which we, or somebody careless, might write a value: plain, base64 at any of
+/// its three alignments, hexadecimal, and as an unsalted hash, which anybody could look up.
 fn encodings(value: &str) -> Vec<(&'static str, Vec<u8>)> {
     let mut all = vec![
         ("plain", value.as_bytes().to_vec()),
@@ -167,7 +168,7 @@ fn encodings(value: &str) -> Vec<(&'static str, Vec<u8>)> {
     all
 }
 
-/// The part of a base64 text that depends on the value alone, when `shift` bytes come before it.
+/// The part of a base64 text that depends on the value alone, if `shift` bytes precede it.
 fn base64_at(shift: usize, value: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; shift];
     bytes.extend_from_slice(value);
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stray_is_found_however_it_is_written() {
+    fn a_stray_is_found_in_every_encoding() {
         let value = "Kestrel-9f31c2@example.org";
         check(b"nothing personal", None);
         check(format!("mail to {value}.").as_bytes(), Some("plain"));
@@ -258,7 +259,7 @@ mod tests {
         assert_eq!(
             (found.at_home, found.strays.len()),
             (0, 1),
-            "a log is no place, even at home"
+            "a log may not hold it, even at home"
         );
         check(&hex(&Sha256::digest(value.to_lowercase())), Some("SHA-256"));
     }

@@ -1,4 +1,4 @@
-//! Creating or updating the stack of one region, and waiting for it.
+//! Creates or updates the stack of one region, and waits until it is done.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use deployment::stack::describe;
 use super::deploy::NAME;
 use super::progress::Step;
 
-/// How long a deployment may take.
+/// How long a deployment may take, in seconds.
 const DEPLOY_SECONDS: u64 = 300;
 
-/// Creates or updates the stack, and waits. Returns what was done.
+/// Creates or updates the stack and waits for it. Returns what was done, as a word for people.
 pub(crate) async fn deploy(
     client: &Client,
     url: &str,
@@ -101,7 +101,7 @@ pub(crate) async fn deploy(
     }
 }
 
-/// Whether a stack of this status can only be deleted.
+/// Whether a stack of this status has to be deleted before it can be created again.
 fn is_dead(status: &StackStatus) -> bool {
     use StackStatus::{
         CreateFailed, DeleteFailed, RollbackComplete, RollbackFailed, UpdateRollbackFailed,
@@ -133,10 +133,9 @@ async fn wait(client: &Client, step: &Step) -> Result<Option<StackStatus>> {
     }
 }
 
-/// The reason of the earliest failed resource of the last operation; what failed later failed
-/// because of it.
+/// The reason of the earliest failed resource of the last operation; later failures follow from it.
 async fn first_failure(client: &Client) -> String {
-    // Newest first: the operation's own beginning ends the search.
+    // Events come newest first, so the start of the operation ends the search.
     let mut events = client
         .describe_stack_events()
         .stack_name(NAME)

@@ -1,4 +1,4 @@
-//! Conditions of a template, evaluated on its explicit parameters.
+//! Evaluates the conditions of a template with explicit parameters.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Takes the conditions of a template; `parameters` override the declared defaults.
+    /// Reads the conditions of a template; `parameters` override the declared defaults.
     pub fn new(template: &Value, parameters: BTreeMap<String, String>) -> Self {
         let mut values = BTreeMap::new();
         for (name, declaration) in template["Parameters"].as_object().into_iter().flatten() {
@@ -33,7 +33,7 @@ impl Conditions {
         }
     }
 
-    /// Whether a resource exists: it has no condition, or its condition holds.
+    /// Whether a resource exists: it has no condition, or its condition is true.
     pub fn holds_for(&self, resource: &Value) -> bool {
         resource
             .get("Condition")
@@ -73,8 +73,8 @@ impl Conditions {
         }
     }
 
-    /// The texts of a list, or of a parameter that is one, whether it stands there by name or by
-    /// value.
+    /// The texts of a list: given as an array, as one comma-separated text, or as a reference to a
+    /// parameter that holds one.
     pub fn list(&self, value: &Value) -> Vec<String> {
         match value {
             Value::Array(items) => items.iter().map(|item| self.text(item)).collect(),
@@ -87,7 +87,8 @@ impl Conditions {
         }
     }
 
-    /// The value with every `Fn::If` replaced by its chosen side, and what has no value left out.
+    /// The value with every `Fn::If` replaced by its chosen branch and every `AWS::NoValue`
+    /// removed.
     pub fn resolve(&self, value: &Value) -> Value {
         match value {
             Value::Object(_) => {
@@ -99,12 +100,12 @@ impl Conditions {
                     return self.resolve(side);
                 }
                 let fields = value.as_object().into_iter().flatten();
-                let kept = fields.map(|(key, field)| (key.clone(), self.resolve(field)));
-                Value::Object(kept.filter(|(_, field)| !is_no_value(field)).collect())
+                let resolved = fields.map(|(key, field)| (key.clone(), self.resolve(field)));
+                Value::Object(resolved.filter(|(_, field)| !is_no_value(field)).collect())
             }
             Value::Array(items) => {
-                let kept = items.iter().map(|item| self.resolve(item));
-                Value::Array(kept.filter(|item| !is_no_value(item)).collect())
+                let resolved = items.iter().map(|item| self.resolve(item));
+                Value::Array(resolved.filter(|item| !is_no_value(item)).collect())
             }
             other => other.clone(),
         }

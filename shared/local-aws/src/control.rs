@@ -1,4 +1,5 @@
-//! The control API of the local stack: cut, slow, duplicate and reorder links; make calls fail.
+//! The control API of the local stack: cuts, delays, duplicates and reorders links; makes calls
+//! fail.
 
 use anyhow::{Context, Result, bail};
 use deployment::clients::http;
@@ -6,123 +7,124 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What happens to the events of a link. The default passes them on at once, once and in order.
+/// How a link treats events. The default delivers each at once, once and in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
-    /// Events wait, none is lost.
+    /// Events wait in the queue; none is lost.
     pub cut: bool,
-    /// Each event arrives so much later, in milliseconds.
+    /// The delay of each event, in milliseconds.
     pub delay_ms: u64,
-    /// How many more times each event arrives.
+    /// How many extra copies of each event arrive.
     pub duplicate: u32,
-    /// Events are collected up to this many and arrive in the opposite order; 0 and 1 keep the
+    /// Events are collected up to this number and delivered in reverse order; 0 and 1 keep the
     /// order.
     pub reorder: u32,
 }
 
-/// A change of links: `None` stands for every region.
+/// A change of links: `None` matches every region.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkChange {
-    /// The region where the events come from.
+    /// The region that emits the events.
     pub from: Option<String>,
-    /// The region where they go.
+    /// The region that receives them.
     pub to: Option<String>,
-    /// What happens to them from now on.
+    /// How the links treat events from now on.
     pub knobs: Knobs,
 }
 
-/// A link: a rule of one region whose target is a bus of another.
+/// A link: a rule of one region whose target is a bus of another region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// The region where the events come from.
+    /// The region that emits the events.
     pub from: String,
-    /// The region where they go.
+    /// The region that receives them.
     pub to: String,
-    /// The rule that picks them.
+    /// The EventBridge rule that selects them.
     pub rule: String,
-    /// The queue in which they wait.
+    /// The queue that holds them until delivery.
     pub queue_url: String,
-    /// The bus that they go to.
+    /// The bus that receives them.
     pub bus: String,
 }
 
-/// How a link fares.
+/// The state of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkStatus {
     /// The link.
     #[serde(flatten)]
     pub link: Link,
-    /// What happens to its events.
+    /// How the link treats events.
     pub knobs: Knobs,
-    /// How many events have arrived, copies not counted.
+    /// How many events have arrived, not counting copies.
     pub delivered: u64,
     /// How many attempts have failed.
     pub failed: u64,
-    /// Why the last attempt failed, until one succeeds.
+    /// The error of the last attempt; `None` after a success.
     pub last_error: Option<String>,
 }
 
-/// Which calls a fault meets. What is not given matches every call.
+/// Which calls a fault applies to. A field without a value matches every call.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Calls {
-    /// The region that is called.
+    /// The called region.
     pub region: Option<String>,
-    /// The deployed name of the function that calls.
+    /// The deployed name of the calling function.
     pub function: Option<String>,
-    /// The service that is called, as in its signature: `dynamodb`, `events`, `sqs`, `cognito-idp`.
+    /// The called service as in the request's signature: `dynamodb`, `events`, `sqs`,
+    /// `cognito-idp`.
     pub service: Option<String>,
     /// The operation, such as `TransactWriteItems`.
     pub operation: Option<String>,
 }
 
-/// What happens to a call that meets a fault.
+/// The effect of a fault on a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// It does not reach the service: the caller gets status 503.
+    /// The call does not reach the service: the caller gets status 503.
     Refuse,
-    /// It does not reach the service: the caller gets status 400 with this exception's name.
+    /// The call does not reach the service: the caller gets status 400 with this exception's name.
     RefuseAs(String),
-    /// The service does it, and the caller gets status 503 instead of the answer.
+    /// The service handles the call, and the caller gets status 503 instead of the response.
     LoseAnswer,
-    /// It is done so much later, in milliseconds.
+    /// The call is delayed by this many milliseconds.
     DelayMs(u64),
     /// The calling function's process is killed before the call reaches the service.
     Kill,
-    /// The calling function's process is killed after the service did it.
+    /// The calling function's process is killed after the service has handled the call.
     KillAfter,
 }
 
-/// A fault: calls that are made to fail.
+/// A fault: makes calls fail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Which calls.
+    /// Which calls it applies to.
     #[serde(default)]
     pub calls: Calls,
-    /// How many of them pass first.
+    /// How many matching calls pass first.
     #[serde(default)]
     pub after: u64,
-    /// How many are met then; `None` for all.
+    /// How many calls it then applies to; `None` for all.
     #[serde(default)]
     pub times: Option<u64>,
-    /// What happens to them.
+    /// The effect.
     pub action: Action,
 }
 
-/// A fault that is set.
+/// A fault that is set, and its counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultStatus {
-    /// Its number, by which it can be removed.
+    /// The id, by which it can be removed.
     pub id: u64,
     /// The fault.
     pub fault: Fault,
-    /// How many calls matched.
+    /// How many calls have matched.
     pub seen: u64,
-    /// How many of them were met.
+    /// How many of them the fault was applied to.
     pub met: u64,
 }
 
@@ -131,7 +133,7 @@ pub struct FaultStatus {
 pub struct Reach {
     /// The region.
     pub region: String,
-    /// Whether everything to it is cut: its AWS endpoint, its APIs and the links to it.
+    /// Whether all traffic to the region is cut: its AWS endpoint, its APIs and its links.
     pub cut: bool,
 }
 
@@ -147,36 +149,36 @@ impl Control {
         Self { url: url.into() }
     }
 
-    /// Every link.
+    /// Lists the links.
     ///
     /// # Errors
     /// When the control API does not answer.
     pub async fn links(&self) -> Result<Vec<LinkStatus>> {
-        self.ask(Method::GET, "/links", &()).await
+        self.call(Method::GET, "/links", &()).await
     }
 
-    /// Changes links; returns those that were changed.
+    /// Changes links; returns the changed ones.
     ///
     /// # Errors
     /// When the control API does not answer.
     pub async fn set_links(&self, change: &LinkChange) -> Result<Vec<LinkStatus>> {
-        self.ask(Method::PUT, "/links", change).await
+        self.call(Method::PUT, "/links", change).await
     }
 
-    /// Every fault that is set.
+    /// Lists the faults that are set.
     ///
     /// # Errors
     /// When the control API does not answer.
     pub async fn faults(&self) -> Result<Vec<FaultStatus>> {
-        self.ask(Method::GET, "/faults", &()).await
+        self.call(Method::GET, "/faults", &()).await
     }
 
-    /// Sets a fault; returns its number.
+    /// Sets a fault; returns its id.
     ///
     /// # Errors
     /// When the control API does not answer.
     pub async fn add_fault(&self, fault: &Fault) -> Result<u64> {
-        let set: FaultStatus = self.ask(Method::POST, "/faults", fault).await?;
+        let set: FaultStatus = self.call(Method::POST, "/faults", fault).await?;
         Ok(set.id)
     }
 
@@ -185,7 +187,7 @@ impl Control {
     /// # Errors
     /// When the control API does not answer.
     pub async fn remove_fault(&self, id: u64) -> Result<()> {
-        self.ask(Method::DELETE, &format!("/faults/{id}"), &())
+        self.call(Method::DELETE, &format!("/faults/{id}"), &())
             .await
     }
 
@@ -194,30 +196,30 @@ impl Control {
     /// # Errors
     /// When the control API does not answer.
     pub async fn clear_faults(&self) -> Result<()> {
-        self.ask(Method::DELETE, "/faults", &()).await
+        self.call(Method::DELETE, "/faults", &()).await
     }
 
-    /// Cuts everything to a region, or lets it through again.
+    /// Cuts all traffic to a region, or restores it.
     ///
     /// # Errors
-    /// When the control API does not answer, or knows no such region.
+    /// When the control API does not answer, or has no such region.
     pub async fn cut_region(&self, region: &str, cut: bool) -> Result<()> {
         let reach = Reach {
             region: region.to_owned(),
             cut,
         };
-        self.ask(Method::PUT, "/regions", &reach).await
+        self.call(Method::PUT, "/regions", &reach).await
     }
 
-    /// Which regions can be reached.
+    /// Lists which regions can be reached.
     ///
     /// # Errors
     /// When the control API does not answer.
     pub async fn regions(&self) -> Result<Vec<Reach>> {
-        self.ask(Method::GET, "/regions", &()).await
+        self.call(Method::GET, "/regions", &()).await
     }
 
-    /// Makes everything whole: no fault, no cut, every link as it was.
+    /// Removes every fault and cut, and resets every link to the default.
     ///
     /// # Errors
     /// When the control API does not answer.
@@ -235,20 +237,20 @@ impl Control {
     /// # Errors
     /// When the control API does not answer.
     pub async fn reload(&self) -> Result<()> {
-        self.ask(Method::POST, "/reload", &()).await
+        self.call(Method::POST, "/reload", &()).await
     }
 
     /// Whether the control API answers.
     pub async fn is_healthy(&self) -> bool {
-        let asked = http().get(format!("{}/health", self.url));
-        let answer = asked
+        let request = http().get(format!("{}/health", self.url));
+        let answer = request
             .timeout(std::time::Duration::from_secs(2))
             .send()
             .await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    async fn ask<B: Serialize + Sync, T: DeserializeOwned>(
+    async fn call<B: Serialize + Sync, T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,

@@ -1,4 +1,4 @@
-//! Deploying the template into one region, and adding what the emulator leaves out.
+//! Deploys the template into one region, and creates the resources that the emulator lacks.
 
 use std::collections::BTreeMap;
 
@@ -24,10 +24,10 @@ use super::{links, names, routes, sdk, template};
 
 /// The stack's name, which is also the template's `Name`.
 pub const NAME: &str = "meridian";
-/// Who sends invitations.
+/// The sender of all mails.
 const MAIL_FROM: &str = "no-reply@meridian.example";
 
-/// What is deployed where.
+/// The inputs of one region's deployment.
 #[derive(Debug)]
 pub struct RegionDeployment<'a> {
     /// The fleet.
@@ -38,7 +38,7 @@ pub struct RegionDeployment<'a> {
     pub ports: &'a RegionPorts,
     /// The port of the gateway of tenants' names.
     pub gateway: u16,
-    /// The id of its hosted zone for them.
+    /// The id of the hosted zone for tenants' names in this region.
     pub zone: &'a str,
     /// The template as it is in the repository.
     pub template: &'a Value,
@@ -46,7 +46,7 @@ pub struct RegionDeployment<'a> {
     pub packages: &'a [Package],
 }
 
-/// What a deployment made.
+/// The result of a deployment.
 #[derive(Debug)]
 pub struct Deployed {
     /// Addresses, names and clients.
@@ -57,15 +57,15 @@ pub struct Deployed {
     pub apis: BTreeMap<String, String>,
     /// The links that start in the region.
     pub links: Vec<Link>,
-    /// What the deployment did, in words.
+    /// A summary of the deployment for people.
     pub summary: String,
 }
 
 impl RegionDeployment<'_> {
-    /// Deploys the template, then what the emulator leaves out: routes and links.
+    /// Deploys the template, then creates routes and links, which the emulator lacks.
     ///
     /// # Errors
-    /// When a resource fails: the message holds its reason.
+    /// When a resource fails: the message holds CloudFormation's reason.
     pub async fn run(&self, step: &Step) -> Result<Deployed> {
         let local = self.local_region();
         let config = sdk::config(self.region.code.as_str(), &local.emulator_url);
@@ -107,7 +107,7 @@ impl RegionDeployment<'_> {
         })
     }
 
-    /// The template's parameters for this region; only those that the template declares.
+    /// The values of this region for the parameters that the template declares.
     fn parameters(&self) -> BTreeMap<String, String> {
         let sovereign = self
             .fleet
@@ -133,18 +133,22 @@ impl RegionDeployment<'_> {
             ("LogRetentionDays", "1".to_owned()),
             ("DeletionProtection", "false".to_owned()),
             ("DeployBusPolicies", "false".to_owned()),
-            // Everything comes from this machine: one source is all of them.
+            // Every request comes from this machine, so the limit per source counts all tests
+            // together.
             ("SignupsPerSourcePerHour", "2000".to_owned()),
             ("LookupsPerSourcePerHour", "2000".to_owned()),
             ("MailsPerAddressPerHour", "60".to_owned()),
             ("UnknownAddressesPerSourcePerHour", "2000".to_owned()),
             ("HandoverSecret", "only-for-this-machine".to_owned()),
-            ("SubdomainSecret", "labels-only-for-this-machine".to_owned()),
+            (
+                "SubdomainSecret",
+                "subdomains-only-for-this-machine".to_owned(),
+            ),
             ("MailFrom", MAIL_FROM.to_owned()),
             ("TenantDomain", names::DOMAIN.to_owned()),
             ("TenantAddress", names::address(self.gateway)),
             ("HostedZoneId", self.zone.to_owned()),
-            // Where an application is asked, the worked example answers.
+            // Deploys the worked example where a region calls an application plane.
             (
                 "DeployApplicationExample",
                 self.region.is_provisioned().to_string(),
@@ -205,7 +209,7 @@ impl RegionDeployment<'_> {
         Ok(served)
     }
 
-    /// The addresses of this machine in place of the outputs, which name those of AWS.
+    /// The addresses on this machine instead of the stack's outputs, which name AWS's.
     fn addresses(&self, stack: &DeployedStack, local: &LocalRegion) -> Addresses {
         let served = |logical: &str, port: u16| {
             let deployed = stack.physical(logical);
@@ -229,8 +233,7 @@ impl RegionDeployment<'_> {
     }
 }
 
-/// Makes the sender of invitations an identity that mails can come from: on AWS its owner does that
-/// once.
+/// Creates the email identity of the sender. On AWS, the owner of the domain does that once.
 async fn verify_sender(config: &SdkConfig) -> Result<()> {
     let client = aws_sdk_sesv2::Client::new(config);
     if client

@@ -1,4 +1,4 @@
-//! The local AWS: installing the emulator, and one process of it per region.
+//! Installs the emulator of AWS, and runs one process of it per region.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,25 +14,25 @@ use super::layout::{Layout, read_json};
 use super::ports::{RegionPorts, is_free};
 use super::process::Detached;
 
-/// The emulator, pinned: another version is another local AWS. One line per package, as pip reads
-/// it.
+/// The emulator's pinned version, since another version behaves differently. One line per package,
+/// as pip reads it.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
-/// Python code that the emulator runs before its own.
+/// Python code that runs before the emulator's own.
 const SITE_CUSTOMIZE: &str = include_str!("sitecustomize.py");
 
-/// The oldest Python that runs the emulator.
+/// The oldest Python version that runs the emulator.
 const PYTHON_MINIMUM: (u32, u32) = (3, 10);
 
-/// How long a process may take until it answers.
+/// How long a process may take until it answers, in seconds.
 const READY_SECONDS: u64 = 60;
 
-/// Installs the emulator into the checkout; does nothing when it is there already.
+/// Installs the emulator into the checkout; does nothing if it is already installed.
 ///
-/// `say` receives what is being done.
+/// `say` receives a description of each step.
 ///
 /// # Errors
-/// When no suitable Python is found or pip fails; the message says what to do.
+/// When no suitable Python is found or pip fails; the message names the remedy.
 pub fn install(layout: &Layout, say: &dyn Fn(String)) -> Result<()> {
     write_whole(
         &layout.python_path().join("sitecustomize.py"),
@@ -46,12 +46,12 @@ pub fn install(layout: &Layout, say: &dyn Fn(String)) -> Result<()> {
     )
 }
 
-/// Makes a Python environment with these packages; does nothing when it is there already.
+/// Creates a Python environment with these packages; does nothing if it already exists.
 ///
-/// `say` receives what is being done, `what` is being downloaded.
+/// `say` receives a description of each step; `what` names the packages in it.
 ///
 /// # Errors
-/// When no suitable Python is found or pip fails; the message says what to do.
+/// When no suitable Python is found or pip fails; the message names the remedy.
 pub fn install_packages(
     venv: &Path,
     requirements: &str,
@@ -198,12 +198,12 @@ impl Emulator {
         self.process.pid()
     }
 
-    /// Starts the process where it does not run, and waits until it answers.
+    /// Starts the process if it does not run, and waits until it answers.
     ///
     /// Returns whether it had to be started.
     ///
     /// # Errors
-    /// When its port is taken, or it ends or stays silent; the message holds the end of its log.
+    /// When its port is taken, or it ends or does not answer; the message holds the end of its log.
     pub async fn start(&self) -> Result<bool> {
         if self.pid().is_some() {
             self.process.signal_group(Signal::CONT);
@@ -223,14 +223,15 @@ impl Emulator {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
         }
-        forget_stream_positions(&self.layout.emulator_state(&self.code))?;
+        reset_stream_positions(&self.layout.emulator_state(&self.code))?;
         self.process
             .start(&mut self.command(), &self.layout.emulator_log(&self.code))?;
         self.wait_until_ready().await?;
         Ok(true)
     }
 
-    /// The process gets nothing of our environment but what it needs: functions inherit the rest.
+    /// The process inherits only the variables that it needs, because functions inherit them in
+    /// turn.
     fn command(&self) -> Command {
         let state = self.layout.emulator_state(&self.code);
         let mut command = Command::new(python(&self.layout));
@@ -258,7 +259,7 @@ impl Emulator {
             .env("PERSIST_STATE", "1")
             .env("STATE_DIR", &state)
             .env("S3_DATA_DIR", state.join("s3"))
-            // No container engine, even where there is one: functions run as processes.
+            // Functions run as processes, even where a container engine is installed.
             .env(
                 "DOCKER_HOST",
                 format!("unix://{}", state.join("no-docker.sock").display()),
@@ -288,30 +289,30 @@ impl Emulator {
     /// Whether the process answers.
     pub async fn is_healthy(&self) -> bool {
         let url = format!("{}/_ministack/health", self.url());
-        let asked = fresh_http()
+        let answer = fresh_http()
             .get(url)
             .timeout(Duration::from_secs(2))
             .send()
             .await;
-        asked.is_ok_and(|answer| answer.status().is_success())
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// Ends the process; it keeps its tables, queues, functions and pools for the next start.
+    /// Ends the process; its tables, queues, functions and pools are saved for the next start.
     ///
     /// # Errors
-    /// When the process had to be killed, so that it may not have kept them, or cannot be ended.
+    /// When the process had to be killed, so that its state may not be saved, or cannot be ended.
     pub async fn stop(&self) -> Result<bool> {
         let stopped = self.process.stop().await;
         std::fs::remove_dir_all(self.layout.temporary(&self.code)).ok();
         stopped.with_context(|| format!("the emulator of {}", self.code))
     }
 
-    /// Freezes the process and its functions: the region hangs instead of refusing.
+    /// Freezes the process and its functions: calls to the region hang instead of being refused.
     pub fn pause(&self) -> bool {
         self.process.signal_group(Signal::STOP)
     }
 
-    /// Lets a frozen region go on.
+    /// Continues a frozen region.
     pub fn resume(&self) -> bool {
         self.process.signal_group(Signal::CONT)
     }
@@ -319,17 +320,17 @@ impl Emulator {
 
 /// Makes the emulator read streams from their beginning again.
 ///
-/// It keeps how far each event source mapping had read, but not the streams: records that came
-/// after a restart would lie before that place and never be read.
-fn forget_stream_positions(state: &Path) -> Result<()> {
+/// The emulator saves the positions of event source mappings, but not the streams themselves:
+/// records written after a restart would lie before the saved position and never be read.
+fn reset_stream_positions(state: &Path) -> Result<()> {
     let file = state.join("lambda.json");
-    let Some(mut kept) = read_json::<Value>(&file)? else {
+    let Some(mut saved) = read_json::<Value>(&file)? else {
         return Ok(());
     };
-    if let Some(functions) = kept.get_mut("payload").and_then(Value::as_object_mut) {
+    if let Some(functions) = saved.get_mut("payload").and_then(Value::as_object_mut) {
         functions.remove("dynamodb_stream_positions");
     }
-    write_json(&file, &kept)
+    write_json(&file, &saved)
 }
 
 /// The last lines of a log file.

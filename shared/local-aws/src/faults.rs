@@ -1,8 +1,8 @@
-//! Which calls the proxy lets fail.
+//! Decides which calls the proxy makes fail.
 
 use super::control::{Action, Calls, Fault, FaultStatus};
 
-/// What the proxy knows of a call before it passes it on.
+/// The properties of a call that the proxy reads before forwarding it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
     /// The region that is called.
@@ -16,7 +16,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Reads a call from its headers; `header` gives the value of one.
+    /// Reads a call from its headers; `header` returns the value of one.
     pub fn read<'a>(region: &str, header: impl Fn(&str) -> Option<&'a str>) -> Self {
         let target = header("x-amz-target").and_then(|target| target.split_once('.'));
         let signed = header("authorization").and_then(service_of_signature);
@@ -37,20 +37,20 @@ impl Call {
     }
 }
 
-/// `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, ...`
+/// The service in `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, ...`.
 fn service_of_signature(authorization: &str) -> Option<&str> {
     let (_, credential) = authorization.split_once("Credential=")?;
     credential.split(',').next()?.split('/').nth(3)
 }
 
-/// The SDK's user agent ends with `app/<name>` where the application has a name.
+/// The application's name: the SDK's user agent has it as `app/<name>`.
 fn app_of_agent(agent: &str) -> Option<&str> {
     agent
         .split_whitespace()
         .find_map(|word| word.strip_prefix("app/"))
 }
 
-/// The faults that are set, in the order in which they were.
+/// The faults that are set, oldest first.
 #[derive(Debug, Default)]
 pub struct Faults {
     set: Vec<FaultStatus>,
@@ -71,18 +71,18 @@ impl Faults {
         status
     }
 
-    /// The faults that are set.
+    /// Lists the faults.
     pub fn list(&self) -> Vec<FaultStatus> {
         self.set.clone()
     }
 
-    /// Removes one fault, or all.
+    /// Removes the fault of this id, or all faults without one.
     pub fn remove(&mut self, id: Option<u64>) {
         self.set
             .retain(|status| id.is_some_and(|id| id != status.id));
     }
 
-    /// Counts a call, and says what happens to it: the first fault that meets it decides.
+    /// Counts a call for every fault that matches it. Returns the action of the first that applies.
     pub fn meet(&mut self, call: &Call) -> Option<Action> {
         let mut decided = None;
         for status in &mut self.set {
@@ -102,12 +102,12 @@ impl Faults {
 }
 
 fn matches(wanted: &Calls, call: &Call) -> bool {
-    let agree =
+    let is_match =
         |wanted: &Option<String>, is: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == is);
-    agree(&wanted.region, Some(&call.region))
-        && agree(&wanted.function, call.function.as_deref())
-        && agree(&wanted.service, call.service.as_deref())
-        && agree(&wanted.operation, call.operation.as_deref())
+    is_match(&wanted.region, Some(&call.region))
+        && is_match(&wanted.function, call.function.as_deref())
+        && is_match(&wanted.service, call.service.as_deref())
+        && is_match(&wanted.operation, call.operation.as_deref())
 }
 
 #[cfg(test)]
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_meets_the_calls_after_its_count() {
+    fn a_fault_applies_after_its_count_of_calls() {
         let mut faults = Faults::default();
         let calls = Calls {
             function: Some("a".to_owned()),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn every_given_property_has_to_agree() {
+    fn every_given_property_has_to_match() {
         let mut faults = Faults::default();
         let calls = Calls {
             service: Some("dynamodb".to_owned()),

@@ -1,4 +1,4 @@
-//! Where the local stack keeps its files: everything below `.meridian/` of the checkout.
+//! The paths of the local stack's files: everything is below `.meridian/` of the checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ impl Layout {
         self.root.join("emulator")
     }
 
-    /// Python modules that are put before the emulator's own.
+    /// The folder of Python modules that shadow the emulator's own.
     pub fn python_path(&self) -> PathBuf {
         self.root.join("python")
     }
@@ -52,7 +52,7 @@ impl Layout {
         self.root.join(code)
     }
 
-    /// What the emulator of a region keeps over a restart.
+    /// The state that a region's emulator saves over a restart.
     pub fn emulator_state(&self, code: &str) -> PathBuf {
         self.region(code).join("state")
     }
@@ -77,12 +77,12 @@ impl Layout {
         self.root.join("serve")
     }
 
-    /// What the serve process serves.
+    /// The file of the serve process's plan.
     pub fn serve_plan(&self) -> PathBuf {
         self.serve().join("plan.json")
     }
 
-    /// Which narrowed credentials of a region stand for whom.
+    /// The file of a region's sessions: which narrowed credentials belong to which role and tags.
     pub fn sessions(&self, code: &str) -> PathBuf {
         self.serve().join(format!("sessions-{code}.json"))
     }
@@ -107,21 +107,21 @@ impl Layout {
         self.root.join("ports.json")
     }
 
-    /// What is held while the stack is changed.
+    /// The file that a command locks while it changes the stack.
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")
     }
 
-    /// Addresses and names of the running stack, for people, tests and programs.
+    /// The file of the running stack's addresses and names, for people, tests and programs.
     pub fn local_json(&self) -> PathBuf {
         self.root.join("local.json")
     }
 }
 
-/// Reads a JSON file of the local stack; `None` when there is none.
+/// Reads a JSON file of the local stack; `None` when it does not exist.
 ///
 /// # Errors
-/// When the file is not what it should be.
+/// When the file is damaged.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    file::read_json(path).context("`meridian local up --reset` makes the local stack anew")
+    file::read_json(path).context("`meridian local up --reset` creates the local stack again")
 }

@@ -1,17 +1,17 @@
 //! The local stack: one local AWS per region, with the real template and the real functions.
 //!
-//! One emulator process per region stands for AWS. What it leaves out is added here, in one place,
-//! and never in functions or template: [`routes`] of HTTP APIs, [`links`] between regions, the
-//! Cognito [`triggers`] that it does not run, the [`names`] that are one world for all regions, the
-//! conditions of [`narrowed`] credentials. The serve process ([`serve`]) stands before every
-//! region, so that tests can cut, slow, duplicate and reorder what goes between and to them
-//! ([`control`]).
+//! One emulator process per region stands for AWS. This crate adds the parts of AWS that the
+//! emulator lacks, in one place and never in functions or template: [`routes`] of HTTP APIs,
+//! [`links`] between regions, Cognito [`triggers`], the DNS [`names`] that all regions share, and
+//! the conditions of [`narrowed`] credentials. The serve process ([`serve`]) is a proxy in front of
+//! every region, so that tests can cut, delay, duplicate and reorder the traffic between and to
+//! regions ([`control`]).
 //!
-//! Functions deployed to AWS know nothing of this crate: it is for the command line and for tests.
-//! What is true of AWS too, such as the addresses and clients of a region, is in `deployment`.
+//! Only the command line and tests use this crate; functions deployed to AWS do not depend on it.
+//! Code that holds on AWS too, such as the addresses and clients of a region, is in `deployment`.
 //!
-//! Everything lies below `.meridian/` of the checkout, and every port is searched from a starting
-//! point of the checkout's own, so that several checkouts run side by side.
+//! All files are below `.meridian/` of the checkout. The search for free ports starts at a number
+//! derived from the checkout's path, so that several checkouts run side by side.
 
 pub mod canary;
 mod cloudformation;

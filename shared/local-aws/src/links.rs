@@ -1,8 +1,8 @@
 //! Links between regions: rules whose target is a bus of another region.
 //!
-//! The emulator drops what such a rule picks, as it knows one region only. So the rule gets a queue
-//! of its own region as a second target, and a forwarder carries the queue's events to the bus of
-//! the other region. An event leaves the queue only after the other bus has taken it.
+//! The emulator knows only one region and drops the events of such a rule. So the rule gets a queue
+//! of its own region as a second target, and a forwarder delivers the queue's events to the bus of
+//! the other region. An event leaves the queue only after that bus has accepted it.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -22,16 +22,15 @@ use super::control::{Knobs, Link, LinkStatus};
 
 /// The id of the target that a link adds to its rule.
 const TARGET: &str = "local-link";
-/// How many events one `ReceiveMessage` or `PutEvents` takes.
+/// The largest batch of `ReceiveMessage` and `PutEvents`, in events.
 const BATCH: usize = 10;
-/// How many batches of a link are on their way at once.
+/// How many batches of a link are in flight at once.
 const IN_FLIGHT: usize = 16;
-/// How long a batch stays hidden in its queue beyond its delay.
+/// How long a batch stays invisible in its queue beyond its delay, in seconds.
 const VISIBILITY_SECONDS: u64 = 30;
 
-/// A target that is a bus of another region: region and name.
-///
-/// `arn:aws:events:<region>:<account>:event-bus/<name>`
+/// The region and name of a target that is a bus of another region:
+/// `arn:aws:events:<region>:<account>:event-bus/<name>`.
 pub fn remote_bus<'a>(arn: &'a str, own_region: &str) -> Option<(&'a str, &'a str)> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", _, "events", region, _, resource] = parts[..] else {
@@ -41,7 +40,7 @@ pub fn remote_bus<'a>(arn: &'a str, own_region: &str) -> Option<(&'a str, &'a st
     (region != own_region).then_some((region, bus))
 }
 
-/// Gives every rule of a region whose target is another region's bus its queue, and lists the
+/// Adds a queue to every rule of a region whose target is another region's bus, and lists the
 /// links.
 ///
 /// # Errors
@@ -113,7 +112,7 @@ pub async fn prepare(region: &str, config: &SdkConfig) -> Result<Vec<Link>> {
     Ok(links)
 }
 
-/// An event as EventBridge puts it into a queue. The detail is carried as it is written.
+/// An event in the form in which EventBridge queues it. The detail is passed on unparsed.
 #[derive(Debug, Deserialize)]
 struct QueuedEvent {
     source: String,
@@ -174,12 +173,12 @@ impl Forwarder {
         &self.link
     }
 
-    /// Changes what happens to the link's events.
+    /// Changes how the link treats events.
     pub fn set(&self, knobs: Knobs) {
         self.knobs.send_replace(knobs);
     }
 
-    /// How the link fares.
+    /// The state of the link.
     pub fn status(&self) -> LinkStatus {
         LinkStatus {
             link: self.link.clone(),
@@ -190,14 +189,14 @@ impl Forwarder {
         }
     }
 
-    /// Lets the link end once the events that it has taken are delivered: those that it were to
-    /// leave would stay hidden in their queue for a while.
+    /// Ends the link once the events that it has received are delivered. Events left undelivered
+    /// would stay invisible in their queue for a while.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// Carries events until the link is told to end; `cut` says whether either side is cut off as a
-    /// whole.
+    /// Delivers events until [`Self::end`] is called; `cut` returns whether either region is cut
+    /// off.
     pub async fn run(self: Arc<Self>, cut: impl Fn() -> bool + Send + Sync + 'static) {
         let cut = Arc::new(cut);
         while !self.ending.load(Ordering::Relaxed) {
@@ -208,18 +207,18 @@ impl Forwarder {
             let messages = match self.collect().await {
                 Ok(messages) => messages,
                 Err(error) => {
-                    self.note(&error);
+                    self.record_error(&error);
                     tokio::time::sleep(Duration::from_millis(500)).await;
                     continue;
                 }
             };
-            // Waiting for events takes a while: what holds now is what was set when they came.
+            // Receiving takes a while, so the settings are read after the events have arrived.
             let knobs = self.knobs();
             if messages.is_empty() {
                 continue;
             }
             if knobs.delay_ms == 0 {
-                self.deliver_or_note(messages, knobs, &*cut).await;
+                self.deliver_or_record(messages, knobs, &*cut).await;
                 continue;
             }
             let link = Arc::clone(&self);
@@ -229,7 +228,7 @@ impl Forwarder {
                 let Ok(_permit) = link.in_flight.acquire().await else {
                     return;
                 };
-                link.deliver_or_note(messages, knobs, &*cut).await;
+                link.deliver_or_record(messages, knobs, &*cut).await;
             });
         }
     }
@@ -238,7 +237,7 @@ impl Forwarder {
         *self.knobs.borrow()
     }
 
-    /// Takes the next events: one batch, or as many as shall change their order.
+    /// Receives the next events: one batch, or as many as are to be reordered.
     async fn collect(&self) -> Result<Vec<Message>> {
         let mut messages = self.receive(1).await?;
         let window = usize::try_from(self.knobs().reorder)
@@ -272,7 +271,7 @@ impl Forwarder {
         Ok(received.messages.unwrap_or_default())
     }
 
-    async fn deliver_or_note(
+    async fn deliver_or_record(
         &self,
         messages: Vec<Message>,
         knobs: Knobs,
@@ -291,7 +290,7 @@ impl Forwarder {
                     }
                 }
                 Err(error) => {
-                    self.note(&error);
+                    self.record_error(&error);
                     self.put_back(batch).await.ok();
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
@@ -347,7 +346,7 @@ impl Forwarder {
         Ok(())
     }
 
-    fn note(&self, error: &anyhow::Error) {
+    fn record_error(&self, error: &anyhow::Error) {
         self.failed.fetch_add(1, Ordering::Relaxed);
         if let Ok(mut last) = self.last_error.lock() {
             *last = Some(format!("{error:#}"));
@@ -375,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_carried_as_it_was() {
+    fn an_event_is_delivered_unchanged() {
         let body = r#"{"version":"0","id":"i","detail-type":"T.v1","source":"meridian.x","account":"0",
             "time":"2026-11-01T10:00:00Z","region":"eu-central-1","resources":[],
             "detail":{"value":"1.10", "number": 12345678901234567890.123456789}}"#;

@@ -1,8 +1,8 @@
-//! `.meridian/local.json`: what is deployed, and where the local stack answers.
+//! `.meridian/local.json`: the deployed resources, and the addresses of the local stack.
 //!
-//! One file with two parts, so that people and programs find all of a region in one place: a
-//! [`Deployment`], as `meridian connect` describes one on AWS, and the [`LocalStack`] of emulators
-//! behind it.
+//! One file with two parts, so that people and programs find all of a region in one place: the
+//! [`Deployment`], in the form that `meridian connect` writes for AWS, and the [`LocalStack`] of
+//! emulators behind it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,28 +16,28 @@ use serde_json::Value;
 
 use super::layout::{Layout, read_json};
 
-/// What only the local stack has, beside what is deployed into it.
+/// The addresses that only a local stack has, beside those of its [`Deployment`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalStack {
-    /// Where links and faults are steered.
+    /// The control API of links and faults.
     pub control_url: String,
     /// The regions by code.
     pub regions: BTreeMap<String, LocalRegion>,
 }
 
-/// Where the emulator of one region answers.
+/// The addresses of one region's emulator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalRegion {
-    /// What an AWS SDK calls: the proxy before the emulator.
+    /// The endpoint for AWS SDKs: the proxy in front of the emulator.
     pub aws_endpoint_url: String,
-    /// The emulator itself, without triggers, faults and cuts.
+    /// The emulator itself, which bypasses triggers, faults and cuts.
     pub emulator_url: String,
-    /// The mails that the region has sent, as JSON.
+    /// The mails that the region has sent, in JSON.
     pub mail_url: String,
 }
 
 impl LocalStack {
-    /// Reads where a checkout's running stack answers.
+    /// Reads the addresses of a checkout's running stack.
     ///
     /// # Errors
     /// When no stack was deployed from this checkout, or the file is damaged.
@@ -56,7 +56,7 @@ impl LocalStack {
     }
 }
 
-/// Reads what is deployed into a checkout's running stack.
+/// Reads the deployment of a checkout's running stack.
 ///
 /// # Errors
 /// When no stack was deployed from this checkout, or the file is damaged.
@@ -64,7 +64,7 @@ pub fn deployment(checkout: &Path) -> Result<Deployment> {
     load(checkout)
 }
 
-/// Reads one part of the file; the members of the other are passed over.
+/// Reads one part of the file and ignores the members of the other.
 fn load<T: DeserializeOwned>(checkout: &Path) -> Result<T> {
     let path = Layout::new(checkout)?.local_json();
     read_json(&path)?.with_context(|| {
@@ -75,10 +75,10 @@ fn load<T: DeserializeOwned>(checkout: &Path) -> Result<T> {
     })
 }
 
-/// Both parts in one value, as the file has them.
+/// Both parts in one value, as in the file.
 ///
 /// # Errors
-/// When a part is no JSON.
+/// When a part cannot be serialized.
 pub(crate) fn whole(deployment: &Deployment, local: &LocalStack) -> Result<Value> {
     let mut whole = serde_json::to_value(deployment)?;
     merge(&mut whole, serde_json::to_value(local)?);
@@ -93,7 +93,7 @@ pub(crate) fn save(layout: &Layout, deployment: &Deployment, local: &LocalStack)
     write_json(&layout.local_json(), &whole(deployment, local)?)
 }
 
-/// Adds the members of one value to another, and those of the objects that both have.
+/// Merges one JSON value into another: objects member by member, any other value by replacement.
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_stack_it_says_how_to_start_one() {
+    fn the_error_without_a_stack_names_the_command_that_starts_one() {
         let folder = tempfile::tempdir().unwrap();
         let error = deployment(folder.path()).unwrap_err().to_string();
         assert!(error.contains("meridian local up"), "{error}");

@@ -1,4 +1,4 @@
-//! What functions and emulators have logged.
+//! Reads the logs of functions and emulators.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::local_json::LocalRegion;
 use super::sdk;
 use super::stack::Stack;
 
-/// The administrator's claim to a region's logs: the emulator reads the region from it, and takes
-/// the administrator's key without looking at the signature.
+/// The administrator's authorization for a region's logs. The emulator reads the region from it,
+/// and accepts the administrator's key without checking the signature.
 fn authorization(region: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/logs/aws4_request, SignedHeaders=host, Signature=none"
@@ -29,27 +29,27 @@ pub struct Selection {
     pub function: Option<String>,
     /// The emulators' own logs instead of the functions'.
     pub emulator: bool,
-    /// Go on with what comes.
+    /// Whether to wait for new lines.
     pub follow: bool,
 }
 
-/// A line that a function has logged.
+/// A line of a function's log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
-    /// When, in milliseconds since the epoch.
+    /// The time, in milliseconds since the epoch.
     pub at_ms: i64,
-    /// Where.
+    /// The region.
     pub region: String,
     /// The function's own name.
     pub function: String,
-    /// What.
+    /// The message.
     pub message: String,
 }
 
 /// Shows logs, oldest first, line by line.
 ///
 /// # Errors
-/// When a region does not answer, or the selection names nothing that exists.
+/// When a region does not answer, or the selection names a region or function that does not exist.
 pub async fn show(stack: &Stack, selection: &Selection, mut print: impl FnMut(&str)) -> Result<()> {
     if let Some(region) = &selection.region {
         stack.deployment().region(region)?;
@@ -94,7 +94,7 @@ pub async fn show(stack: &Stack, selection: &Selection, mut print: impl FnMut(&s
     }
 }
 
-/// Everything that the functions of a region have logged, oldest first.
+/// All lines that the functions of a region have logged, oldest first.
 ///
 /// # Errors
 /// When the region does not answer.
@@ -145,8 +145,7 @@ async fn groups(stack: &Stack, selection: &Selection) -> Result<Vec<Group>> {
     Ok(groups)
 }
 
-/// The log group that a function writes to: the one that is configured, or the one that Lambda
-/// gives by itself.
+/// The log group of a function: the configured one, or Lambda's default.
 async fn group_of(code: &str, local: &LocalRegion, deployed: &str) -> Result<String> {
     let lambda = aws_sdk_lambda::Client::new(&sdk::config(code, &local.emulator_url));
     let found = lambda
@@ -178,19 +177,19 @@ impl Group {
         let mut lines = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            let mut asked = json!({ "logGroupName": self.name, "startTime": from_ms });
+            let mut query = json!({ "logGroupName": self.name, "startTime": from_ms });
             if let Some(token) = token {
-                asked["nextToken"] = json!(token);
+                query["nextToken"] = json!(token);
             }
             let answer = http()
                 .post(&self.url)
                 .header("x-amz-target", "Logs_20140328.FilterLogEvents")
                 .header("content-type", "application/x-amz-json-1.1")
                 .header("authorization", authorization(&self.region))
-                .body(asked.to_string())
+                .body(query.to_string())
                 .send()
                 .await?;
-            // A function that has never run may have no group yet.
+            // A function that was never invoked may have no log group yet.
             if answer.status() == reqwest::StatusCode::BAD_REQUEST {
                 return Ok(lines);
             }

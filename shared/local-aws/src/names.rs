@@ -1,9 +1,9 @@
-//! The names of the world: Route 53, which is one for all regions.
+//! The DNS names of tenants: Route 53, which is one service for all regions.
 //!
-//! Each region's emulator has a hosted zone of its own, where the permission of who changes a
-//! record is checked. What it takes then holds for all: here in memory, from which the gateway
-//! answers, and in the hosted zone of home, where it is kept. Home may be away: names go on being
-//! answered and changed, and home learns of it later.
+//! Each region's emulator has its own hosted zone, where it checks the permission to change a
+//! record. Accepted changes then apply to all regions: in memory, from which the gateway resolves
+//! names, and in the hosted zone of home, where they are stored. While home is down, names are
+//! still resolved and changed, and the changes are written to home later.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -25,23 +25,23 @@ use tokio::sync::Notify;
 use super::upstream::{Answer, Request};
 use super::xml::{every, inside};
 
-/// The domain below which tenants' names are; every name below it is this machine.
+/// The parent domain of tenants' names; every name below it resolves to this machine.
 pub const DOMAIN: &str = "localhost";
-/// What stands for a tenant's label in the pattern of addresses.
-const LABEL: &str = "{alias}";
-/// What Route 53 says of a change that cannot be made to what is there.
+/// The placeholder of the tenant's alias in the pattern of addresses.
+const ALIAS: &str = "{alias}";
+/// The code with which Route 53 refuses a change that does not fit the current records.
 const REFUSED: &str = "InvalidChangeBatch";
-/// How long home may take to answer before it counts as away.
+/// How long home may take to answer before it counts as down, in milliseconds.
 const HOME_MS: u64 = 2_000;
-/// How long to wait before home is asked again.
+/// The pause before home is called again, in milliseconds.
 const PAUSE_MS: u64 = 500;
 
-/// The address of a tenant, with `{alias}` for its label.
+/// The address of a tenant, with `{alias}` in place of the tenant's alias.
 pub fn address(gateway_port: u16) -> String {
-    format!("http://{LABEL}.{DOMAIN}:{gateway_port}")
+    format!("http://{ALIAS}.{DOMAIN}:{gateway_port}")
 }
 
-/// The id of a region's hosted zone for tenants' names, which is made where there is none.
+/// The id of a region's hosted zone for tenants' names, which is created if there is none.
 ///
 /// # Errors
 /// When the region refuses.
@@ -92,18 +92,18 @@ pub fn is_change(request: &Request) -> bool {
 type Key = (String, String);
 type Records = BTreeMap<Key, ResourceRecordSet>;
 
-/// The records that hold, and home, where they are kept.
+/// The current records, and home, where they are stored.
 #[derive(Debug)]
 pub struct Names {
     home: Client,
     zone: String,
     records: Mutex<Records>,
-    unkept: Mutex<VecDeque<Change>>,
+    unwritten: Mutex<VecDeque<Change>>,
     changed: Notify,
 }
 
 impl Names {
-    /// The names that are kept in a hosted zone of home; `config` is for home's emulator.
+    /// The names stored in a hosted zone of home; `config` is for home's emulator.
     pub fn new(config: &SdkConfig, zone: String) -> Self {
         let limit = Duration::from_millis(HOME_MS);
         let timeouts = TimeoutConfig::builder().operation_timeout(limit).build();
@@ -116,20 +116,20 @@ impl Names {
             home,
             zone,
             records: Mutex::default(),
-            unkept: Mutex::default(),
+            unwritten: Mutex::default(),
             changed: Notify::new(),
         }
     }
 
-    /// Learns what home has kept, then keeps what changes there, in order; as long as the process
-    /// lives. While home is away, it waits.
-    pub async fn keep(&self) {
-        while self.learn().await.is_err() {
+    /// Loads the records of home, then writes changes there in order, for as long as the process
+    /// lives. While home is down, it retries.
+    pub async fn replicate(&self) {
+        while self.load().await.is_err() {
             tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
         }
         loop {
             let next = self
-                .unkept
+                .unwritten
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .front()
@@ -140,7 +140,7 @@ impl Names {
             };
             match self.write(change).await {
                 Ok(()) => drop(
-                    self.unkept
+                    self.unwritten
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .pop_front(),
@@ -150,8 +150,8 @@ impl Names {
         }
     }
 
-    /// Takes over what home has kept, but not over what has changed since.
-    async fn learn(&self) -> Result<()> {
+    /// Loads the records of home, except those that have changed since.
+    async fn load(&self) -> Result<()> {
         let mut start: Option<(String, RrType)> = None;
         loop {
             let (name, kind) = start.unzip();
@@ -179,8 +179,8 @@ impl Names {
         }
     }
 
-    /// Changes the zone of home. A refused deletion is one that was done before: home did not
-    /// answer in time, or it is home's own.
+    /// Changes the zone of home. A refused deletion counts as done: an earlier attempt succeeded
+    /// without a response in time, or the record was changed in home's own emulator.
     async fn write(&self, change: Change) -> Result<()> {
         let is_deletion = *change.action() == ChangeAction::Delete;
         let batch = ChangeBatch::builder().changes(change).build()?;
@@ -195,8 +195,8 @@ impl Names {
         }
     }
 
-    /// Makes a change hold for all that the region's own emulator has taken: returns its answer, or
-    /// the refusal where a record is deleted that another region has taken over.
+    /// Applies a change that the region's own emulator has accepted to all regions. Returns the
+    /// emulator's response, or a refusal if it deletes a record that another region has taken over.
     pub fn change(&self, request: &Request, answer: Answer) -> Answer {
         let body = String::from_utf8_lossy(&request.body);
         let changed = changes(&body).and_then(|changes| {
@@ -206,7 +206,7 @@ impl Names {
         });
         match changed {
             Ok(changes) => {
-                self.unkept
+                self.unwritten
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .extend(changes);
@@ -217,7 +217,7 @@ impl Names {
         }
     }
 
-    /// The host that a name leads to, if it leads anywhere.
+    /// The host that a name points to; `None` if the name has no record.
     pub fn resolve(&self, host: &str) -> Option<String> {
         let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,7 +230,7 @@ impl Names {
     }
 }
 
-/// A name as it is compared: in small letters, without the dot at its end.
+/// A name in comparable form: lower case, without the final dot.
 fn normal(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
@@ -239,7 +239,7 @@ fn key(record: &ResourceRecordSet) -> Key {
     (normal(record.name()), record.r#type().as_str().to_owned())
 }
 
-/// Whether two records of one name and type lead to the same.
+/// Whether two records of one name and type point to the same host.
 fn is_same(one: &ResourceRecordSet, other: &ResourceRecordSet) -> bool {
     let target = |record: &ResourceRecordSet| {
         record.alias_target().map(|target| {
@@ -253,7 +253,7 @@ fn is_same(one: &ResourceRecordSet, other: &ResourceRecordSet) -> bool {
         == (other.ttl(), other.resource_records(), target(other))
 }
 
-/// The records after changes that come all together or not at all.
+/// The records after changes, of which all apply or none.
 fn after(records: &Records, changes: &[Change]) -> Result<Records> {
     let mut records = records.clone();
     for change in changes {
@@ -316,7 +316,7 @@ fn change(xml: &str) -> Result<Change> {
         .build()?)
 }
 
-/// A refusal in the form of Route 53.
+/// A refusal in Route 53's form.
 fn refusal(message: &str) -> Answer {
     let body = format!(
         "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Error>\
@@ -337,7 +337,7 @@ mod tests {
 
     const NAME: &str = "23456789abcd.localhost";
 
-    fn asked(action: &str, host: &str) -> String {
+    fn request(action: &str, host: &str) -> String {
         format!(
             "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch>\
              <Changes><Change><Action>{action}</Action><ResourceRecordSet><Name>{NAME}</Name><Type>CNAME</Type>\
@@ -384,11 +384,11 @@ mod tests {
             "a1.execute-api.eu-central-1.amazonaws.com",
             "b2.execute-api.us-west-2.amazonaws.com",
         );
-        check(&asked("DELETE", eu), StatusCode::BAD_REQUEST, None);
-        check(&asked("UPSERT", eu), StatusCode::OK, Some(eu));
-        check(&asked("UPSERT", us), StatusCode::OK, Some(us));
-        check(&asked("DELETE", eu), StatusCode::BAD_REQUEST, Some(us));
-        check(&asked("DELETE", us), StatusCode::OK, None);
+        check(&request("DELETE", eu), StatusCode::BAD_REQUEST, None);
+        check(&request("UPSERT", eu), StatusCode::OK, Some(eu));
+        check(&request("UPSERT", us), StatusCode::OK, Some(us));
+        check(&request("DELETE", eu), StatusCode::BAD_REQUEST, Some(us));
+        check(&request("DELETE", us), StatusCode::OK, None);
         assert_eq!(names.resolve("localhost"), None);
     }
 
@@ -408,9 +408,10 @@ mod tests {
     }
 
     #[test]
-    fn changes_hold_together_or_not_at_all() {
+    fn a_batch_of_changes_applies_as_a_whole() {
         let names = names();
-        let both = asked("UPSERT", "a").replace(NAME, "other.localhost") + &asked("DELETE", "b");
+        let both =
+            request("UPSERT", "a").replace(NAME, "other.localhost") + &request("DELETE", "b");
         assert_eq!(send(&names, &both), StatusCode::BAD_REQUEST);
         assert_eq!(names.resolve("other.localhost"), None);
     }

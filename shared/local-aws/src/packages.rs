@@ -1,4 +1,4 @@
-//! The functions' packages: building the workspace's binaries and zipping them as `bootstrap`.
+//! Builds the workspace's binaries and zips them as `bootstrap`, the packages of functions.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -20,13 +20,13 @@ use super::progress::Step;
 pub struct Package {
     /// The function, such as `signup-api`.
     pub name: String,
-    /// SHA-256 of the binary in it.
+    /// The SHA-256 of the binary, in hexadecimal.
     pub digest: String,
     /// The zip file.
     pub path: PathBuf,
 }
 
-/// One line of cargo's JSON messages, as far as it matters here.
+/// The members of cargo's JSON messages that are used here.
 #[derive(Deserialize)]
 struct Message {
     reason: String,
@@ -48,7 +48,7 @@ struct CargoTarget {
 /// Builds every binary of the workspace; returns their paths by name.
 ///
 /// # Errors
-/// When cargo is missing or the build fails; the message holds the compiler's.
+/// When cargo is missing or the build fails; the message holds the compiler's errors.
 pub async fn build(checkout: &Path, step: &Step) -> Result<BTreeMap<String, PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
@@ -64,8 +64,8 @@ pub async fn build(checkout: &Path, step: &Step) -> Result<BTreeMap<String, Path
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    // What `cargo run` and `cargo test` tell their program about its own package would look like a
-    // change to build scripts, and have their crates built again.
+    // `cargo run` and `cargo test` set variables about their own package. Build scripts would take
+    // them for a change, and cargo would rebuild their crates.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let own = [
@@ -124,7 +124,7 @@ pub async fn build(checkout: &Path, step: &Step) -> Result<BTreeMap<String, Path
     Ok(executables)
 }
 
-/// The compiler's messages without the lines that only tell what is compiled.
+/// The compiler's messages without the lines of progress.
 fn errors_of(diagnostics: &str) -> String {
     let chatter = [
         "   Compiling ",
@@ -139,8 +139,8 @@ fn errors_of(diagnostics: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Zips the functions' binaries as `bootstrap`, in parallel; those whose binary did not change are
-/// kept.
+/// Zips the functions' binaries as `bootstrap`, in parallel; packages of unchanged binaries are
+/// reused.
 ///
 /// # Errors
 /// When a function has no binary, or the folder cannot be written.
@@ -192,7 +192,7 @@ fn zip_one(folder: &Path, name: String, executable: &Path) -> Result<Package> {
     Ok(Package { name, digest, path })
 }
 
-/// Removes the packages of earlier builds of a function.
+/// Removes the packages of a function's earlier builds.
 fn remove_older(folder: &Path, name: &str) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();

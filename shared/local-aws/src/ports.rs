@@ -1,4 +1,4 @@
-//! Ports of one checkout's local stack.
+//! Chooses the ports of one checkout's local stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
@@ -11,11 +11,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::layout::{Layout, read_json};
 
-/// Where the search for free ports starts: below what systems give to outgoing connections.
+/// Where the search for free ports starts: below the ephemeral ports that systems use for outgoing
+/// connections.
 const FIRST: u16 = 20_000;
-/// How many checkouts have a starting point of their own.
+/// The number of starting points; the checkout's path selects one.
 const CHECKOUTS: u16 = 100;
-/// How far apart the starting points are.
+/// The distance between starting points, in ports. One stack uses far fewer.
 const SPACING: u16 = 100;
 
 /// The ports of the whole stack.
@@ -23,7 +24,7 @@ const SPACING: u16 = 100;
 pub struct Ports {
     /// The control API of links and faults.
     pub control: u16,
-    /// The gateway of tenants' names.
+    /// The gateway that serves tenants' host names.
     #[serde(default)]
     pub gateway: u16,
     /// The ports of each region.
@@ -33,13 +34,13 @@ pub struct Ports {
 /// The ports of one region.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct RegionPorts {
-    /// The emulator itself.
+    /// The emulator.
     pub emulator: u16,
-    /// The proxy before it: what functions, tests and people call as AWS.
+    /// The proxy in front of it, which functions, tests and people call as AWS.
     pub proxy: u16,
     /// The regional HTTP API.
     pub api: u16,
-    /// The operator HTTP API, where the region has one.
+    /// The operator HTTP API, in regions that have one.
     pub operator_api: u16,
     /// The public HTTP API of the home region.
     #[serde(default)]
@@ -47,10 +48,11 @@ pub struct RegionPorts {
 }
 
 impl Ports {
-    /// The ports of a checkout: those of last time where nobody else took them, else the next free
-    /// ones.
+    /// Chooses a checkout's ports: those of its previous run where they are still free, else the
+    /// next free ones.
     ///
-    /// `running` are ports that our own processes hold now; `base` is where to look first.
+    /// `running` are ports that our own processes hold now; `base` is the port where the search
+    /// starts.
     ///
     /// # Errors
     /// When no port is free.
@@ -97,7 +99,7 @@ impl Ports {
         Ok(chosen)
     }
 
-    /// The ports of last time.
+    /// The ports of the previous run; `None` before the first.
     ///
     /// # Errors
     /// When the file is damaged.
@@ -156,7 +158,7 @@ impl Chooser<'_> {
     }
 }
 
-/// Whether nobody listens on a port of this machine.
+/// Whether no program listens on a port of this machine.
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
@@ -174,7 +176,7 @@ mod tests {
     const FLEET: &str = "home = \"us-east-1\"\n[[region]]\ncode = \"us-east-1\"\njurisdiction = \"us\"\nmode = \"shared\"\n";
 
     #[test]
-    fn ports_stay_and_give_way_to_others() {
+    fn ports_are_stable_and_skip_those_in_use() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path()).unwrap();
         let fleet = Fleet::parse(FLEET).unwrap();
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn checkouts_start_apart() {
+    fn checkouts_have_different_starting_points() {
         assert_ne!(
             starting_point("/home/a/meridian"),
             starting_point("/home/b/meridian")

@@ -1,4 +1,4 @@
-//! Processes that outlive the command which starts them.
+//! Processes that outlive the command that starts them.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
@@ -10,13 +10,14 @@ use anyhow::{Context, Result, bail};
 use deployment::file::write_whole;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
-/// How long a process may take to end by itself: an emulator writes all that it holds to disk.
+/// How long a process may take to end, in seconds: an emulator writes its whole state to disk
+/// first.
 const END_SECONDS: u64 = 60;
 
-/// A process by the file that holds its id.
+/// A process, identified by the file that holds its id.
 ///
-/// A process id is reused by the system sooner or later, so a process counts as ours only while its
-/// command line still holds the `marker` with which it was started.
+/// Systems reuse process ids, so a process counts as ours only while its command line contains the
+/// `marker` with which it was started.
 #[derive(Debug, Clone)]
 pub struct Detached {
     pid_file: PathBuf,
@@ -24,7 +25,7 @@ pub struct Detached {
 }
 
 impl Detached {
-    /// The process of a pid file; `marker` is a part of its command line.
+    /// The process of a pid file; `marker` is part of its command line.
     pub fn new(pid_file: PathBuf, marker: impl Into<String>) -> Self {
         Self {
             pid_file,
@@ -75,7 +76,7 @@ impl Detached {
         Ok(pid)
     }
 
-    /// A new process shows its command line a moment after it was started.
+    /// Waits for the command line of a new process, which systems show a moment after its start.
     #[expect(
         clippy::disallowed_methods,
         reason = "a millisecond, while a process is being started"
@@ -99,18 +100,17 @@ impl Detached {
             .is_some_and(|pid| kill_process_group(pid, signal).is_ok())
     }
 
-    /// Asks the process to end, waits, and sweeps away what is left of its group. Returns whether
-    /// it ran.
+    /// Sends SIGTERM to the process, waits, and kills the rest of its group. Returns whether it ran.
     ///
     /// # Errors
-    /// When the process did not end by itself and was killed, so that it may not have written what
-    /// it held, or cannot be ended at all.
+    /// When the process did not end by itself and was killed, so that its state may be lost, or
+    /// cannot be ended at all.
     pub async fn stop(&self) -> Result<bool> {
         let Some(pid) = self.target() else {
             std::fs::remove_file(&self.pid_file).ok();
             return Ok(false);
         };
-        // A stopped process gets its signals only when it continues.
+        // A stopped process receives signals only once it continues.
         kill_process_group(pid, Signal::CONT).ok();
         kill_process(pid, Signal::TERM).ok();
         let deadline = Instant::now() + Duration::from_secs(END_SECONDS);
@@ -130,7 +130,7 @@ impl Detached {
         if !ended_by_itself {
             let pid = pid.as_raw_nonzero();
             bail!(
-                "process {pid} did not end in {END_SECONDS} s and was killed: what it held may be lost"
+                "process {pid} did not end in {END_SECONDS} s and was killed: its state may be lost"
             );
         }
         Ok(true)
@@ -141,11 +141,11 @@ impl Detached {
     }
 }
 
-/// Kills every process of a group whose environment names a function; returns how many.
+/// Kills the processes of a group that run a function, by their environment; returns how many.
 ///
-/// Works where the system shows other processes' environments (`/proc`), and finds none elsewhere.
+/// It needs `/proc` for the environments of other processes, and finds none on other systems.
 pub fn kill_function(group: u32, function: &str) -> usize {
-    let wanted = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
+    let variable = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
     let Ok(processes) = std::fs::read_dir("/proc") else {
         return 0;
     };
@@ -163,7 +163,7 @@ pub fn kill_function(group: u32, function: &str) -> usize {
         };
         let names = environment
             .split(|byte| *byte == 0)
-            .any(|pair| pair == wanted.as_bytes());
+            .any(|pair| pair == variable.as_bytes());
         let ours = std::fs::read_to_string(entry.path().join("stat"))
             .is_ok_and(|stat| group_of(&stat) == Some(group));
         if names

@@ -1,20 +1,21 @@
-//! What is being done, and how long it took.
+//! Shows the steps of a command and how long each took.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// Where progress is shown.
+/// Where progress is shown: a terminal, or nowhere.
 #[derive(Debug, Clone)]
 pub struct Progress(Option<MultiProgress>);
 
 impl Progress {
-    /// On the terminal (standard error): a line per step, with its time at the end.
+    /// Shows progress on the terminal (standard error): one line per step, with its duration at the
+    /// end.
     pub fn terminal() -> Self {
         Self(Some(MultiProgress::new()))
     }
 
-    /// Nowhere.
+    /// Shows nothing.
     pub const fn silent() -> Self {
         Self(None)
     }
@@ -58,7 +59,7 @@ impl Progress {
     }
 }
 
-/// A step that is being done.
+/// A running step.
 #[derive(Debug)]
 pub struct Step {
     all: Option<MultiProgress>,
@@ -68,17 +69,17 @@ pub struct Step {
 }
 
 impl Step {
-    /// Says what the step is at.
+    /// Shows the current activity of the step.
     pub fn at(&self, what: impl Into<String>) {
         self.bar.set_message(what.into());
     }
 
-    /// Moves a bar on.
+    /// Advances the bar.
     pub fn advance(&self, by: u64) {
         self.bar.inc(by);
     }
 
-    /// Ends the step with its result, and shows its time.
+    /// Ends the step and prints its result and duration.
     pub fn done(self, result: impl AsRef<str>) {
         self.bar.finish_and_clear();
         if let Some(all) = &self.all {
@@ -89,7 +90,7 @@ impl Step {
     }
 }
 
-/// On a terminal above the bars; indicatif hides both where there is none, so there it is a plain
+/// Prints above the bars on a terminal. indicatif hides both without one, so then it is a plain
 /// line.
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 fn print(all: &MultiProgress, line: &str) {

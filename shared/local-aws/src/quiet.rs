@@ -1,5 +1,4 @@
-//! Looking on from outside: whether anything is still under way, and what has ended in dead-letter
-//! queues.
+//! Observes the stack from outside: work in flight, and messages in dead-letter queues.
 
 use super::stack::Stack;
 use anyhow::{Context, Result, bail};
@@ -23,11 +22,11 @@ struct UnderWay {
 }
 
 impl Stack {
-    /// Waits until nothing is under way in any region: no usage to settle, no event to publish, no
-    /// message in a queue but dead letters.
+    /// Waits until no work is in flight in any region: no usage to roll up, no event to publish, no
+    /// message in a queue except dead letters.
     ///
     /// # Errors
-    /// When that takes longer than `timeout`; the message says what is still waiting.
+    /// When that takes longer than `timeout`; the message lists the remaining work.
     pub async fn wait_until_quiet(&self, timeout: Duration) -> Result<()> {
         self.wait_until_quiet_about(&[], timeout).await
     }
@@ -45,7 +44,7 @@ impl Stack {
             quiet = if waiting.is_empty() { quiet + 1 } else { 0 };
             if quiet == 0 && Instant::now() > deadline {
                 bail!(
-                    "after {} s there is still waiting: {}",
+                    "work in flight after {} s: {}",
                     timeout.as_secs(),
                     waiting.join(", ")
                 );

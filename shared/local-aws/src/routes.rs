@@ -1,8 +1,8 @@
 //! The routes of the deployed HTTP APIs, which the emulator leaves out.
 //!
 //! The SAM transform writes a function's `HttpApi` events into the API's OpenAPI `Body`. The
-//! emulator makes the API and its stage but does not read the body, so its routes, integrations and
-//! authorizers are created here from the processed template.
+//! emulator creates the API and its stage but ignores the body, so this module creates routes,
+//! integrations and authorizers from the processed template.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +18,11 @@ use super::conditions::Conditions;
 /// One route of an HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Method and path as API Gateway writes them, such as `POST /signups` or `$default`.
+    /// Method and path in API Gateway's form, such as `POST /signups` or `$default`.
     pub key: String,
-    /// Logical id of the function that answers.
+    /// Logical id of the function that the route invokes.
     pub function: String,
-    /// Name of the JWT authorizer, and the scopes that it demands.
+    /// Name of the JWT authorizer, and the scopes that it requires.
     pub authorizer: Option<(String, Vec<String>)>,
 }
 
@@ -31,11 +31,11 @@ pub struct Route {
 pub struct Authorizer {
     /// Its name in the security schemes.
     pub name: String,
-    /// Where the token is, such as `$request.header.Authorization`.
+    /// The location of the token, such as `$request.header.Authorization`.
     pub identity_source: String,
-    /// Who issues the tokens.
+    /// The issuer of the tokens.
     pub issuer: Value,
-    /// For whom they are issued.
+    /// The accepted audiences of the tokens.
     pub audience: Vec<Value>,
 }
 
@@ -48,22 +48,22 @@ pub struct Api {
     pub routes: Vec<Route>,
     /// Its authorizers.
     pub authorizers: Vec<Authorizer>,
-    /// Which pages may call it.
+    /// The origins that may call it.
     pub cors: Option<Cors>,
 }
 
-/// Which pages of other origins may call an HTTP API, and how.
+/// The CORS configuration of an HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {
     /// The origins.
     pub origins: Vec<String>,
     /// The methods.
     pub methods: Vec<String>,
-    /// The headers that they may send.
+    /// The headers that a page may send.
     pub headers: Vec<String>,
-    /// The headers that they may read.
+    /// The response headers that a page may read.
     pub exposed: Vec<String>,
-    /// How long a browser may remember it.
+    /// How long a browser may cache it, in seconds.
     pub max_age_s: Option<i32>,
 }
 
@@ -168,10 +168,10 @@ fn texts(list: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Makes a deployed API serve exactly its routes.
+/// Creates, updates and removes routes until a deployed API has exactly those of `api`.
 ///
-/// `arns` maps a function's logical id to its ARN, `resolve` a reference of the template to its
-/// value. Returns how many routes the API has.
+/// `arns` maps a function's logical id to its ARN; `resolve` maps a reference of the template to
+/// its value. Returns the number of routes.
 ///
 /// # Errors
 /// When the emulator refuses a call.
@@ -215,7 +215,7 @@ pub async fn apply(
         if served.contains(&route.key) {
             continue;
         }
-        // A route whose function another mode hosts is not served here.
+        // A route is skipped if its function is not deployed in this mode.
         let Some(arn) = arns.get(&route.function) else {
             continue;
         };

@@ -10,7 +10,7 @@ use deployment::clients::{fresh_http, http};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The configuration of AWS clients for one local region, as the account's administrator.
+/// The configuration of AWS clients for one local region, with the account administrator's key.
 pub fn config(region: &str, endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -23,29 +23,29 @@ pub fn config(region: &str, endpoint: &str) -> SdkConfig {
         .build()
 }
 
-/// Asks the IAM of a local region, as the account's administrator, whose signature the emulator
-/// does not check. Returns the answer in XML.
+/// Calls the IAM API of a local region as the account's administrator. The emulator does not check
+/// the signature. Returns the response in XML.
 ///
 /// # Errors
-/// When it refuses or does not answer.
+/// When IAM refuses or does not answer.
 pub async fn iam(emulator_url: &str, form: &[(&str, &str)]) -> Result<String> {
     const ADMINISTRATOR: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
-    let asked = http()
+    let response = http()
         .post(emulator_url)
         .header("authorization", ADMINISTRATOR)
         .form(form)
         .send()
         .await;
-    let answer = asked
+    let answer = response
         .and_then(reqwest::Response::error_for_status)
         .context("IAM refuses")?;
     Ok(answer.text().await?)
 }
 
-/// Invokes a function with a JSON payload and returns its answer.
+/// Invokes a function with a JSON payload and returns its response.
 ///
 /// # Errors
-/// When the call fails, or the function reports an error: the message holds its payload.
+/// When the call fails, or the function reports an error: the message holds the report.
 pub async fn invoke(config: &SdkConfig, function: &str, payload: &Value) -> Result<Value> {
     let answer = aws_sdk_lambda::Client::new(config)
         .invoke()
@@ -72,31 +72,31 @@ pub async fn invoke(config: &SdkConfig, function: &str, payload: &Value) -> Resu
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Mail {
-    /// Who gets it.
+    /// The recipients.
     pub to: Vec<String>,
-    /// Its subject.
+    /// The subject.
     pub subject: String,
-    /// Its text.
+    /// The plain text.
     #[serde(default)]
     pub body_text: Option<String>,
-    /// Its text as HTML.
+    /// The HTML.
     #[serde(default)]
     pub body_html: Option<String>,
 }
 
 impl Mail {
-    /// Whether a mail is for an address.
+    /// Whether a mail is addressed to an address.
     pub fn is_to(&self, address: &str) -> bool {
         self.to.iter().any(|to| to.eq_ignore_ascii_case(address))
     }
 
-    /// What the mail says.
+    /// The text of the mail: the plain text, or else the HTML.
     pub fn text(&self) -> &str {
         let text = self.body_text.as_deref().filter(|text| !text.is_empty());
         text.or(self.body_html.as_deref()).unwrap_or_default()
     }
 
-    /// The confirmation code in the mail: its first run of exactly six digits.
+    /// The confirmation code in the mail: its first sequence of exactly six digits.
     pub fn code(&self) -> Option<String> {
         let runs = self.text().split(|c: char| !c.is_ascii_digit());
         runs.into_iter()
@@ -105,8 +105,9 @@ impl Mail {
     }
 }
 
-/// The mails that a region has sent, oldest first. Asked over a connection of its own: tests of
-/// several runtimes ask.
+/// The mails that a region has sent, oldest first.
+///
+/// It opens a connection of its own: tests call it from several runtimes, which cannot share one.
 ///
 /// # Errors
 /// When the region does not answer.
@@ -123,7 +124,7 @@ pub async fn mailbox(mail_url: &str) -> Result<Vec<Mail>> {
     let answer: Answer = answer
         .json()
         .await
-        .context("the mail box is not what it should be")?;
+        .context("the mailbox has an unexpected form")?;
     Ok(answer.messages.into_values().flatten().collect())
 }
 
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_is_the_first_run_of_six_digits() {
+    fn the_code_is_the_first_sequence_of_six_digits() {
         let mail = |text: &str| Mail {
             to: vec!["a@b.example".to_owned()],
             subject: String::new(),

@@ -1,4 +1,4 @@
-//! The process beside the emulators: proxies, HTTP APIs, links and the control API.
+//! The serve process beside the emulators: proxies, HTTP APIs, links and the control API.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -29,26 +29,26 @@ use super::sdk;
 use super::triggers::Triggers;
 use super::upstream::{Answer, Request, forward};
 
-/// How many requests to an API are passed on at a time.
-const TURNS: usize = 16;
+/// How many requests to one API are forwarded at a time.
+const SLOTS: usize = 16;
 /// The largest body that API Gateway takes.
 const API_BODY_BYTES: usize = 10 * 1024 * 1024;
-/// The largest body that the proxy takes: packages of functions go through it.
+/// The largest body that the proxy accepts: packages of functions pass through it.
 const AWS_BODY_BYTES: usize = 512 * 1024 * 1024;
 
-/// How long links may take to deliver what they have taken when the process ends.
+/// How long links may take to deliver the events that they hold when the process ends.
 const LINKS_END_MS: u64 = 3_000;
 
-/// What to serve.
+/// The plan of the serve process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The port of the control API.
     pub control_port: u16,
-    /// The port of the gateway of tenants' names.
+    /// The port of the gateway for tenants' host names.
     pub gateway_port: u16,
-    /// The home region, where tenants' names are kept.
+    /// The home region, where tenants' names are stored.
     pub home: String,
-    /// Its hosted zone for them.
+    /// The id of its hosted zone for them.
     pub zone: String,
     /// The regions by code.
     pub regions: BTreeMap<String, RegionPlan>,
@@ -59,11 +59,11 @@ pub struct Plan {
 /// What to serve for one region.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionPlan {
-    /// The emulator.
+    /// The address of the emulator.
     pub emulator_url: String,
-    /// The port of the proxy before it.
+    /// The port of the proxy in front of it.
     pub proxy_port: u16,
-    /// The HTTP APIs: port, and the id of the deployed API.
+    /// The HTTP APIs.
     pub apis: Vec<ApiPlan>,
 }
 
@@ -87,7 +87,7 @@ impl Plan {
     }
 }
 
-/// One region as it is served.
+/// A served region.
 struct Region {
     code: String,
     emulator: String,
@@ -95,18 +95,18 @@ struct Region {
     triggers: Triggers,
     sessions: Sessions,
     cut: AtomicBool,
-    /// Of requests to each API. On one machine, hundreds of functions at once would only wait for
-    /// one another.
-    turns: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    /// One semaphore per API. On one machine, hundreds of concurrent functions would only slow each
+    /// other down.
+    slots: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 impl Region {
     fn slots_of(&self, api: &str) -> Arc<Semaphore> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(
-            turns
+            slots
                 .entry(api.to_owned())
-                .or_insert_with(|| Arc::new(Semaphore::new(TURNS))),
+                .or_insert_with(|| Arc::new(Semaphore::new(SLOTS))),
         )
     }
 }
@@ -120,7 +120,7 @@ struct Serve {
     links: Mutex<Vec<(Arc<Forwarder>, JoinHandle<()>)>>,
 }
 
-/// Serves a checkout's local stack until the process is told to end.
+/// Serves a checkout's local stack until the process gets SIGTERM.
 ///
 /// # Errors
 /// When there is no plan, or a port is taken.
@@ -139,7 +139,7 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
             ),
             triggers: Triggers::new(code, &region.emulator_url, &config),
             cut: AtomicBool::new(false),
-            turns: Mutex::default(),
+            slots: Mutex::default(),
         };
         anyhow::Ok((code.clone(), Arc::new(served)))
     });
@@ -159,8 +159,8 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
         layout,
     });
     serve.link(&plan.links);
-    let keeper = Arc::clone(&serve);
-    tokio::spawn(async move { keeper.names.keep().await });
+    let replicator = Arc::clone(&serve);
+    tokio::spawn(async move { replicator.names.replicate().await });
     listen(
         plan.gateway_port,
         Router::new()
@@ -205,7 +205,7 @@ async fn listen(port: u16, router: Router) -> Result<()> {
 }
 
 impl Serve {
-    /// Starts the forwarders of new links and ends those of links that are gone.
+    /// Starts the forwarders of new links and ends those of removed links.
     fn link(self: &Arc<Self>, wanted: &[Link]) {
         let mut running = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|(forwarder, task)| {
@@ -232,7 +232,7 @@ impl Serve {
         }
     }
 
-    /// Ends every link, waiting for what is on its way.
+    /// Ends every link after its events in flight are delivered.
     async fn end_links(&self) {
         let running =
             std::mem::take(&mut *self.links.lock().unwrap_or_else(PoisonError::into_inner));
@@ -252,7 +252,7 @@ impl Serve {
         apis.iter().find(|api| api.port == port)?.api_id.clone()
     }
 
-    /// The region and the API that a host of the gateway's own stands for, such as
+    /// The region and the API of an API's own host name, such as
     /// `a1b2.execute-api.eu-central-1.amazonaws.com`.
     fn api_at(&self, host: &str) -> Option<(Arc<Region>, String)> {
         let (id, rest) = host.split_once(".execute-api.")?;
@@ -300,7 +300,7 @@ fn kill(region: &Region, call: &Call) {
     }
 }
 
-/// A call to a region's AWS endpoint, which pages of any origin may make.
+/// A call to a region's AWS endpoint. Any origin may make it, as browsers call Cognito directly.
 async fn aws(State(state): State<AwsState>, request: axum::extract::Request) -> Response {
     let from_page = request.headers().contains_key(header::ORIGIN);
     let mut response = called(state, request).await;
@@ -338,7 +338,7 @@ async fn called((serve, region): AwsState, request: axum::extract::Request) -> R
         Some(Action::DelayMs(delay)) => tokio::time::sleep(Duration::from_millis(delay)).await,
         Some(Action::LoseAnswer | Action::KillAfter) | None => {}
     }
-    let answer = answered(&serve, &region, &call, &request).await;
+    let answer = respond(&serve, &region, &call, &request).await;
     match action {
         Some(Action::LoseAnswer) => return unavailable("a fault is set"),
         Some(Action::KillAfter) => {
@@ -353,13 +353,8 @@ async fn called((serve, region): AwsState, request: axum::extract::Request) -> R
     )
 }
 
-/// What the region's emulator answers, and what it leaves out.
-async fn answered(
-    serve: &Serve,
-    region: &Region,
-    call: &Call,
-    request: &Request,
-) -> Result<Answer> {
+/// The response of the region's emulator, completed by what the emulator lacks.
+async fn respond(serve: &Serve, region: &Region, call: &Call, request: &Request) -> Result<Answer> {
     let pass = || forward(&region.emulator, &request.path, request);
     match (call.service.as_deref(), call.operation.as_deref()) {
         (Some("cognito-idp"), Some(operation)) => region.triggers.call(operation, request).await,
@@ -375,7 +370,7 @@ async fn answered(
         }
         (Some("sts"), _) => {
             let answer = pass().await?;
-            region.sessions.note(request, &answer);
+            region.sessions.record(request, &answer);
             Ok(answer)
         }
         (Some("route53"), _) if names::is_change(request) => {
@@ -390,7 +385,7 @@ async fn answered(
     }
 }
 
-/// An answer of the gateway's own.
+/// A message of the gateway's own.
 fn message(status: StatusCode, text: &str) -> Response {
     (status, Json(serde_json::json!({ "message": text }))).into_response()
 }
@@ -406,29 +401,29 @@ async fn http_api(
     call_api(&region, &api, request).await
 }
 
-/// A call to a name: to the HTTP API that its record leads to, which sees the name as it was asked
-/// for.
+/// A request for a host name, forwarded to the HTTP API that the name's record points to with the
+/// requested name.
 async fn gateway(State(serve): State<Arc<Serve>>, request: axum::extract::Request) -> Response {
-    let asked = request
+    let host = request
         .headers()
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let found = asked.and_then(|host| serve.names.resolve(host));
+    let found = host.and_then(|host| serve.names.resolve(host));
     match found.map(|host| serve.api_at(&host)) {
         Some(Some((region, api))) => call_api(&region, &api, request).await,
         Some(None) => (
             StatusCode::BAD_GATEWAY,
-            "the record of this name leads to no API of this stack\n",
+            "the record of this name points to no API of this stack\n",
         )
             .into_response(),
-        // DNS would not know the name, and no connection would be made.
+        // A client would get no address from DNS and could not connect.
         None => (StatusCode::BAD_GATEWAY, "there is no record of this name\n").into_response(),
     }
 }
 
 /// A call to an HTTP API, at its `$default` stage.
 async fn call_api(region: &Region, api: &str, request: axum::extract::Request) -> Response {
-    let _turn = region.slots_of(api).acquire_owned().await;
+    let _slot = region.slots_of(api).acquire_owned().await;
     if region.cut.load(Ordering::Relaxed) {
         return message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
     }
@@ -543,7 +538,7 @@ async fn reload(State(serve): State<Arc<Serve>>) -> Response {
         Ok(plan) => {
             serve.link(&plan.links);
             for region in serve.regions.values() {
-                region.sessions.forget().await;
+                region.sessions.clear_cache().await;
             }
             *serve.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
             Json(()).into_response()

@@ -1,4 +1,4 @@
-//! `template.yaml` as JSON, its functions' code replaced by what was uploaded.
+//! `template.yaml` as JSON, with the code of its functions replaced by the uploaded packages.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;
 
-/// Where the template expects a function's build output; the rest is the function's name.
+/// The folder of the functions' build output in the template, followed by the function's name.
 const CODE_FOLDER: &str = "target/lambda/";
 
 /// Parses a CloudFormation template in YAML, short tags included, into its JSON form.
 ///
 /// # Errors
-/// When the text is not YAML, or has a key or number that JSON cannot hold.
+/// When the text is not YAML, or has a key or number that JSON cannot represent.
 pub fn parse(text: &str) -> Result<Value> {
     let yaml: Yaml = serde_yaml_ng::from_str(text).context("the template is not valid YAML")?;
     to_json(yaml)
@@ -69,11 +69,11 @@ fn intrinsic(tag: &str, value: Value) -> Value {
 pub struct Code {
     /// The bucket.
     pub bucket: String,
-    /// The key, which names the content.
+    /// The key, which contains a hash of the content.
     pub key: String,
 }
 
-/// The names of the functions whose code the template wants: every `CodeUri` below
+/// The names of the functions whose code the template deploys: every `CodeUri` below
 /// `target/lambda/`.
 pub fn functions(template: &Value) -> Vec<String> {
     let mut names = Vec::new();
@@ -87,7 +87,7 @@ pub fn functions(template: &Value) -> Vec<String> {
     names
 }
 
-/// Points every function of the template to its uploaded code.
+/// Points every function of the template at its uploaded code.
 ///
 /// # Errors
 /// When a function's code was not built.
@@ -113,12 +113,12 @@ pub fn parameters(template: &Value) -> Vec<&str> {
     declared.map_or_else(Vec::new, |d| d.keys().map(String::as_str).collect())
 }
 
-/// Makes of the template what the emulator can deploy.
+/// Adapts the template to what the emulator can deploy.
 ///
-/// - An alarm on an expression over metrics becomes an alarm on each of them: the emulator knows no
+/// - An alarm on an expression over metrics becomes an alarm on each metric, as the emulator has no
 ///   expressions.
-/// - Each function has the log group that Lambda gives by itself: the emulator's streams do not
-///   name their function, which nobody could tell apart in a shared group.
+/// - Each function gets Lambda's default log group. The emulator's streams do not name their
+///   function, so nobody could tell functions apart in a shared group.
 pub fn with_local_resources(mut template: Value) -> Value {
     let Some(Value::Object(resources)) = template.get_mut("Resources") else {
         return template;
@@ -162,21 +162,20 @@ fn single_metric(alarm: &Value, metric: &Value) -> Option<Value> {
     Some(alarm)
 }
 
-/// Words the permissions as the emulator asks for them.
+/// Adapts the permissions to those that the emulator checks.
 ///
-/// - AWS has one permission for sending a message and a batch of them; the emulator asks for one of
-///   the name of the call.
-/// - The emulator asks for `ses:SendEmail` on everything, and does not know the condition on the
-///   sender.
+/// - AWS has one permission for sending one message and a batch; the emulator checks a permission
+///   of the call's own name.
+/// - The emulator checks `ses:SendEmail` on every resource, and lacks the condition on the sender.
 pub fn with_local_permissions(mut template: Value) -> Value {
-    reword(&mut template);
+    adapt_permissions(&mut template);
     template
 }
 
-fn reword(value: &mut Value) {
+fn adapt_permissions(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.values_mut().for_each(reword);
+            members.values_mut().for_each(adapt_permissions);
             let Some(action) = members.get_mut("Action") else {
                 return;
             };
@@ -194,7 +193,7 @@ fn reword(value: &mut Value) {
                 members.remove("Condition");
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(reword),
+        Value::Array(items) => items.iter_mut().for_each(adapt_permissions),
         _ => {}
     }
 }
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_are_those_that_the_emulator_asks_for() {
+    fn permissions_become_those_that_the_emulator_checks() {
         let statement =
             |action: Value| json!({ "Policy": [{ "Action": action, "Resource": "q" }] });
         for (granted, becomes) in [

@@ -1,4 +1,4 @@
-//! Uploading the functions' packages and the template to the bucket that a deployment reads from.
+//! Uploads the functions' packages and the template to the bucket that deployments read.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 use super::packages::Package;
 use super::template::{self, Code};
 
-/// Where packages and template are uploaded.
+/// The bucket of packages and templates.
 pub(crate) const BUCKET: &str = "meridian-local-code";
 
-/// Uploads what is not there yet; returns the template's place.
+/// Uploads what the bucket lacks; returns the template's URL.
 ///
 /// # Errors
 /// When S3 refuses, or the template names a function without a package.
@@ -83,12 +83,12 @@ pub(crate) async fn upload(
     })
 }
 
-/// Creates the bucket where there is none yet.
+/// Creates the bucket unless it exists.
 async fn make_bucket(s3: &Client, region: &str) -> Result<()> {
     if s3.head_bucket().bucket(BUCKET).send().await.is_ok() {
         return Ok(());
     }
-    // The oldest region's buckets have no location of their own.
+    // S3 refuses `us-east-1` as a location constraint: it is the default.
     let place = (region != "us-east-1").then(|| {
         let place = BucketLocationConstraint::from(region);
         CreateBucketConfiguration::builder()

@@ -1,4 +1,4 @@
-//! Passing HTTP on, byte for byte.
+//! Forwards HTTP messages byte for byte.
 
 use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deployment::clients::http;
 
-/// Headers that speak of one connection, not of the message.
+/// Headers that describe one connection, not the message.
 const OF_CONNECTION: [HeaderName; 6] = [
     header::CONNECTION,
     header::TRANSFER_ENCODING,
@@ -16,7 +16,7 @@ const OF_CONNECTION: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
 ];
 
-/// A request, read whole.
+/// A request with its whole body.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Its method.
@@ -30,10 +30,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a request whole; `limit` is the largest body in bytes.
+    /// Reads a whole request; `limit` is the largest body in bytes.
     ///
     /// # Errors
-    /// When the body is larger, or the caller breaks off.
+    /// When the body is larger, or the caller disconnects.
     pub async fn read(request: axum::extract::Request, limit: usize) -> Result<Self> {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, limit)
@@ -58,7 +58,7 @@ impl Request {
     }
 }
 
-/// An answer, read whole.
+/// A response with its whole body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// Its status.
@@ -78,7 +78,7 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Passes a request on to a server and returns its answer.
+/// Forwards a request to a server and returns its response.
 ///
 /// # Errors
 /// When the server does not answer.
@@ -96,7 +96,7 @@ pub async fn forward(base: &str, path: &str, request: &Request) -> Result<Answer
         .context("the region does not answer")?;
     let status = answer.status();
     let mut headers = answer.headers().clone();
-    // A HEAD request's answer has no body, and its length header speaks of the object.
+    // The response to HEAD has no body, and its length header describes the object.
     let keep_length = request.method == Method::HEAD;
     for name in OF_CONNECTION {
         if !(keep_length && name == header::CONTENT_LENGTH) {

@@ -1,12 +1,11 @@
-//! Reading the flat XML of AWS's older protocols: elements without attributes, their text without
-//! entities.
+//! Reads the flat XML of AWS's older protocols: elements without attributes, text without entities.
 
-/// The text between an element's tags, where the element is there.
+/// The text of the first element of this name; `None` where there is none.
 pub(super) fn inside<'a>(xml: &'a str, element: &str) -> Option<&'a str> {
     every(xml, element).next()
 }
 
-/// The text between the tags of each element of a name, in order.
+/// The texts of all elements of this name, in order.
 pub(super) fn every<'a>(xml: &'a str, element: &str) -> impl Iterator<Item = &'a str> {
     let (open, close) = (format!("<{element}>"), format!("</{element}>"));
     let mut rest = xml;

@@ -1,12 +1,12 @@
-//! What all people of a tenant are told when the provider gives it a new administrator.
+//! The notice to everybody in a tenant about a new administrator from the provider.
 
 use crate::Letter;
 use kernel::{Alias, Language};
 use tenancy::Addresses;
 
 impl Letter {
-    /// The notice that the provider lets a new administrator into a workspace. It does not say
-    /// whom: that is shown to the workspace's administrators.
+    /// The notice that the provider gives a workspace a new administrator. It does not name the
+    /// person, whom only the workspace's administrators can see.
     #[must_use]
     pub fn new_administrator(alias: &Alias, addresses: &Addresses, language: Language) -> Self {
         let place = addresses

@@ -1,14 +1,14 @@
-//! The mails with a code that the identity provider sends.
+//! The mails with a code, which the identity provider sends.
 
 use crate::Letter;
 use kernel::Language;
 
-/// What a code is for.
+/// The purpose of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodePurpose {
-    /// To confirm the address of a new account.
+    /// Confirms the address of a new account.
     Confirmation,
-    /// To choose another password.
+    /// Allows to choose another password.
     Password,
 }
 
@@ -18,9 +18,8 @@ impl CodePurpose {
 }
 
 impl Letter {
-    /// A code, or what stands for it until the mail is sent. It names the address of the tenant's
-    /// page, where there is one, so that the person knows what the code is for, and nothing else of
-    /// the tenant or of the person.
+    /// A mail with a code, or with the placeholder for it. Beside the code it has only the address
+    /// of the tenant's page, if there is one, so that the person knows what the code is for.
     #[must_use]
     pub fn code(
         purpose: CodePurpose,
@@ -42,9 +41,9 @@ impl Letter {
 struct Wording {
     subject: &'static str,
     intent: &'static str,
-    /// How the line with the address begins.
+    /// The words before the address.
     address: &'static str,
-    /// What to do who did not ask for the code.
+    /// The advice to a person who did not request the code.
     stranger: &'static str,
 }
 

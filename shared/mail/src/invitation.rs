@@ -5,20 +5,20 @@ use crate::letter::quoted;
 use kernel::{Alias, Language, Role, Timestamp};
 use tenancy::{Addresses, InvitationCode, OrganisationName};
 
-/// What an invitation says. Who invites is not named.
+/// The contents of an invitation. The inviting person is not named.
 #[derive(Debug, Clone, Copy)]
 pub struct Invited<'a> {
-    /// Who the person is to join.
+    /// The organisation that the person is invited to.
     pub organisation: &'a OrganisationName,
-    /// The tenant's label.
+    /// The tenant's alias.
     pub alias: &'a Alias,
-    /// Where tenants' pages are.
+    /// The addresses of tenants' pages.
     pub addresses: &'a Addresses,
-    /// What the person will be.
+    /// The person's role.
     pub role: Role,
-    /// What the person accepts the invitation with.
+    /// The code that accepts the invitation.
     pub code: &'a InvitationCode,
-    /// Until when.
+    /// The end of its validity.
     pub valid_until: Timestamp,
 }
 
@@ -91,7 +91,7 @@ fn german(invited: &Invited<'_>) -> String {
     )
 }
 
-/// The line with the tenant's address; none where tenants have no address.
+/// The line with the tenant's address; empty if tenants have no addresses.
 fn line(name: &str, invited: &Invited<'_>) -> String {
     let url = invited.addresses.url(invited.alias.as_str());
     url.map(|url| format!("{name}: {url}\n"))

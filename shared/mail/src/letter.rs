@@ -1,6 +1,6 @@
-//! What the mails say.
+//! The texts of the mails.
 //!
-//! Each kind of letter is in a file of its own, and has a text in every language.
+//! Each kind of letter is in a file of its own, with a text in every language.
 
 use kernel::Language;
 use std::fmt::{self, Write as _};
@@ -19,20 +19,20 @@ impl Letter {
         Self { subject, text }
     }
 
-    /// The subject: nothing that anybody typed.
+    /// The subject, which holds no text that a person typed.
     #[must_use]
     pub const fn subject(&self) -> &'static str {
         self.subject
     }
 
-    /// The text: for the mail, and nowhere else.
+    /// The text. Only the mail may contain it.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The same text for who sends mails as HTML only, as Amazon Cognito does: it reads alike in
-    /// both forms.
+    /// The text as HTML, for senders such as Amazon Cognito that send HTML only. It reads the same
+    /// in both forms.
     #[must_use]
     pub fn html(&self) -> String {
         let mut html = String::with_capacity(self.text.len() + 64);
@@ -53,8 +53,9 @@ impl Letter {
     }
 }
 
-/// An organisation's name in the quotation marks of the language: the words of somebody else than
-/// who mails. Those within are single ones, so that nobody's words seem to end before they do.
+/// An organisation's name in the language's quotation marks, since it is the text of another person
+/// than the sender. Quotation marks inside it become single ones, so that the quotation cannot end
+/// early.
 pub(crate) fn quoted(organisation: &OrganisationName, language: Language) -> String {
     let (opening, closing) = match language {
         Language::En => ('“', '”'),
@@ -88,12 +89,12 @@ const fn is_quotation_mark(character: char) -> bool {
     )
 }
 
-/// The words of a person as no program that shows mails makes a link of them. A blank follows every
-/// sign of a word that may be an address, so that what is left between blanks is not one: an
+/// A person's text, changed so that no mail program makes a link of it. A blank follows every
+/// separator in a word that may be an address, so that no part between blanks is one: an
 /// organisation may be called `Booking.com`.
 ///
-/// Everything that a person typed gets into a letter this way. Invisible characters would be of no
-/// use: programs that know international domains leave them out (UTS 46, section 4).
+/// Every text that a person typed gets into a letter this way. Invisible characters would not help:
+/// programs that support international domains remove them (UTS 46, section 4).
 fn unlinked(text: &str) -> String {
     let words = text.split_whitespace().map(|word| {
         if may_link(word) {
@@ -105,8 +106,8 @@ fn unlinked(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a word has a sign of addresses before a letter or digit. Initials alone are not
-/// addresses: no top-level domain has one letter.
+/// Whether a word has a separator of addresses before a letter or digit. Initials alone are no
+/// address, as no top-level domain has one letter.
 fn may_link(word: &str) -> bool {
     let mut parts = word.split(is_sign).filter(|part| !part.is_empty());
     let before = parts.next().is_some_and(|_| word.contains(is_sign));
@@ -126,8 +127,7 @@ fn broken(word: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// What addresses are made of besides letters and digits: the sign itself, and what programs take
-/// for it.
+/// The separators of addresses, and the characters that programs treat like them.
 const fn is_sign(character: char) -> bool {
     is_dot(character)
         || matches!(
@@ -148,7 +148,7 @@ const fn is_sign(character: char) -> bool {
         )
 }
 
-/// A dot, and what stands for one in domains (UTS 46, section 2.3) or looks like one.
+/// A dot, and the characters that stand for one in domains (UTS 46, section 2.3) or look like one.
 const fn is_dot(character: char) -> bool {
     matches!(
         character,

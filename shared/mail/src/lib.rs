@@ -1,7 +1,7 @@
 //! The SES adapter: mails to the people of a region.
 //!
-//! Invariant: an address, a name or a code is in the mail itself and nowhere else. SES quotes
-//! addresses in its own words, so an error holds an exception's code at most. Stores nothing, and
+//! Invariant: an address, a name or a code is in the mail and nowhere else. SES quotes addresses in
+//! its messages, so an error holds at most an exception's code. The crate stores nothing and
 //! decides nothing.
 
 mod administrator;
@@ -22,21 +22,21 @@ use kernel::Invalid;
 use std::str::FromStr;
 use tenancy::EmailAddress;
 
-/// Sends mails by the SES of a region.
+/// Sends mails through the SES of a region.
 #[derive(Debug, Clone)]
 pub struct Mailer {
     client: Client,
     sender: Sender,
 }
 
-/// Whom mails are from, as an operator sets it: an address that SES has verified, or nobody.
+/// The sender of mails, which an operator configures: an address that SES has verified, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender(Option<EmailAddress>);
 
 impl FromStr for Sender {
     type Err = Invalid;
 
-    /// An address, or nothing at all.
+    /// Parses an address; an empty text is no sender.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if text.is_empty() {
             Ok(Self(None))
@@ -46,16 +46,16 @@ impl FromStr for Sender {
     }
 }
 
-/// Why a mail was not sent.
+/// The reason why a mail was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// There is nobody whom mails could be from.
+    /// No sender is configured.
     #[error("mails have no sender here")]
     NoSender,
-    /// SES refused the mail, or was not reached.
+    /// SES refused the mail or was not reached.
     #[error("the mail was not taken: {}", code.as_deref().unwrap_or("no answer"))]
     NotTaken {
-        /// The exception's name, where there was an answer.
+        /// The exception's name, if there was a response.
         code: Option<String>,
     },
 }
@@ -70,16 +70,16 @@ impl Mailer {
         }
     }
 
-    /// Whether there is somebody whom mails could be from.
+    /// Whether a sender is configured.
     #[must_use]
     pub const fn can_send(&self) -> bool {
         self.sender.0.is_some()
     }
 
-    /// Sends a letter. Sent again after an error, it may arrive twice.
+    /// Sends a letter. If the caller repeats it after an error, it may arrive twice.
     ///
     /// # Errors
-    /// When there is no sender, or SES did not take the mail.
+    /// When no sender is configured, or SES did not accept the mail.
     pub async fn send(&self, to: &EmailAddress, letter: &Letter) -> Result<(), MailError> {
         let from = self.sender.0.as_ref().ok_or(MailError::NoSender)?;
         let content = content(letter).map_err(|_| MailError::NotTaken { code: None })?;
@@ -98,7 +98,7 @@ impl Mailer {
     }
 }
 
-/// A letter as SES takes it: plain text in UTF-8.
+/// A letter in SES's form: plain text in UTF-8.
 fn content(letter: &Letter) -> Result<EmailContent, BuildError> {
     let utf8 = |text: &str| Content::builder().data(text).charset("UTF-8").build();
     let body = Body::builder().text(utf8(letter.text())?).build();

@@ -12,7 +12,7 @@ fn mailer(aws: &LocalAws, sender: &str) -> Mailer {
     Mailer::new(&aws.config, sender.parse().unwrap())
 }
 
-/// An address that no other test has.
+/// An address that no other test uses.
 fn somebody() -> EmailAddress {
     format!("grace-{}@compilers.example", runtime::new_uuid().simple())
         .parse()
@@ -107,9 +107,9 @@ fn letters() -> Vec<(String, Letter)> {
     letters
 }
 
-/// `MERIDIAN_WRITE_LETTERS=1 cargo test -p mail` writes the files anew.
+/// `MERIDIAN_WRITE_LETTERS=1 cargo test -p mail` writes the files.
 #[test]
-fn every_letter_is_worded_as_it_was_read_over() {
+fn every_letter_matches_its_reviewed_text() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/letters");
     for (name, letter) in letters() {
         let file = folder.join(format!("{name}.txt"));
@@ -126,7 +126,7 @@ fn every_letter_is_worded_as_it_was_read_over() {
 }
 
 #[test]
-fn every_letter_says_the_same_in_its_own_words_in_each_language() {
+fn every_letter_is_translated_with_the_same_contents() {
     let letters = letters();
     let (english, german) = letters.split_at(letters.len() / 2);
     for ((name, letter), (_, other)) in english.iter().zip(german) {
@@ -150,15 +150,15 @@ fn every_letter_says_the_same_in_its_own_words_in_each_language() {
         let untranslated = words(letter.text())
             .into_iter()
             .filter(|line| words(other.text()).contains(line));
-        let kept: Vec<String> = untranslated
+        let shared: Vec<String> = untranslated
             .filter(|line| !line.starts_with("Code: "))
             .collect();
-        assert!(kept.is_empty(), "{name}: {kept:?}");
+        assert!(shared.is_empty(), "{name}: {shared:?}");
     }
 }
 
 #[test]
-fn an_invitation_says_what_is_needed_to_accept_it() {
+fn an_invitation_has_everything_needed_to_accept_it() {
     for (name, letter) in letters()
         .iter()
         .filter(|(name, _)| name.starts_with("invitation"))
@@ -190,7 +190,8 @@ fn an_invitation_says_what_is_needed_to_accept_it() {
     assert_eq!(format!("{:?}", letter(Role::Admin)), "Letter(..)");
 }
 
-/// Cognito refuses a message of more than 20,000 characters, or without what stands for the code.
+/// Cognito refuses a message of more than 20,000 characters, or without the placeholder of the
+/// code.
 #[test]
 fn a_code_survives_as_html() {
     for purpose in CodePurpose::ALL {
@@ -211,7 +212,7 @@ fn a_code_survives_as_html() {
 }
 
 #[test]
-fn a_sender_is_an_address_or_nobody() {
+fn a_sender_is_an_address_or_none() {
     for (text, valid) in [("", true), (SENDER, true), ("nobody", false), (" ", false)] {
         assert_eq!(text.parse::<Sender>().is_ok(), valid, "{text:?}");
     }
@@ -248,7 +249,7 @@ async fn a_letter_arrives() {
 
 /// SES quotes the sender in its refusal; the error does not.
 #[tokio::test]
-async fn a_mail_that_is_not_taken_says_no_more_than_a_code() {
+async fn the_error_of_a_refused_mail_holds_only_a_code() {
     let aws = testkit::aws().await;
     let unverified = mailer(&aws, "stranger@unverified.example");
     let refused = unverified.send(&somebody(), &letter(Role::Member)).await;

@@ -1,22 +1,22 @@
-//! The workspaces of a person, who asked for them.
+//! The list of a person's workspaces, sent on request.
 
 use crate::Letter;
 use crate::letter::quoted;
 use kernel::{Alias, Language};
 use tenancy::{Addresses, OrganisationName};
 
-/// A workspace of the person whom the mail is to.
+/// A workspace of the mail's recipient.
 #[derive(Debug, Clone, Copy)]
 pub struct Listed<'a> {
-    /// What it calls itself.
+    /// The organisation's name.
     pub organisation: &'a OrganisationName,
-    /// Its label.
+    /// The tenant's alias.
     pub alias: &'a Alias,
 }
 
 impl Letter {
-    /// The workspaces of the person whom it is sent to: each by name and address, or by its label
-    /// where there are no addresses.
+    /// The mail with the recipient's workspaces: each by name and address, or by its alias if
+    /// tenants have no addresses.
     #[must_use]
     pub fn workspaces(listed: &[Listed<'_>], addresses: &Addresses, language: Language) -> Self {
         let list: String = listed

@@ -1,9 +1,9 @@
-//! The STS adapter: credentials that reach one tenant's items, and no other tenant's.
+//! The STS adapter: credentials for one tenant's items, and no other tenant's.
 //!
-//! Invariant: what is handed out for a tenant carries that tenant as a session tag. The role's
-//! policy compares the tag with the leading keys of every request, so that what a handler may read
-//! is not up to the handler. Source: the AWS guide "Using IAM policy conditions for fine-grained
-//! access control" of Amazon DynamoDB.
+//! Invariant: credentials for a tenant carry that tenant's id as a session tag. The role's policy
+//! compares the tag with the leading keys of every request, so a handler's code cannot widen what
+//! it may read. Source: the AWS guide "Using IAM policy conditions for fine-grained access control"
+//! of Amazon DynamoDB.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -15,22 +15,23 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 use tokio::sync::Mutex;
 
-/// The session tag that names the tenant.
+/// The session tag with the tenant's id.
 const TAG: &str = "tenant";
-/// How long credentials hold: the least that STS gives.
+/// The lifetime of credentials, in seconds: the minimum that STS allows.
 const VALID_S: i32 = 900;
-/// Credentials that end sooner than this are not used any more: a request has to be done with them.
+/// Credentials that expire sooner are not used any more, in seconds: a request has to finish with
+/// them.
 const REMAINING_S: i64 = 60;
-/// How many tenants' credentials a process keeps.
-const KEPT_MAX: usize = 256;
+/// The largest number of tenants whose credentials a process caches.
+const CACHED_MAX: usize = 256;
 
-/// Gives credentials for one tenant at a time, by assuming a role.
+/// Provides credentials for one tenant at a time, by assuming a role.
 #[derive(Debug)]
 pub struct TenantAccess {
     client: Client,
     config: SdkConfig,
     role_arn: String,
-    kept: Mutex<HashMap<TenantId, Narrowed>>,
+    cached: Mutex<HashMap<TenantId, Narrowed>>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,31 +40,31 @@ struct Narrowed {
     ends_at: Timestamp,
 }
 
-/// Why there are no credentials for a tenant.
+/// The reason why there are no credentials for a tenant.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// STS refused, or was not reached.
     #[error("the role for one tenant could not be assumed")]
     NotAssumed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// STS answered without credentials.
+    /// STS responded without credentials.
     #[error("the role for one tenant came without credentials")]
     Empty,
 }
 
 impl TenantAccess {
-    /// Assumes this role, which the credentials of `config` may assume and tag.
+    /// Assumes this role. The credentials of `config` may assume it, and set its session tags.
     #[must_use]
     pub fn new(config: &SdkConfig, role_arn: String) -> Self {
         Self {
             client: Client::new(config),
             config: config.clone(),
             role_arn,
-            kept: Mutex::default(),
+            cached: Mutex::default(),
         }
     }
 
-    /// The configuration for clients that reach the items of this tenant only. Asks STS once in a
-    /// quarter of an hour for each tenant.
+    /// The configuration of clients that can access the items of this tenant only. Calls STS once
+    /// in a quarter of an hour per tenant.
     ///
     /// # Errors
     /// When STS refuses or was not reached.
@@ -73,26 +74,26 @@ impl TenantAccess {
         now: Timestamp,
     ) -> Result<SdkConfig, AccessError> {
         if let Some(narrowed) = self
-            .kept
+            .cached
             .lock()
             .await
             .get(&tenant)
-            .filter(|narrowed| narrowed.holds(now))
+            .filter(|narrowed| narrowed.is_usable(now))
         {
             return Ok(narrowed.config.clone());
         }
-        // Two requests at once may both ask: each gets credentials that hold.
+        // Concurrent requests may each call STS; all of them get valid credentials.
         let narrowed = self.assume(tenant).await?;
-        let mut kept = self.kept.lock().await;
-        kept.retain(|_, narrowed| narrowed.holds(now));
-        if kept.len() >= KEPT_MAX {
-            let oldest = kept
+        let mut cached = self.cached.lock().await;
+        cached.retain(|_, narrowed| narrowed.is_usable(now));
+        if cached.len() >= CACHED_MAX {
+            let oldest = cached
                 .iter()
                 .min_by_key(|(_, narrowed)| narrowed.ends_at)
                 .map(|(tenant, _)| *tenant);
-            oldest.and_then(|tenant| kept.remove(&tenant));
+            oldest.and_then(|tenant| cached.remove(&tenant));
         }
-        kept.insert(tenant, narrowed.clone());
+        cached.insert(tenant, narrowed.clone());
         Ok(narrowed.config)
     }
 
@@ -131,7 +132,7 @@ impl TenantAccess {
 }
 
 impl Narrowed {
-    fn holds(&self, now: Timestamp) -> bool {
+    fn is_usable(&self, now: Timestamp) -> bool {
         self.ends_at.as_second() - now.as_second() > REMAINING_S
     }
 }

@@ -41,7 +41,7 @@ async fn each_tenant_has_its_own_credentials_for_a_while() {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_bounded() {
+async fn the_cache_is_bounded() {
     let aws = testkit::aws().await;
     let access = TenantAccess::new(&aws.config, testkit::tenant_role(&aws).await);
     for n in 0..=u8::MAX {
@@ -49,9 +49,9 @@ async fn what_is_kept_is_bounded() {
     }
     let other = "01935f6e-7b10-7c3a-8f21-000000000000".parse().unwrap();
     access.narrowed(other, runtime::now()).await.unwrap();
-    let kept = access.kept.lock().await;
-    assert_eq!(kept.len(), super::KEPT_MAX);
-    assert!(kept.contains_key(&other));
+    let cached = access.cached.lock().await;
+    assert_eq!(cached.len(), super::CACHED_MAX);
+    assert!(cached.contains_key(&other));
 }
 
 #[tokio::test]

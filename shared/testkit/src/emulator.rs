@@ -13,9 +13,12 @@ use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::time::Duration;
 
-/// The tests' region: none of the local fleet's, so that both can run at once.
+/// The tests' region. It is outside the local fleet, so that tests and a local stack run side by
+/// side.
 const REGION: &str = "eu-west-1";
-const QUESTIONS_MAX: u32 = 15;
+// Attempts to reach a running emulator, 200 ms apart: three seconds on a busy machine.
+const ATTEMPTS_MAX: u32 = 15;
+// Well below the minute after which the emulator is ended.
 const BEAT: Duration = Duration::from_secs(5);
 
 /// The local AWS of the tests, as its administrator.
@@ -23,16 +26,16 @@ const BEAT: Duration = Duration::from_secs(5);
 pub struct LocalAws {
     /// The configuration for any client.
     pub config: aws_types::SdkConfig,
-    /// Where everything answers.
+    /// The address of every service.
     pub endpoint: String,
 }
 
-/// The local AWS, started where it does not run yet.
+/// The local AWS, which is started if it does not run yet.
 ///
-/// Each test asks for its own, since connections end with the runtime that opened them.
+/// Each test gets its own clients, since connections end with the runtime that opened them.
 ///
 /// # Panics
-/// When the emulator cannot be installed or started: then no test of this kind can run.
+/// When the emulator cannot be installed or started: no test of this kind can run then.
 pub async fn aws() -> LocalAws {
     let endpoint = match start().await {
         Ok(endpoint) => endpoint,
@@ -51,7 +54,7 @@ async fn start() -> Result<String> {
     std::fs::create_dir_all(&folder)?;
     keep_alive(&folder.join("beat"))?;
     let lock = File::create(folder.join("lock"))?;
-    // Held by a blocking thread's wait: other tests of this process may be waiting too.
+    // A blocking thread waits for the lock, so that other tests of this process keep running.
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
     let port_file = folder.join("port");
     let port = std::fs::read_to_string(&port_file)
@@ -75,9 +78,9 @@ async fn start() -> Result<String> {
     Ok(started.url())
 }
 
-/// A busy machine may need more than one question: other tests are using this emulator.
+/// Several attempts, because other tests may keep the emulator busy.
 async fn answers(running: &Emulator) -> bool {
-    for _ in 0..QUESTIONS_MAX {
+    for _ in 0..ATTEMPTS_MAX {
         if running.is_healthy().await {
             return true;
         }
@@ -101,7 +104,7 @@ fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Says every few seconds, for as long as this process lives, that the emulator is needed.
+/// Touches a file every few seconds for as long as this process lives: the emulator is in use.
 #[expect(
     clippy::disallowed_methods,
     reason = "a thread of its own, which no executor waits for"
@@ -121,7 +124,7 @@ fn keep_alive(beat: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Ends the emulator's process group a minute after the last beat.
+/// Ends the emulator's process group a minute after the file was last touched.
 fn watch(folder: &Path, pid: u32, port: u16) -> Result<()> {
     let script = r#"while kill -0 "$1" 2>/dev/null && [ -n "$(find beat -mmin -1 2>/dev/null)" ]; do sleep 5; done
 kill -TERM "-$1"; sleep 5; kill -KILL "-$1"
@@ -144,7 +147,7 @@ mod tests {
     use std::time::Instant;
 
     #[test]
-    fn a_process_group_that_nobody_needs_is_ended() {
+    fn an_unused_process_group_is_ended() {
         let folder = tempfile::tempdir().unwrap();
         let mut idle = Command::new("sleep")
             .arg("60")

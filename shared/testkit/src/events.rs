@@ -1,4 +1,4 @@
-//! The cases of `events/`: the same files that `sam local invoke` takes.
+//! The cases of `events/`, the same files that `sam local invoke` takes.
 
 use crate::openapi::bodies;
 use serde_json::{Value, json};
@@ -14,14 +14,14 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether the function is to accept it.
+    /// Whether the function is to accept the event.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.name.starts_with("valid-")
     }
 }
 
-/// Every case of a function, in order of name.
+/// Every case of a function, sorted by name.
 ///
 /// # Panics
 /// When the folder is missing, or a file is not JSON.
@@ -50,12 +50,12 @@ pub fn cases(function: &str) -> Vec<Case> {
         .collect()
 }
 
-/// The valid cases of a function with an object of their body as the list of its values: the body
-/// itself, and each object inside. An operation without a valid case that has an object has an
-/// invalid one.
+/// Cases of a function in which one object of the body is replaced by the list of its values: the
+/// body itself, or an object inside. They are derived from the valid cases, and from an invalid one
+/// for an operation that has no valid case with an object.
 ///
 /// # Panics
-/// When an operation that takes an object has no case with one.
+/// When an operation with a request body has no case with an object.
 #[must_use]
 pub fn by_position(function: &str) -> Vec<Case> {
     let mut open = bodies(function);
@@ -100,7 +100,7 @@ pub fn by_position(function: &str) -> Vec<Case> {
     changed
 }
 
-/// Where a document has objects, as JSON pointers.
+/// The JSON pointers of all objects in a document.
 fn objects(document: &Value) -> Vec<String> {
     let inner = |(name, value): (String, &Value)| -> Vec<String> {
         objects(value)

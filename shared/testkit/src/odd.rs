@@ -1,10 +1,10 @@
-//! Events of API Gateway that nobody meant: each is one of `events/`, changed where a caller, a
-//! proxy or a mistake can change it. The same seed makes the same events.
+//! Malformed events of API Gateway: cases of `events/`, changed where a caller, a proxy or a
+//! mistake can change them. The same seed generates the same events.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-/// Texts that have ended processes or started arguments.
+/// Texts that parsers, validators and log formats are known to handle wrongly.
 const TEXTS: [&str; 62] = [
     "",
     " ",
@@ -111,7 +111,7 @@ const METHODS: [&str; 9] = [
     "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "X-Y_Z",
 ];
 
-/// Makes odd events out of usual ones.
+/// Generates odd events from valid ones.
 #[derive(Debug)]
 pub struct OddEvents {
     random: Rng,
@@ -119,7 +119,7 @@ pub struct OddEvents {
 }
 
 impl OddEvents {
-    /// Odd events out of these.
+    /// Odd events from these valid ones.
     #[must_use]
     pub fn new(seed: u64, usual: Vec<Value>) -> Self {
         Self {
@@ -128,7 +128,7 @@ impl OddEvents {
         }
     }
 
-    /// The next one, as text: it may not even be JSON.
+    /// The next event, as text: it may not even be JSON.
     pub fn next_event(&mut self) -> String {
         let at = self.random.usize(..self.usual.len().max(1));
         let mut event = self.usual.get(at).cloned().unwrap_or_default();
@@ -154,7 +154,7 @@ impl OddEvents {
             }
             2 => {
                 let path = event["rawPath"].as_str().unwrap_or_default().to_owned();
-                // The last part of a path is what most routes read.
+                // The last segment of a path is what most routes read.
                 event["rawPath"] = match (self.random.u8(..3), path.rsplit_once('/')) {
                     (0, Some((rest, _))) => json!(format!("{rest}/{}", self.text())),
                     (1, _) => json!(format!("{path}/%{:02X}", self.random.u8(..))),
@@ -222,15 +222,15 @@ impl OddEvents {
             0 => json!(self.spliced(&body)),
             1 => json!(self.value(4).to_string()),
             2 => {
-                let levels = self.random.usize(..30_000);
+                let depth = self.random.usize(..30_000);
                 json!(format!(
                     "{{\"placement\":{{\"a\":{}{}}}}}",
-                    "[".repeat(levels),
-                    "]".repeat(levels)
+                    "[".repeat(depth),
+                    "]".repeat(depth)
                 ))
             }
             3 => json!("{\"a\":".repeat(self.random.usize(..5_000))),
-            // The fields by position.
+            // Fields by position: serde accepts a list in place of a struct, and a handler may not.
             4 => {
                 let document: Value = serde_json::from_str(&body).unwrap_or_default();
                 json!(by_position(&document).to_string())
@@ -242,7 +242,7 @@ impl OddEvents {
         };
     }
 
-    /// A text with an odd one put into it, or a part of it left out.
+    /// A text with an odd one inserted, or a part of it removed.
     fn spliced(&mut self, text: &str) -> String {
         let mut boundaries: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
         boundaries.push(text.len());
@@ -281,34 +281,34 @@ impl OddEvents {
         texts[self.random.usize(..texts.len())].to_owned()
     }
 
-    /// Any JSON, of at most so many levels.
-    fn value(&mut self, levels: u8) -> Value {
-        match self.random.u8(..if levels == 0 { 5 } else { 7 }) {
+    /// A random JSON value of at most this depth.
+    fn value(&mut self, depth: u8) -> Value {
+        match self.random.u8(..if depth == 0 { 5 } else { 7 }) {
             0 => Value::Null,
             1 => json!(self.random.bool()),
             2 => json!(self.random.i64(..)),
             3 => json!(self.random.f64() * 1e300),
             4 => json!(self.text()),
             5 => (0..self.random.u8(..4))
-                .map(|_| self.value(levels - 1))
+                .map(|_| self.value(depth - 1))
                 .collect(),
             _ => {
                 let members =
-                    (0..self.random.u8(..4)).map(|_| (self.text(), self.value(levels - 1)));
+                    (0..self.random.u8(..4)).map(|_| (self.text(), self.value(depth - 1)));
                 Value::Object(members.collect())
             }
         }
     }
 }
 
-/// Sets a member of a member, where that is an object.
+/// Sets an entry of a member, if that member is an object.
 fn set(event: &mut Value, member: &str, name: &str, value: Value) {
     if let Some(object) = event.get_mut(member).and_then(Value::as_object_mut) {
         object.insert(name.to_owned(), value);
     }
 }
 
-/// A document with the members of every object as a list.
+/// A document with every object replaced by the list of its values.
 fn by_position(document: &Value) -> Value {
     match document {
         Value::Object(members) => members.values().map(by_position).collect(),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use utoipa::openapi::OpenApi;
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-/// Says which function an operation is of.
+/// The extension that names the function of an operation.
 const OWNER: &str = "x-function";
 const SCHEMAS: &str = "#/components/schemas/";
 const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
@@ -139,15 +139,14 @@ impl Api {
     }
 }
 
-/// Holds what a function says of its routes against the document of its API.
+/// Compares a function's description of its routes with the document of its API.
 ///
-/// The document has every operation that the function describes and no other of it, and no schema
-/// that nothing refers to. `MERIDIAN_WRITE_OPENAPI=1 cargo test -p <function>` writes the
-/// function's part.
+/// The document has exactly the operations that the function describes, and no schema without a
+/// reference. `MERIDIAN_WRITE_OPENAPI=1 cargo test -p <function> openapi` writes the function's
+/// part.
 ///
 /// # Panics
-/// When they differ, when the function refers to a schema that it does not describe, or when it
-/// has a problem that none of its operations answers with.
+/// When they differ, or the function refers to a schema that it does not describe.
 #[expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -193,15 +192,15 @@ pub fn assert_published<P: ProblemType>(api: Api, function: &str, described: &Op
         .find(|(a, b)| a != b)
     {
         panic!(
-            "{} is not what {function} says: it has {is:?} where {should_be:?} is described. Run \
+            "{} differs from {function}: it has {is:?} where the function describes {should_be:?}. Run \
              MERIDIAN_WRITE_OPENAPI=1 cargo test -p {function}, and read the difference.",
             api.file().display()
         );
     }
 }
 
-/// Joins the lines of each description and leaves its paragraphs: where a comment's lines end is a
-/// matter of the source.
+/// Joins the lines of each paragraph of a description: where a comment's lines break is a matter of
+/// the source.
 fn join_lines(described: &mut Value) {
     match described {
         Value::Object(members) => {
@@ -219,12 +218,12 @@ fn join_lines(described: &mut Value) {
     }
 }
 
-/// Holds an answer to a payload of API Gateway against the document: its status is described, and
-/// so is the name of its problem, where `slug` is not empty. A path or method that is not described
-/// has the fallback's answer.
+/// Compares a response to a payload of API Gateway with the document: its status is described, and,
+/// unless `slug` is empty, the name of its problem. A path or method without a description gets the
+/// fallback's response.
 ///
 /// # Panics
-/// When it is not described.
+/// When the response is not described.
 pub fn assert_described(api: Api, payload: &Value, status: u16, slug: &str) {
     let document = api.document();
     let path = payload["rawPath"].as_str().unwrap_or_default();
@@ -258,7 +257,7 @@ pub fn assert_described(api: Api, payload: &Value, status: u16, slug: &str) {
     );
 }
 
-/// An operation that takes a document.
+/// An operation with a request body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Taker {
     method: String,
@@ -266,14 +265,14 @@ pub(crate) struct Taker {
 }
 
 impl Taker {
-    /// Whether a payload of API Gateway is for it.
+    /// Whether a payload of API Gateway is for this operation.
     pub(crate) fn takes(&self, payload: &Value) -> bool {
         payload["requestContext"]["http"]["method"] == self.method.as_str()
             && fits(&self.path, payload["rawPath"].as_str().unwrap_or_default())
     }
 }
 
-/// The operations of a function that take a document, in whichever API they are.
+/// The operations of a function with a request body, in every API.
 pub(crate) fn bodies(function: &str) -> Vec<Taker> {
     let mut found = Vec::new();
     for api in [Api::Regional, Api::Operator, Api::Home] {
@@ -301,7 +300,8 @@ fn fits(template: &str, path: &str) -> bool {
             .all(|(wanted, given)| *wanted == given || wanted.starts_with('{'))
 }
 
-/// The document with a function's part replaced, and without what nothing refers to any more.
+/// The document with a function's part replaced, and without schemas that have no reference any
+/// more.
 fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value {
     let mut paths = members(&document["paths"]);
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
@@ -347,8 +347,8 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
 
     let mut schemas = members(&document["components"]["schemas"]);
     schemas.extend(members(&described["components"]["schemas"]));
-    let reached = reached(&json!(paths), &schemas);
-    schemas.retain(|name, _| reached.contains(name));
+    let referenced = referenced(&json!(paths), &schemas);
+    schemas.retain(|name, _| referenced.contains(name));
 
     let license = json!({ "name": "Apache License 2.0", "identifier": "Apache-2.0" });
     let info = json!({
@@ -369,8 +369,8 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
     json!({ "openapi": "3.1.0", "info": info, "tags": tags, "paths": paths, "components": components })
 }
 
-/// Adds to an operation whose it is, its own refusals, those that follow from what it takes, and
-/// that each is a problem.
+/// Adds the owner to an operation, the refusals that follow from its inputs, and the problem schema
+/// of each refusal.
 fn complete(operation: &mut Value, function: &str) {
     operation[OWNER] = json!(function);
     // The first sentence of a doc comment has a full stop, a summary has none.
@@ -463,11 +463,11 @@ fn describes(responses: &Map<String, Value>, kind: ProblemKind) -> bool {
 }
 
 fn add_refusal(responses: &mut Map<String, Value>, status: &str, text: &str) {
-    let said = responses
+    let text_so_far = responses
         .get(status)
         .and_then(|response| response["description"].as_str())
         .unwrap_or_default();
-    let description = format!("{said} {text}").trim().to_owned();
+    let description = format!("{text_so_far} {text}").trim().to_owned();
     responses.insert(status.to_owned(), json!({ "description": description }));
 }
 
@@ -491,7 +491,7 @@ fn security_schemes() -> Value {
 }
 
 /// The names of the schemas that paths refer to, directly or through another schema.
-fn reached(paths: &Value, schemas: &Map<String, Value>) -> BTreeSet<String> {
+fn referenced(paths: &Value, schemas: &Map<String, Value>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = references(paths);
     while let Some(name) = open.pop() {

@@ -1,4 +1,4 @@
-//! Fresh resources for a test: nothing is shared between tests but the process.
+//! Fresh resources for a test: tests share nothing but the emulator's process.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use crate::LocalAws;
@@ -57,8 +57,8 @@ pub async fn table(aws: &LocalAws, stream: bool) -> String {
     name
 }
 
-/// A fresh role that the account may assume for one tenant, and that uses tables: its ARN. The
-/// local AWS does not compare leading keys, so the policy has none.
+/// A fresh role that the account may assume for one tenant and that may use tables; returns its
+/// ARN. The local AWS does not compare leading keys, so the policy has none.
 ///
 /// # Panics
 /// When the local AWS refuses.
@@ -87,13 +87,13 @@ pub async fn tenant_role(aws: &LocalAws) -> String {
         ],
     ] {
         let scope = "AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
-        let asked = fresh_http()
+        let response = fresh_http()
             .post(&aws.endpoint)
             .header("authorization", scope)
             .form(&form)
             .send()
             .await;
-        asked.unwrap().error_for_status().unwrap();
+        response.unwrap().error_for_status().unwrap();
     }
     format!("{account}:role/{name}")
 }
@@ -161,7 +161,7 @@ pub struct Pool {
     pub id: String,
     /// The public client of people.
     pub client_id: String,
-    /// The client of machines, with the scopes that were asked for.
+    /// The machine client, with the requested scopes.
     pub machine_client_id: String,
     machine_secret: String,
 }
@@ -246,7 +246,7 @@ async fn machine_client(
     add_client(client, pool, scopes).await
 }
 
-/// One more client of machines in a pool that has these scopes: its id and its secret.
+/// Adds a machine client to a pool that has these scopes; returns its id and secret.
 ///
 /// # Panics
 /// When the local AWS refuses.

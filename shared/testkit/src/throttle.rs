@@ -1,5 +1,5 @@
-//! A DynamoDB that takes no more: the local AWS is never too busy, so this answers what a busy one
-//! does.
+//! A throttled DynamoDB. The local AWS never throttles, so this server returns the responses of a
+//! busy table.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use aws_types::SdkConfig;
@@ -13,18 +13,18 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How it says that it takes no more.
+/// How the table refuses calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Throttle {
-    /// The table's capacity is used up: `ProvisionedThroughputExceededException`.
+    /// By the table's capacity: `ProvisionedThroughputExceededException`.
     Capacity,
-    /// The account's rate is: `ThrottlingException`.
+    /// By the account's request rate: `ThrottlingException`.
     Rate,
-    /// Whatever is in a batch comes back undone.
+    /// By returning every item of a batch as unprocessed.
     Undone,
 }
 
-/// A table that refuses calls, and after so many takes everything. Reading finds nothing.
+/// A table that refuses a number of calls and then accepts every one. Reads find nothing.
 #[derive(Debug, Clone)]
 pub struct ThrottledTable {
     /// The configuration of clients that call it.
@@ -33,10 +33,10 @@ pub struct ThrottledTable {
 }
 
 impl ThrottledTable {
-    /// Starts it, for as long as the test's runtime lives.
+    /// Starts the server, for as long as the test's runtime lives.
     ///
     /// # Panics
-    /// When it gets no port.
+    /// When no port is free.
     pub async fn start(throttle: Throttle, refusals: u32) -> Self {
         let calls = Arc::<AtomicU32>::default();
         let counted = Arc::clone(&calls);
@@ -48,11 +48,11 @@ impl ThrottledTable {
                 .to_str()
                 .unwrap()
                 .ends_with(".BatchGetItem");
-            let asked: Value = serde_json::from_str(&body).unwrap();
+            let request: Value = serde_json::from_str(&body).unwrap();
             answer(
                 is_refused.then_some(throttle),
                 is_read,
-                &asked["RequestItems"],
+                &request["RequestItems"],
             )
         };
         let router = Router::new().route("/", post(answer)).with_state(counted);
@@ -65,14 +65,14 @@ impl ThrottledTable {
         }
     }
 
-    /// How often it was called.
+    /// The number of calls so far.
     #[must_use]
     pub fn calls(&self) -> u32 {
         self.calls.load(Ordering::Relaxed)
     }
 }
 
-fn answer(throttle: Option<Throttle>, is_read: bool, asked: &Value) -> Response {
+fn answer(throttle: Option<Throttle>, is_read: bool, request: &Value) -> Response {
     let none = json!({});
     let (status, body) = match throttle {
         Some(Throttle::Capacity) => (
@@ -82,9 +82,9 @@ fn answer(throttle: Option<Throttle>, is_read: bool, asked: &Value) -> Response 
         Some(Throttle::Rate) => (StatusCode::BAD_REQUEST, refusal("ThrottlingException")),
         Some(Throttle::Undone) if is_read => (
             StatusCode::OK,
-            json!({ "Responses": none, "UnprocessedKeys": asked }),
+            json!({ "Responses": none, "UnprocessedKeys": request }),
         ),
-        Some(Throttle::Undone) => (StatusCode::OK, json!({ "UnprocessedItems": asked })),
+        Some(Throttle::Undone) => (StatusCode::OK, json!({ "UnprocessedItems": request })),
         None if is_read => (
             StatusCode::OK,
             json!({ "Responses": none, "UnprocessedKeys": none }),

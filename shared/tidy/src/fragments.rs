@@ -1,4 +1,4 @@
-//! What the template is made of: `function.yaml` beside each function, and the files of
+//! The fragments of the template: `function.yaml` beside each function, and the files of
 //! `shared/template`.
 
 use anyhow::{Context, Result, bail};
@@ -7,19 +7,20 @@ use serde_yaml_ng::{Mapping, Value};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A function set: what shares a log group, a dead-letter queue and an alarm on waiting messages.
+/// A function set: functions that share a log group, a dead-letter queue and an alarm on the age of
+/// messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Set {
-    /// In every region.
+    /// The functions of every region.
     Regional,
-    /// Billing and fleet: at home, and the former in sovereign regions.
+    /// Billing and fleet: both at home, and billing in sovereign regions too.
     Central,
 }
 
 impl Set {
     pub(crate) const ALL: [Self; 2] = [Self::Regional, Self::Central];
 
-    /// What its resources' logical ids begin with.
+    /// The prefix of its resources' logical ids.
     pub(crate) const fn id(self) -> &'static str {
         match self {
             Self::Regional => "Regional",
@@ -43,20 +44,20 @@ impl Set {
     }
 }
 
-/// A `function.yaml`: what is a function's own. The generator adds what every function has.
+/// A `function.yaml`: a function's own part. The generator adds what every function has.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct Declared {
-    /// Where it is deployed; everywhere, where there is none.
+    /// The condition of its deployment; `None` for every region.
     pub(crate) condition: Option<String>,
-    /// What has to be there before it, besides what it refers to.
+    /// A resource that has to exist first, besides those that it refers to.
     pub(crate) depends_on: Option<String>,
-    /// The API whose paths it serves, as the API's document says.
+    /// The API whose paths it serves, according to the API's document.
     pub(crate) api: Option<String>,
-    /// Whether the user pool may call it.
+    /// Whether the user pool may invoke it.
     #[serde(default)]
     pub(crate) trigger: bool,
-    /// The queue that it reads.
+    /// The queue that it consumes.
     pub(crate) queue: Option<Queue>,
     /// Properties of the function.
     #[serde(default)]
@@ -64,24 +65,24 @@ pub(crate) struct Declared {
     /// The statements of its role.
     #[serde(default)]
     pub(crate) access: Vec<Value>,
-    /// What else belongs to it.
+    /// Further resources that belong to it.
     #[serde(default)]
     pub(crate) resources: Mapping,
 }
 
-/// A queue that one function reads.
+/// A queue with one consuming function.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct Queue {
-    /// The logical id is this, then `Queue`.
+    /// The logical id without its suffix `Queue`.
     pub(crate) name: String,
-    /// Whether it holds what people typed: no rule sends to it, and it has a dead-letter queue of
-    /// its own.
+    /// Whether it holds text that people typed: then no rule sends to it, and it has a dead-letter
+    /// queue of its own.
     #[serde(default)]
     pub(crate) personal: bool,
-    /// How many messages the function gets at once.
+    /// How many messages the function gets in one invocation.
     pub(crate) batch_size: Option<u64>,
-    /// How many invocations there are at once.
+    /// How many invocations run at the same time.
     pub(crate) scaling_config: Option<Value>,
 }
 
@@ -91,7 +92,7 @@ pub(crate) struct Function {
     pub(crate) set: Set,
     /// The crate's name.
     pub(crate) name: String,
-    /// The name in PascalCase, which its logical ids begin with.
+    /// The name in PascalCase, the prefix of its logical ids.
     pub(crate) id: String,
     pub(crate) declared: Declared,
 }
@@ -139,7 +140,7 @@ pub(crate) fn shared(root: &Path) -> Result<Mapping> {
     Ok(sections)
 }
 
-/// Adds entries, none of which may be there already.
+/// Adds entries, which must not exist yet.
 pub(crate) fn add(to: &mut Mapping, entries: Mapping) -> Result<()> {
     for (key, value) in entries {
         if to.contains_key(&key) {

@@ -2,8 +2,8 @@
 //! documents, the events and the sources themselves; and the generators of template.yaml and
 //! docs/parameters.md.
 //!
-//! The invariants are in `tests/invariants`; each test states one rule, and its failure says what
-//! to do.
+//! The invariants are in `tests/invariants`. Each test checks one rule, and its failure names the
+//! remedy.
 
 pub mod documents;
 mod fragments;

@@ -7,10 +7,10 @@ use serde_json::Value as Json;
 use serde_yaml_ng::{Mapping, Value};
 use std::path::Path;
 
-/// The path of each document, which the function serves that answers what is nowhere.
+/// The path of each document. The function that serves it also answers unknown paths.
 const DOCUMENT: &str = "/openapi.json";
 
-/// Gives every HTTP API its routes: each path of its document leads to the path's function with
+/// Adds the routes of every HTTP API: each path of its document goes to the path's function, with
 /// every method.
 pub(crate) fn add_routes(
     root: &Path,
@@ -34,7 +34,7 @@ pub(crate) fn add_routes(
         let properties = resource["Properties"]
             .as_mapping_mut()
             .with_context(|| format!("{id}: no Properties"))?;
-        // SAM takes no name beside a body: the API's name is the body's title.
+        // SAM allows no Name beside a body, so the API gets its name from the body's title.
         let title = properties
             .remove("Name")
             .with_context(|| format!("{id}: no Name"))?;
@@ -67,7 +67,7 @@ impl Api<'_> {
             }
         }
         if !paths.contains_key("/$default") {
-            bail!("{file}: nobody serves {DOCUMENT}");
+            bail!("{file}: no function serves {DOCUMENT}");
         }
         let mut body: Mapping =
             serde_yaml_ng::from_str("{ openapi: 3.0.1, info: { version: '1.0' } }")?;
@@ -86,20 +86,17 @@ impl Api<'_> {
             .collect();
         owners.dedup();
         let [owner] = owners.as_slice() else {
-            bail!(
-                "{}: {path} is not of one function but of {owners:?}",
-                self.id
-            );
+            bail!("{}: {path} has {owners:?} instead of one function", self.id);
         };
         let found = self
             .functions
             .iter()
             .find(|function| function.name == *owner);
         let found = found
-            .with_context(|| format!("{}: {path} is of {owner}, which there is not", self.id))?;
+            .with_context(|| format!("{}: {path} is of {owner}, which does not exist", self.id))?;
         if found.declared.api.as_deref() != Some(self.id) {
             bail!(
-                "{}: {path} is of {owner}, whose function.yaml does not say `Api: {}`",
+                "{}: {path} is of {owner}, whose function.yaml lacks `Api: {}`",
                 self.id,
                 self.id
             );

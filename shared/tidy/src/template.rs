@@ -1,4 +1,4 @@
-//! The generator of `template.yaml`: fragments in, one flat template out.
+//! The generator of `template.yaml`: it merges the fragments into one flat template.
 
 use crate::fragments::{Function, Queue, Set, add, functions, shared};
 use crate::routes::add_routes;
@@ -6,18 +6,18 @@ use anyhow::{Context, Result, bail};
 use serde_yaml_ng::{Mapping, Value};
 use std::path::Path;
 
-/// What the file begins with.
+/// The header of the file.
 const HEADER: &str = "\
-# GENERATED from shared/template/*.yaml, functions/*/*/function.yaml and docs/openapi/*.json. Change those, and write this anew:
+# GENERATED from shared/template/*.yaml, functions/*/*/function.yaml and docs/openapi/*.json. Change those, and regenerate this file:
 #
 #   MERIDIAN_WRITE_TEMPLATE=1 cargo test -p tidy --test invariants generated
 #
-# Meridian, one template for every region. The parameters Role and Mode say what a region hosts:
+# Meridian, one template for every region. The parameters Role and Mode decide what a region hosts:
 #
-#   regional set   every region                      sign-up, tenants' lives, login, metering, outbox, policy, heartbeat
+#   regional set   every region                      sign-up, tenants' lifecycle, login, metering, outbox, policy, heartbeat
 #   billing set    home, and each sovereign region   ledger, billing run, invoices
 #   fleet set      home only                         tenant directory, onboarding, fleet monitor
-#   example        where it is asked for             an application plane
+#   example        if DeployApplicationExample       an application plane
 #
 # Each function's code is the output of `cargo lambda build`; nothing here needs `sam build`.
 ";
@@ -39,14 +39,14 @@ const SECTIONS: [&str; 10] = [
 /// The versions of templates and of policies.
 const VERSIONS: [&str; 2] = ["2010-09-09", "2012-10-17"];
 
-/// How many metrics an alarm on an expression can have, of which one is the expression:
+/// The largest number of metrics of an alarm on an expression, of which one is the expression:
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
 const METRICS_MAX: usize = 10;
 
-/// Makes the template from the fragments of a checkout.
+/// Generates the template from the fragments of a checkout.
 ///
 /// # Errors
-/// When a fragment cannot be read, or two of them declare the same.
+/// When a fragment cannot be read, or two of them declare the same key.
 pub fn generate(root: &Path) -> Result<String> {
     let mut sections = shared(root)?;
     let functions = functions(root)?;
@@ -74,14 +74,14 @@ pub fn generate(root: &Path) -> Result<String> {
         bail!("{name:?} is no section of a template");
     }
     let mut text = serde_yaml_ng::to_string(&template)?;
-    // To YAML 1.1, which AWS's tools read, these versions would be dates.
+    // AWS's tools read YAML 1.1, in which these versions are dates unless they are quoted.
     for version in VERSIONS {
         text = text.replace(&format!(": {version}\n"), &format!(": '{version}'\n"));
     }
     Ok(format!("{HEADER}{text}"))
 }
 
-/// Parses what the generator itself writes.
+/// Parses YAML text of the generator itself.
 pub(crate) fn yaml(text: &str) -> Result<Value> {
     serde_yaml_ng::from_str(text).with_context(|| format!("the generator writes no YAML: {text}"))
 }
@@ -93,14 +93,15 @@ fn section<'s>(sections: &'s mut Mapping, name: &str) -> Result<&'s mut Mapping>
         .with_context(|| format!("no section {name}"))
 }
 
-/// The resources of a function: itself, its role, who may call it, its queue, and what it declares.
+/// The resources of a function: the function, its role, its permissions, its queue, and its own
+/// declarations.
 fn of_function(function: &Function, timeout_s: u64) -> Result<Mapping> {
     let Function { id, declared, .. } = function;
     let mut made = Mapping::new();
     made.insert(format!("{id}Function").into(), lambda(function)?);
     made.insert(format!("{id}Role").into(), role(function)?);
     if let Some(api) = &declared.api {
-        // One permission for all paths: the routes are the API's, and this template's.
+        // One permission for all paths, since the routes are defined in the API's body.
         let source = format!(
             "!Sub arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*"
         );
@@ -181,7 +182,7 @@ fn lambda(function: &Function) -> Result<Value> {
     Ok(made)
 }
 
-/// A role that may write its set's log, read its queue, and do what the function declares.
+/// A role that may write its set's log, consume its queue, and do what the function declares.
 fn role(function: &Function) -> Result<Value> {
     let mut made = yaml(&format!(
         "
@@ -232,8 +233,8 @@ fn permission(id: &str, principal: &str, source: &str) -> Result<Value> {
     ))
 }
 
-/// A queue, and who may send to it. A message is visible again after six times the consumer's
-/// timeout, as Lambda asks for, and is dead after five attempts.
+/// A queue and its policy. A message is visible again after six times the consumer's timeout, as
+/// Lambda recommends, and goes to the dead-letter queue after five attempts.
 fn of_queue(queue: &Queue, set: Set, timeout_s: u64) -> Result<Mapping> {
     let name = &queue.name;
     let (kept, end) = if queue.personal {
@@ -285,8 +286,7 @@ fn queue_policy(name: &str) -> Result<Value> {
     ))
 }
 
-/// An alarm on the oldest message of any queue of a set: one alarm for all of them, at the price of
-/// a metric each.
+/// One alarm on the oldest message in any queue of a set. AWS charges it per metric.
 fn age_alarm(set: Set, functions: &[Function]) -> Result<Mapping> {
     let mut metrics = vec![yaml(
         "{ Id: oldest, Expression: MAX(METRICS()), ReturnData: true }",
@@ -353,7 +353,7 @@ fn age_alarm(set: Set, functions: &[Function]) -> Result<Mapping> {
     Ok(made)
 }
 
-/// The names of functions and the addresses of queues.
+/// The names of functions and the URLs of queues.
 fn outputs(functions: &[Function]) -> Result<Mapping> {
     let mut made = Mapping::new();
     for Function { id, declared, .. } in functions {

@@ -1,10 +1,10 @@
-//! Credentials that are narrowed to one tenant.
+//! Checks credentials that are narrowed to one tenant.
 //!
-//! A function that acts for a tenant assumes a role with the tenant's id as a session tag; the
+//! A function that acts for a tenant assumes a role with the tenant's id as a session tag. The
 //! role's policy allows only items whose partition key holds that tag (`dynamodb:LeadingKeys`,
 //! `${aws:PrincipalTag/tenant}`). The function's own role may be narrowed by partition key too. The
-//! emulator checks actions and tables, but neither leading keys nor variables: that is done here,
-//! before a call reaches it, by the policies that were deployed.
+//! emulator checks actions and tables, but neither leading keys nor policy variables. This module
+//! checks those, with the deployed policies, before a call reaches the emulator.
 
 mod policy;
 mod request;
@@ -34,19 +34,19 @@ use super::sdk::iam;
 use super::upstream::{Answer, Request};
 use super::xml::{every, inside};
 
-/// How long a role's policies are remembered.
+/// How long a role's policies are cached, in milliseconds.
 const POLICIES_MS: u64 = 3_000;
 
-/// What an access key stands for.
+/// The session that an access key belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// The role that was assumed.
+    /// The assumed role.
     pub role: String,
-    /// The name that was given to the session.
+    /// The session's name.
     pub name: String,
-    /// The session tags, by their names in small letters.
+    /// The session tags, with names in lower case.
     pub tags: BTreeMap<String, String>,
-    /// Until when the key holds.
+    /// When the key expires.
     pub ends_at: Timestamp,
 }
 
@@ -58,12 +58,12 @@ pub struct Sessions {
     lambda: aws_sdk_lambda::Client,
     file: PathBuf,
     by_key: Mutex<BTreeMap<String, Session>>,
-    // Held while something is asked for, so that of many who need it one asks.
+    // Held during a request, so that of many concurrent callers only one sends it.
     roles: Once<BTreeMap<String, String>>,
     policies: Once<BTreeMap<String, (Instant, Policy)>>,
 }
 
-/// The present moment: sessions end by the clock of this machine.
+/// The present time: sessions expire by the clock of this machine.
 #[expect(
     clippy::disallowed_methods,
     reason = "the local stack's one place that reads the clock"
@@ -73,26 +73,26 @@ fn now() -> Timestamp {
 }
 
 impl Sessions {
-    /// The sessions of a region, those included that a process before this one kept in `file`;
-    /// `config` is for the region's emulator.
+    /// The sessions of a region, including those that an earlier process saved in `file`; `config`
+    /// is for the region's emulator.
     ///
     /// # Errors
     /// When the file is damaged.
     pub fn new(region: &str, emulator: &str, config: &SdkConfig, file: PathBuf) -> Result<Self> {
-        let kept: Option<BTreeMap<String, Session>> = read_json(&file)?;
+        let saved: Option<BTreeMap<String, Session>> = read_json(&file)?;
         Ok(Self {
             emulator: emulator.to_owned(),
             region: region.to_owned(),
             lambda: aws_sdk_lambda::Client::new(config),
             file,
-            by_key: Mutex::new(kept.unwrap_or_default()),
+            by_key: Mutex::new(saved.unwrap_or_default()),
             roles: Once::default(),
             policies: Once::default(),
         })
     }
 
-    /// Notes the session that a call of `AssumeRole` has opened.
-    pub fn note(&self, request: &Request, answer: &Answer) {
+    /// Records the session that a successful `AssumeRole` call has opened.
+    pub fn record(&self, request: &Request, answer: &Answer) {
         let Some((key, session)) = opened(request, answer) else {
             return;
         };
@@ -100,12 +100,14 @@ impl Sessions {
         let now = now();
         sessions.retain(|_, session| session.ends_at > now);
         sessions.insert(key, session);
-        // Kept for the next process. If that fails, the sessions hold in this one.
+        // Saved for the next process. If that fails, the sessions are still valid in this one.
         write_json(&self.file, &*sessions).ok();
     }
 
-    /// The refusal of a DynamoDB call whose items the caller's role does not allow; `None` where it
-    /// passes. Who calls is known by the access key, or else it is the function that says its name.
+    /// The refusal of a DynamoDB call on items that the caller's role does not allow; `None` where
+    /// it passes.
+    ///
+    /// The access key identifies the caller, or else the function name in its user agent.
     ///
     /// # Errors
     /// When the role's policies cannot be read.
@@ -115,11 +117,11 @@ impl Sessions {
         function: Option<&str>,
         request: &Request,
     ) -> Result<Option<Answer>> {
-        let noted = access_key(request).and_then(|key| {
+        let recorded = access_key(request).and_then(|key| {
             let sessions = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.get(key).cloned()
         });
-        let session = match (noted, function) {
+        let session = match (recorded, function) {
             (Some(session), _) => Some(session),
             (None, Some(function)) => self.own(function).await?,
             (None, None) => None,
@@ -136,13 +138,13 @@ impl Sessions {
         Ok(refused.map(|used| denial(&session, &used, &self.region)))
     }
 
-    /// Forgets which role a function has, and what a role may do: something else may be deployed.
-    pub async fn forget(&self) {
+    /// Clears the cached roles and policies, as another template may have been deployed.
+    pub async fn clear_cache(&self) {
         self.roles.lock().await.clear();
         self.policies.lock().await.clear();
     }
 
-    /// A function's session with its own role; `None` where nobody has deployed such a function.
+    /// A function's session with its own role; `None` if no such function is deployed.
     async fn own(&self, function: &str) -> Result<Option<Session>> {
         let mut roles = self.roles.lock().await;
         let role = match roles.get(function) {
@@ -188,12 +190,12 @@ impl Sessions {
         .await?;
         let mut policy = Policy::default();
         for name in every(&listed, "member") {
-            let asked = [
+            let form = [
                 ("Action", "GetRolePolicy"),
                 ("RoleName", role),
                 ("PolicyName", name),
             ];
-            let answer = iam(&self.emulator, &asked).await?;
+            let answer = iam(&self.emulator, &form).await?;
             let document =
                 inside(&answer, "PolicyDocument").context("GetRolePolicy: no document")?;
             policy.add(&decoded(document)?)?;
@@ -209,7 +211,7 @@ fn access_key(request: &Request) -> Option<&str> {
     credential.split('/').next()
 }
 
-/// The session that a call of `AssumeRole` has opened, by its access key.
+/// The access key and session that an `AssumeRole` call has opened.
 fn opened(request: &Request, answer: &Answer) -> Option<(String, Session)> {
     let form = pairs(std::str::from_utf8(&request.body).ok()?)?;
     let given = |name: &str| {
@@ -235,19 +237,19 @@ fn opened(request: &Request, answer: &Answer) -> Option<(String, Session)> {
     Some((inside(answer, "AccessKeyId")?.to_owned(), session))
 }
 
-/// The pairs of a form.
+/// The name-value pairs of a form.
 fn pairs(form: &str) -> Option<Vec<(String, String)>> {
     let url = Url::parse(&format!("http://form/?{form}")).ok()?;
     Some(url.query_pairs().into_owned().collect())
 }
 
-/// A text of which IAM's answers write every special character as a percent sign and its code.
+/// Decodes a text from IAM, which percent-encodes every special character in its responses.
 fn decoded(text: &str) -> Result<String> {
     let mut found = pairs(&format!("text={text}")).context("not a form")?;
     Ok(found.pop().context("an empty form")?.1)
 }
 
-/// The refusal as DynamoDB words it.
+/// The refusal in DynamoDB's form.
 fn denial(session: &Session, used: &Use, region: &str) -> Answer {
     let Session { role, name, .. } = session;
     let message = format!(

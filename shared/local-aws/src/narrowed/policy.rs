@@ -1,4 +1,4 @@
-//! What a role's policies allow, as far as leading keys go.
+//! Evaluates the leading-key conditions of a role's policies.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::request::Use;
 
-/// The condition key.
+/// The condition key, in lower case: IAM compares condition keys without regard to case.
 const LEADING_KEYS: &str = "dynamodb:leadingkeys";
 
-/// What the statements of a role allow. What they deny, and every other condition, the emulator
-/// itself checks.
+/// The statements of a role that allow something. The emulator itself checks those that deny, and
+/// every other condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     statements: Vec<Statement>,
@@ -21,12 +21,12 @@ pub struct Policy {
 struct Statement {
     actions: Vec<String>,
     resources: Vec<String>,
-    /// Each list has to hold: whether it has wildcards, and its values.
+    /// All lists have to match. Each has a flag for wildcards, and its values.
     leading_keys: Vec<(bool, Vec<String>)>,
 }
 
 impl Policy {
-    /// Adds the statements of a policy document that allow something.
+    /// Adds the allowing statements of a policy document.
     ///
     /// # Errors
     /// When the document is not JSON.
@@ -43,8 +43,8 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether one of the statements on the action and the table allows it for every key that is
-    /// asked for. Where there is no such statement, the emulator itself refuses.
+    /// Whether a statement on this action and table allows every key of the access. Without such a
+    /// statement the result is true, because the emulator itself refuses the call.
     pub fn allows(&self, used: &Use, region: &str, tags: &BTreeMap<String, String>) -> bool {
         let resource = used.resource(region);
         let covers =
@@ -70,7 +70,7 @@ impl Statement {
     }
 }
 
-/// The conditions on leading keys. One in a form that is not known here holds for no key.
+/// The conditions on leading keys. A condition of an unknown form matches no key.
 fn conditions(condition: &Value) -> Vec<(bool, Vec<String>)> {
     let mut found = Vec::new();
     for (operator, keys) in condition.as_object().into_iter().flatten() {
@@ -83,7 +83,7 @@ fn conditions(condition: &Value) -> Vec<(bool, Vec<String>)> {
             found.push(match operator.as_str() {
                 "ForAllValues:StringEquals" => (false, texts(values)),
                 "ForAllValues:StringLike" => (true, texts(values)),
-                // `Null: false` asks for a key to be there; it is no list of values.
+                // `Null: false` requires a key to be present; it is not a list of values.
                 "Null" => continue,
                 _ => (false, Vec::new()),
             });
@@ -104,7 +104,7 @@ fn is_one(key: &str, values: &[String], wild: bool, tags: &BTreeMap<String, Stri
 }
 
 /// A value with its variables replaced by the session's tags; `None` where a tag is missing, or
-/// would itself be a pattern or a variable.
+/// contains a wildcard or a variable itself.
 fn substituted(value: &str, tags: &BTreeMap<String, String>) -> Option<String> {
     let mut done = String::new();
     let mut rest = value;
@@ -121,7 +121,7 @@ fn substituted(value: &str, tags: &BTreeMap<String, String>) -> Option<String> {
     Some(done + rest)
 }
 
-/// Whether a text matches a pattern, in which `*` stands for any text and `?` for any character.
+/// Whether a text matches a pattern: `*` is any text, `?` any one character.
 fn is_like(text: &str, pattern: &str) -> bool {
     match pattern.split_at_checked(pattern.chars().next().map_or(0, char::len_utf8)) {
         None | Some(("", _)) => text.is_empty(),

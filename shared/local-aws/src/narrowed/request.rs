@@ -1,23 +1,23 @@
-//! Which items a DynamoDB call is about.
+//! Reads which items a DynamoDB call accesses.
 
 use serde_json::Value;
 
 /// The partition key of every table of the template.
 const PARTITION_KEY: &str = "pk";
 
-/// A use of a table, as permissions speak of it.
+/// An access to a table, in the terms of permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use {
     /// The permission, such as `dynamodb:GetItem`.
     pub action: String,
     /// The table's name.
     pub table: String,
-    /// The partition keys that are asked for; `None` for one that cannot be read from the call.
+    /// The partition keys of the access; `None` for a key that cannot be read from the call.
     pub leading_keys: Vec<Option<String>>,
 }
 
 impl Use {
-    /// The table as permissions name it.
+    /// The table's ARN.
     pub fn resource(&self, region: &str) -> String {
         format!(
             "arn:aws:dynamodb:{region}:000000000000:table/{}",
@@ -26,7 +26,7 @@ impl Use {
     }
 }
 
-/// What a call uses: each item of a transaction by itself, the items of a batch together.
+/// The accesses of a call: one for each item of a transaction, one for each table of a batch.
 pub(super) fn uses(operation: &str, body: &Value) -> Vec<Use> {
     let of_table = |keys| vec![used(operation, &body["TableName"], keys)];
     match operation {
@@ -41,7 +41,7 @@ pub(super) fn uses(operation: &str, body: &Value) -> Vec<Use> {
                 .map(|(kind, item)| of_item(kind, item))
                 .collect()
         }
-        // A scan asks for no key, and a condition on every key then holds: who may scan may read
+        // A scan names no key, so a condition on every key is true: a role that may scan may read
         // everything.
         _ => of_table(Vec::new()),
     }
@@ -75,9 +75,13 @@ fn of_item(kind: &str, item: &Value) -> Use {
 }
 
 fn batch(operation: &str, tables: &Value) -> Vec<Use> {
-    let of_table = |(table, asked): (&String, &Value)| {
-        let reads = asked["Keys"].as_array().into_iter().flatten().map(key_of);
-        let writes = asked.as_array().into_iter().flatten().map(|write| {
+    let of_table = |(table, requested): (&String, &Value)| {
+        let reads = requested["Keys"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(key_of);
+        let writes = requested.as_array().into_iter().flatten().map(|write| {
             key_of(&write["PutRequest"]["Item"]).or_else(|| key_of(&write["DeleteRequest"]["Key"]))
         });
         used(
@@ -94,10 +98,10 @@ fn batch(operation: &str, tables: &Value) -> Vec<Use> {
         .collect()
 }
 
-/// The partition key of a query: the one for which its condition asks.
+/// The partition key of a query, from its key condition.
 fn queried(body: &Value) -> Option<String> {
-    if let Some(asked) = body["KeyConditions"].get(PARTITION_KEY) {
-        return asked["AttributeValueList"][0]["S"]
+    if let Some(requested) = body["KeyConditions"].get(PARTITION_KEY) {
+        return requested["AttributeValueList"][0]["S"]
             .as_str()
             .map(str::to_owned);
     }

@@ -77,7 +77,7 @@ fn one_item_is_allowed_by_its_key() {
 }
 
 #[test]
-fn a_query_is_allowed_by_the_key_that_it_asks_for() {
+fn a_query_is_allowed_by_its_partition_key() {
     let query = |condition: &str, names: Value, value: &str| {
         json!({
             "TableName": TABLE, "KeyConditionExpression": condition, "ExpressionAttributeNames": names,
@@ -117,7 +117,7 @@ fn a_query_is_allowed_by_the_key_that_it_asks_for() {
 }
 
 #[test]
-fn a_batch_and_a_transaction_are_allowed_by_all_their_keys() {
+fn batches_and_transactions_need_every_key_to_be_allowed() {
     let read = |keys: &[&str]| {
         let keys: Vec<Value> = keys.iter().copied().map(key).collect();
         json!({ "RequestItems": { TABLE: { "Keys": keys } } })
@@ -164,7 +164,7 @@ fn a_batch_and_a_transaction_are_allowed_by_all_their_keys() {
 }
 
 #[test]
-fn what_no_statement_speaks_of_is_the_emulators_to_refuse() {
+fn calls_that_no_statement_covers_are_left_to_the_emulator() {
     check(
         "DeleteItem",
         json!({ "TableName": TABLE, "Key": key("TENANT#b") }),
@@ -179,7 +179,7 @@ fn what_no_statement_speaks_of_is_the_emulators_to_refuse() {
 }
 
 #[test]
-fn a_tag_is_no_pattern() {
+fn a_tag_is_not_a_pattern() {
     for (tags, allowed) in [
         (vec![("tenant", "a")], true),
         (vec![], false),
@@ -205,7 +205,7 @@ fn a_tag_is_no_pattern() {
 }
 
 #[test]
-fn a_condition_of_another_form_holds_for_no_key() {
+fn an_unknown_form_of_condition_allows_no_key() {
     for (condition, allowed) in [
         (
             json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["TENANT#a"] } }),
@@ -260,7 +260,7 @@ fn request(body: &str) -> Request {
 }
 
 #[test]
-fn a_session_is_known_by_its_access_key() {
+fn a_session_is_found_by_its_access_key() {
     let form = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A000000000000%3Arole%2Fmeridian-Tenant\
                 &RoleSessionName=tenant-api&Tags.member.1.Key=Tenant&Tags.member.1.Value=a%2Bb";
     let answer = |status: StatusCode| {
@@ -297,16 +297,16 @@ fn a_session_is_known_by_its_access_key() {
     let nobody = "http://127.0.0.1:9";
     let config = crate::sdk::config("eu-central-1", nobody);
     let sessions = || Sessions::new("eu-central-1", nobody, &config, file.clone()).unwrap();
-    sessions().note(&request(form), &answer(StatusCode::OK));
+    sessions().record(&request(form), &answer(StatusCode::OK));
     assert_eq!(
         sessions().by_key.lock().unwrap().get("ASIA1"),
         Some(&session),
-        "another process knows it too"
+        "another process finds it too"
     );
 }
 
 #[test]
-fn a_refusal_says_what_aws_says() {
+fn a_refusal_has_the_form_of_aws() {
     let ends_at = Timestamp::MAX;
     let session = Session {
         role: "r".to_owned(),

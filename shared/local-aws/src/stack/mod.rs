@@ -1,4 +1,4 @@
-//! The whole stack: up, down, and one region away and back.
+//! The whole stack: starts and stops it, or a single region.
 
 mod serving;
 mod status;
@@ -35,15 +35,16 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The stack of a checkout that was brought up before.
+    /// Opens the stack of a checkout that is already up.
     ///
     /// # Errors
-    /// When none is up.
+    /// When no stack is up.
     pub fn open(checkout: &Path) -> Result<Self> {
         let layout = Layout::new(checkout)?;
         let deployment = local_json::deployment(checkout)?;
         let local = LocalStack::load(checkout)?;
-        let ports = Ports::load(&layout)?.context("no ports are known: run `meridian local up`")?;
+        let ports =
+            Ports::load(&layout)?.context("no ports were chosen yet: run `meridian local up`")?;
         Ok(Self {
             layout,
             ports,
@@ -52,12 +53,12 @@ impl Stack {
         })
     }
 
-    /// Stops the stack of a checkout; every region keeps its state for the next time.
+    /// Stops the stack of a checkout; every region saves its state for the next start.
     ///
-    /// Returns how many processes were stopped.
+    /// Returns the number of processes stopped.
     ///
     /// # Errors
-    /// When a process had to be killed or cannot be ended; the others are stopped all the same.
+    /// When a process had to be killed or cannot be ended; the others are stopped nevertheless.
     pub async fn down(checkout: &Path) -> Result<usize> {
         let layout = Layout::new(checkout)?;
         if !layout.root().exists() {
@@ -68,25 +69,25 @@ impl Stack {
         stop_all(&layout, &fleet).await
     }
 
-    /// What is deployed: addresses, names and clients.
+    /// The deployed addresses, names and clients.
     pub const fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    /// Where the emulators, their mails, and links and faults answer.
+    /// The addresses of emulators, mails, links and faults.
     pub const fn local(&self) -> &LocalStack {
         &self.local
     }
 
-    /// What `.meridian/local.json` says: both of these in one.
+    /// The content of `.meridian/local.json`: both of these in one value.
     ///
     /// # Errors
-    /// When a part is no JSON.
+    /// When a part cannot be serialized.
     pub fn local_json(&self) -> Result<Value> {
         local_json::whole(&self.deployment, &self.local)
     }
 
-    /// Where its files are.
+    /// The paths of its files.
     pub const fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -101,8 +102,8 @@ impl Stack {
         Control::new(&self.local.control_url)
     }
 
-    /// The configuration of AWS clients for a region, through its proxy: with triggers, faults and
-    /// cuts.
+    /// The configuration of AWS clients for a region through its proxy: triggers, faults and cuts
+    /// apply.
     ///
     /// # Errors
     /// When the fleet has no such region.
@@ -113,8 +114,7 @@ impl Stack {
         ))
     }
 
-    /// The configuration of AWS clients that a fault or cut does not meet: for looking on from
-    /// outside.
+    /// The configuration of AWS clients that bypass faults and cuts, for observation from outside.
     ///
     /// # Errors
     /// When the fleet has no such region.
@@ -125,10 +125,10 @@ impl Stack {
         ))
     }
 
-    /// Invokes a function by its own name, such as `heartbeat`, and returns its answer.
+    /// Invokes a function by its own name, such as `heartbeat`, and returns its response.
     ///
     /// # Errors
-    /// When the region has no such function, or it fails: the message holds its report.
+    /// When the region has no such function, or the function fails: the message holds its report.
     pub async fn invoke(&self, region: &str, function: &str, payload: &Value) -> Result<Value> {
         let deployed = self.deployment.region(region)?.functions.get(function);
         let deployed = deployed.with_context(|| format!("{region} has no function {function}"))?;
@@ -143,7 +143,7 @@ impl Stack {
         sdk::mailbox(&self.local.region(region)?.mail_url).await
     }
 
-    /// Takes a region away: its process ends and keeps its state.
+    /// Stops a region: its process ends and saves its state.
     ///
     /// # Errors
     /// When the fleet has no such region, or the process had to be killed or cannot be ended.
@@ -152,7 +152,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Brings a region back with its state. Returns whether it was away.
+    /// Starts a region again with its state.
     ///
     /// # Errors
     /// When the fleet has no such region, or the process does not start.
@@ -160,7 +160,7 @@ impl Stack {
         self.emulator(region)?.start().await
     }
 
-    /// Freezes a region: it hangs instead of refusing.
+    /// Freezes a region: calls to it hang instead of being refused.
     ///
     /// # Errors
     /// When the fleet has no such region, or it does not run.
@@ -171,7 +171,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Lets a frozen region go on.
+    /// Continues a frozen region.
     ///
     /// # Errors
     /// When the fleet has no such region, or it does not run.
@@ -193,7 +193,7 @@ impl Stack {
     }
 }
 
-/// Holds the checkout's lock while the stack is changed; waits for another command that changes it.
+/// Locks the checkout while the stack is changed; waits for another command that changes it.
 fn lock(layout: &Layout) -> Result<File> {
     std::fs::create_dir_all(layout.root())
         .with_context(|| format!("cannot create {}", layout.root().display()))?;
@@ -206,7 +206,7 @@ fn lock(layout: &Layout) -> Result<File> {
     Ok(file)
 }
 
-/// Stops every process, also where one of them does not end as it should.
+/// Stops every process, even if one of them cannot be stopped.
 async fn stop_all(layout: &Layout, fleet: &Fleet) -> Result<usize> {
     let serve = serve_process(layout)
         .stop()

@@ -1,4 +1,4 @@
-//! The process that serves proxies and links: what it serves, and starting it.
+//! Plans and starts the process that serves proxies and links.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::process::Detached;
 use crate::progress::Progress;
 use crate::serve::{ApiPlan, Plan, RegionPlan};
 
-/// How long the serve process may take until it answers.
+/// How long the serve process may take until it answers, in seconds.
 const SERVE_SECONDS: u64 = 20;
 
 pub(super) fn control_url(ports: &Ports) -> String {
@@ -32,7 +32,7 @@ pub(super) fn serve_process(layout: &Layout) -> Detached {
     )
 }
 
-/// What to serve, with the ids of the APIs as far as they are known.
+/// The plan of the serve process, with the ids of the APIs that are deployed so far.
 pub(super) fn plan(
     fleet: &Fleet,
     ports: &Ports,
@@ -79,7 +79,7 @@ pub(super) fn plan(
     }
 }
 
-/// Starts the serve process, or leaves the running one alone when it is this very program.
+/// Starts the serve process. A running one stays if it is of the same build and ports.
 pub(super) async fn start_serve(
     layout: &Layout,
     ports: &Ports,
@@ -125,7 +125,7 @@ pub(super) async fn start_serve(
     Ok(())
 }
 
-/// Tells one build of the program from another, and one choice of ports.
+/// Identifies the build of the program and the choice of ports.
 fn version_of(program: &Path, ports: &Ports) -> Result<String> {
     let about =
         std::fs::metadata(program).with_context(|| format!("cannot read {}", program.display()))?;

@@ -1,4 +1,4 @@
-//! How a stack fares, running or not.
+//! The status of a stack, running or not.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::local_json::{self, LocalStack};
 use crate::names;
 use crate::ports::Ports;
 
-/// How a region fares.
+/// The status of a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionStatus {
     /// The region.
@@ -36,7 +36,7 @@ pub struct RegionStatus {
     pub aws_endpoint_url: Option<String>,
 }
 
-/// How the stack fares.
+/// The status of the stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Whether every region and the serve process run and answer.
@@ -45,7 +45,8 @@ pub struct Status {
     pub serve_pid: Option<u32>,
     /// The control API, while the stack runs.
     pub control_url: Option<String>,
-    /// The address of a tenant, with `{alias}` for its label, while the stack runs.
+    /// The address of a tenant, with `{alias}` in place of the tenant's alias, while the stack
+    /// runs.
     pub tenant_url: Option<String>,
     /// The regions.
     pub regions: Vec<RegionStatus>,
@@ -54,10 +55,10 @@ pub struct Status {
 }
 
 impl Stack {
-    /// How the stack of a checkout fares, running or not.
+    /// The status of a checkout's stack, running or not.
     ///
     /// # Errors
-    /// When the checkout has no fleet.
+    /// When the checkout has no `regions.toml`, or it is damaged.
     pub async fn status(checkout: &Path) -> Result<Status> {
         let layout = Layout::new(checkout)?;
         let fleet = Fleet::load(layout.checkout())?;

@@ -1,4 +1,4 @@
-//! Bringing the stack up: install, build, start, deploy.
+//! Brings the stack up: installs, builds, starts, deploys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,16 +27,16 @@ use crate::{names, sdk, template};
 pub struct UpOptions {
     /// The checkout: the folder with `template.yaml` and `regions.toml`.
     pub checkout: PathBuf,
-    /// Whether to begin with empty regions instead of those of last time.
+    /// Whether to begin with empty regions instead of the saved ones.
     pub reset: bool,
-    /// Where to look for free ports first; the checkout has a place of its own.
+    /// Where the search for free ports starts; by default derived from the checkout's path.
     pub port_base: Option<u16>,
     /// Where progress is shown.
     pub progress: Progress,
 }
 
 impl UpOptions {
-    /// The usual options for a checkout: keep what is there, show nothing.
+    /// The default options for a checkout: keep the regions' state, show no progress.
     pub fn new(checkout: impl Into<PathBuf>) -> Self {
         Self {
             checkout: checkout.into(),
@@ -48,10 +48,10 @@ impl UpOptions {
 }
 
 impl Stack {
-    /// Brings the stack of a checkout up, or up to date where it runs already.
+    /// Brings the stack of a checkout up, or up to date if it runs already.
     ///
     /// # Errors
-    /// When a part cannot be installed, built, started or deployed; the message says which and why.
+    /// When a part cannot be installed, built, started or deployed; the message names the part and the reason.
     pub async fn up(options: UpOptions) -> Result<Self> {
         let layout = Layout::new(&options.checkout)?;
         let fleet = Fleet::load(layout.checkout())?;
@@ -99,7 +99,7 @@ fn remove_state(layout: &Layout, fleet: &Fleet) {
 
 async fn install(layout: &Layout, progress: &Progress) -> Result<()> {
     let step = progress.step("local AWS");
-    let (sender, mut said) = tokio::sync::mpsc::unbounded_channel::<String>();
+    let (sender, mut messages) = tokio::sync::mpsc::unbounded_channel::<String>();
     let for_task = layout.clone();
     let task = tokio::task::spawn_blocking(move || {
         emulator::install(&for_task, &|what| {
@@ -107,7 +107,7 @@ async fn install(layout: &Layout, progress: &Progress) -> Result<()> {
         })
     });
     let mut new = false;
-    while let Some(what) = said.recv().await {
+    while let Some(what) = messages.recv().await {
         new = true;
         step.at(what);
     }
@@ -184,8 +184,8 @@ async fn start_regions(
     Ok(ports)
 }
 
-/// The hosted zone for tenants' names in each region: they have to be there before a function
-/// writes into them.
+/// Creates the hosted zone for tenants' names in each region, which must exist before a function
+/// writes into it.
 async fn zones(ports: &Ports) -> Result<BTreeMap<String, String>> {
     let zones = ports.regions.iter().map(|(code, ports)| async move {
         let config = sdk::config(code, &format!("http://127.0.0.1:{}", ports.emulator));
@@ -232,7 +232,7 @@ async fn deploy(
     Ok(try_join_all(deployments).await?.into_iter().collect())
 }
 
-/// Tells the serve process and the world what was deployed.
+/// Sends the deployed APIs and links to the serve process, and writes `local.json`.
 async fn publish(
     layout: &Layout,
     fleet: &Fleet,

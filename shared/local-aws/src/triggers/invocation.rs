@@ -1,4 +1,4 @@
-//! Invoking a trigger function, and what Cognito answers where one refuses.
+//! Invokes trigger functions, and words Cognito's responses to their refusals.
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use super::pools::Subject;
 use crate::upstream::Answer;
 
-/// The functions of one region that user pools may name as their triggers.
+/// The functions of one region that user pools may name as triggers.
 #[derive(Debug)]
 pub(super) struct Functions {
     region: String,
     lambda: Client,
 }
 
-/// A function of the pool refused, or could not be asked.
+/// A trigger function refused, or could not be invoked.
 pub(super) struct TriggerError {
     kind: &'static str,
     message: String,
@@ -32,7 +32,7 @@ impl Functions {
         }
     }
 
-    /// Invokes a trigger function; without one there is nothing to do. Returns its `response`.
+    /// Invokes a trigger function and returns its `response`; empty if the pool has none.
     pub(super) async fn run(
         &self,
         arn: Option<String>,
@@ -77,7 +77,7 @@ impl Functions {
     }
 }
 
-/// The payload of a trigger as Cognito sends it.
+/// The payload of a trigger in Cognito's form.
 fn event(region: &str, source: &str, subject: &Subject, mut request: Value) -> Value {
     if let Some(fields) = request.as_object_mut() {
         fields.retain(|name, value| !value.is_null() || name == "userAttributes");
@@ -97,7 +97,7 @@ fn event(region: &str, source: &str, subject: &Subject, mut request: Value) -> V
     })
 }
 
-/// What a function may change of the answer, as Cognito fills it in beforehand.
+/// The part of the event that a function may change, with Cognito's defaults.
 fn response(source: &str) -> Value {
     if source.starts_with("PreSignUp") {
         json!({ "autoConfirmUser": false, "autoVerifyEmail": false, "autoVerifyPhone": false })
@@ -106,10 +106,10 @@ fn response(source: &str) -> Value {
     }
 }
 
-/// The emulator hands on the whole report of a PreSignUp or PreTokenGeneration function that
-/// refuses, as Python writes it, and takes the latter for a fault of its own; Cognito hands on the
-/// function's message.
-pub(super) fn as_cognito_words_it(answer: Answer) -> Answer {
+/// Rewrites the emulator's response to a refusing PreSignUp or PreTokenGeneration function. The
+/// emulator returns the function's whole report in Python's notation, and reports the latter as an
+/// internal error; Cognito returns the function's message.
+pub(super) fn as_cognito_reports_it(answer: Answer) -> Answer {
     if answer.status.is_success() {
         return answer;
     }
@@ -134,8 +134,8 @@ pub(super) fn as_cognito_words_it(answer: Answer) -> Answer {
     }
 }
 
-/// `{'errorMessage': 'no such alias', 'errorType': ...}`: the text between the first quotes after
-/// the key.
+/// The text between the first quotes after the key, as in `{'errorMessage': 'no such alias',
+/// 'errorType': ...}`.
 fn reported_message(report: &str) -> Option<String> {
     let (_, rest) = report.split_once("'errorMessage': ")?;
     let quote = rest
@@ -159,7 +159,7 @@ pub(super) fn json_of(answer: &Answer) -> Value {
 }
 
 impl TriggerError {
-    /// The function refused: Cognito hands its message to the caller.
+    /// The function refused: Cognito returns its message to the caller.
     pub(super) fn validation(trigger: &str, message: &str) -> Self {
         Self {
             kind: "UserLambdaValidationException",
@@ -170,8 +170,8 @@ impl TriggerError {
         }
     }
 
-    /// A migration function failed, which Cognito tells even where it tells nobody else who has an
-    /// account.
+    /// A migration function failed. Cognito reports that even for a client that hides which users
+    /// exist.
     pub(super) fn migration(client_id: &str) -> Self {
         let message = format!("Exception migrating user in app client {client_id}");
         Self {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_is_no_fault_of_the_pool() {
+    fn a_refused_token_is_not_an_internal_error() {
         let answer = |status: StatusCode, body: Value| Answer {
             status,
             headers: HeaderMap::new(),
@@ -262,7 +262,7 @@ mod tests {
         };
         let report = "PreTokenGeneration error: {'errorMessage': 'tenant-suspended', 'errorType': 'TokenRefused'}";
         let fault = json!({ "__type": "InternalError", "message": report });
-        let worded = as_cognito_words_it(answer(StatusCode::INTERNAL_SERVER_ERROR, fault));
+        let worded = as_cognito_reports_it(answer(StatusCode::INTERNAL_SERVER_ERROR, fault));
         assert_eq!(worded.status, StatusCode::BAD_REQUEST);
         assert_eq!(
             json_of(&worded)["message"],
@@ -271,13 +271,13 @@ mod tests {
         let other =
             json!({ "__type": "InternalError", "message": "PreTokenGeneration Lambda not found" });
         assert_eq!(
-            as_cognito_words_it(answer(StatusCode::INTERNAL_SERVER_ERROR, other.clone())).body,
+            as_cognito_reports_it(answer(StatusCode::INTERNAL_SERVER_ERROR, other.clone())).body,
             other.to_string()
         );
     }
 
     #[test]
-    fn a_refusal_is_what_cognito_answers() {
+    fn a_refusal_has_the_form_of_cognito() {
         let answer = TriggerError::validation("PostConfirmation", "no such tenant.").into_answer();
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
         assert_eq!(

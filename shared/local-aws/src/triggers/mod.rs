@@ -1,15 +1,18 @@
-//! The Cognito triggers that the emulator leaves out.
+//! The Cognito triggers that the emulator lacks.
 //!
 //! The emulator runs PreTokenGeneration, the custom challenge triggers, CustomMessage where it
-//! mails a code (see `sitecustomize.py`: only the emulator knows the code) and, for users who sign
-//! up by themselves, PreSignUp (see there too: Cognito asks it before it looks whether the name is
-//! taken, and hands on what is to be validated). Here the others are completed around its answers,
-//! with the functions that the pool's own `LambdaConfig` names and the payloads that AWS documents:
-//! PreSignUp for users whom an administrator makes, PostConfirmation, PreAuthentication,
-//! PostAuthentication and UserMigration. A confirmed sign-up also verifies the e-mail address to
-//! which the code was sent, as Cognito does. What a client says with the first call of a sign-in,
-//! Cognito hands to the triggers before the password only; what it says with the answer to a
-//! challenge, to those after it.
+//! mails a code, and PreSignUp for users who sign up by themselves. The last two are extended by
+//! `sitecustomize.py`: only the emulator knows the code, and Cognito calls PreSignUp with the
+//! validation data before it checks whether the name is taken.
+//!
+//! This module adds the other triggers around the emulator's responses, with the functions in the
+//! pool's own `LambdaConfig` and the payloads that AWS documents: PreSignUp for users whom an
+//! administrator creates, PostConfirmation, PreAuthentication, PostAuthentication and
+//! UserMigration. A confirmed sign-up also verifies the email address that received the code, as in
+//! Cognito.
+//!
+//! Cognito passes the client metadata of a sign-in's first call only to the triggers before the
+//! password check, and the metadata of a challenge response to the triggers after it.
 
 mod invocation;
 mod pools;
@@ -24,10 +27,10 @@ use axum::http::header;
 use serde_json::{Value, json};
 
 use crate::upstream::{Answer, Request, forward};
-use invocation::{Functions, TriggerError, as_cognito_words_it, json_of};
+use invocation::{Functions, TriggerError, as_cognito_reports_it, json_of};
 use pools::{Pools, Subject};
 
-/// Completes the triggers of one region's user pools.
+/// Runs the missing triggers of one region's user pools.
 #[derive(Debug)]
 pub struct Triggers {
     emulator: String,
@@ -45,7 +48,7 @@ impl Triggers {
         }
     }
 
-    /// Passes a Cognito call on, with the triggers that belong to it.
+    /// Forwards a Cognito call to the emulator, and runs the triggers that belong to it.
     ///
     /// # Errors
     /// When the emulator does not answer.
@@ -63,7 +66,7 @@ impl Triggers {
             "AdminCreateUser" => self.creation(request, &body).await?,
             _ => Ok(self.pass(request).await?),
         };
-        Ok(done.map_or_else(TriggerError::into_answer, as_cognito_words_it))
+        Ok(done.map_or_else(TriggerError::into_answer, as_cognito_reports_it))
     }
 
     async fn pass(&self, request: &Request) -> Result<Answer> {
@@ -106,7 +109,7 @@ impl Triggers {
             .map(|_| answer))
     }
 
-    /// A function that refuses keeps the user from being made.
+    /// A refusing function prevents the creation of the user.
     async fn creation(
         &self,
         request: &Request,
@@ -119,7 +122,7 @@ impl Triggers {
             let pairs = given.filter_map(|pair| {
                 Some((pair["Name"].as_str()?.to_owned(), pair["Value"].clone()))
             });
-            let asked = json!({
+            let request_data = json!({
                 "userAttributes": Value::Object(pairs.collect()),
                 "validationData": {},
                 "clientMetadata": body["ClientMetadata"],
@@ -135,7 +138,7 @@ impl Triggers {
                     "PreSignUp",
                     "PreSignUp_AdminCreateUser",
                     &subject,
-                    asked,
+                    request_data,
                 )
                 .await
             {
@@ -145,7 +148,7 @@ impl Triggers {
         Ok(Ok(self.pass(request).await?))
     }
 
-    /// The code was sent to the e-mail address, so who knows it reads that address.
+    /// The code was sent to the email address, so a user with the code reads that address.
     async fn verify_address(&self, subject: &mut Subject) -> Result<()> {
         let verifies = subject
             .pool
@@ -212,7 +215,7 @@ impl Triggers {
             .map(str::to_owned);
         let unknown = subject.user.is_none();
         if arn.is_some() && (!unknown || self.pools.hides_unknown_users(&subject).await?) {
-            let asked = json!({
+            let request_data = json!({
                 "userAttributes": subject.attributes(),
                 "validationData": body["ClientMetadata"],
                 "userNotFound": unknown,
@@ -222,7 +225,7 @@ impl Triggers {
                 "PreAuthentication",
                 "PreAuthentication_Authentication",
                 &subject,
-                asked,
+                request_data,
             );
             if let Err(refused) = ran.await {
                 return Ok(Err(refused));
@@ -267,7 +270,7 @@ impl Triggers {
         Ok(Ok(self.pass(request).await?))
     }
 
-    /// Runs PostAuthentication where a sign-in is complete: the answer has tokens.
+    /// Runs PostAuthentication if a sign-in is complete, that is, the response has tokens.
     async fn signed_in(
         &self,
         answer: Answer,
@@ -281,7 +284,7 @@ impl Triggers {
             .functions()
             .and_then(LambdaConfigType::post_authentication)
             .map(str::to_owned);
-        let asked = json!({
+        let request_data = json!({
             "userAttributes": subject.attributes(),
             "newDeviceUsed": false,
             "clientMetadata": metadata,
@@ -292,13 +295,13 @@ impl Triggers {
                 "PostAuthentication",
                 "PostAuthentication_Authentication",
                 subject,
-                asked,
+                request_data,
             )
             .await
             .map(|_| answer)
     }
 
-    /// Asks the pool's migration function about an unknown user, and creates the user that it
+    /// Calls the pool's migration function for an unknown user, and creates the user that it
     /// returns.
     async fn migrate(
         &self,
@@ -314,7 +317,7 @@ impl Triggers {
         else {
             return Ok(Ok(()));
         };
-        let asked = json!({
+        let request_data = json!({
             "password": password,
             "validationData": body["ClientMetadata"],
             "clientMetadata": body["ClientMetadata"],
@@ -322,13 +325,13 @@ impl Triggers {
         });
         let Ok(response) = self
             .functions
-            .run(Some(arn), "UserMigration", source, subject, asked)
+            .run(Some(arn), "UserMigration", source, subject, request_data)
             .await
         else {
             return Ok(Err(TriggerError::migration(&subject.client_id)));
         };
-        // An empty answer means that the function does not know the user: Cognito goes on without
-        // one.
+        // An empty response means that the function does not know the user either: Cognito
+        // continues without one.
         let Some(attributes) = response["userAttributes"]
             .as_object()
             .filter(|a| !a.is_empty())
@@ -372,14 +375,14 @@ impl Triggers {
     }
 }
 
-/// A call without what the client says, which the emulator would hand to triggers that Cognito does
-/// not. A signed call stays as it is signed.
+/// A call without its client metadata, which the emulator would pass to triggers that do not get it
+/// from Cognito. A signed call is left unchanged, as its signature covers the body.
 fn without_metadata(request: &Request, body: &Value) -> Request {
     let mut body = body.clone();
-    let said = body
+    let metadata = body
         .as_object_mut()
         .and_then(|body| body.remove("ClientMetadata"));
-    if said.is_none() || request.headers.contains_key(header::AUTHORIZATION) {
+    if metadata.is_none() || request.headers.contains_key(header::AUTHORIZATION) {
         return request.clone();
     }
     Request {
@@ -395,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_says_first_is_for_the_triggers_before_the_password() {
+    fn the_first_client_metadata_is_for_the_triggers_before_the_password() {
         let request = |headers: HeaderMap| Request {
             method: axum::http::Method::POST,
             path: "/".to_owned(),

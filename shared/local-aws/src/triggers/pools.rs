@@ -1,4 +1,4 @@
-//! Whom a call to a user pool is about.
+//! Finds the pool, client and user of a call to a user pool.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 };
 use serde_json::{Map, Value, json};
 
-/// The user pools of one region, as its emulator has them.
+/// The user pools of one region's emulator.
 #[derive(Debug)]
 pub(super) struct Pools {
     cognito: Client,
@@ -23,7 +23,7 @@ pub(super) struct Subject {
     pub(super) pool: UserPoolType,
     pub(super) pool_id: String,
     pub(super) client_id: String,
-    /// The name that the caller gave; the user's own is in `user`.
+    /// The name in the call; the user's own name is in `user`.
     pub(super) username: String,
     pub(super) user: Option<User>,
 }
@@ -42,12 +42,12 @@ impl Pools {
         }
     }
 
-    /// The client of the pools' API.
+    /// The client of the Cognito API.
     pub(super) const fn client(&self) -> &Client {
         &self.cognito
     }
 
-    /// The pool, client and user of a call; `None` when the emulator shall refuse it by itself.
+    /// The pool, client and user of a call; `None` if the emulator will refuse it anyway.
     pub(super) async fn subject(
         &self,
         body: &Value,
@@ -121,7 +121,7 @@ impl Pools {
         )
     }
 
-    /// The pool of a client. A client belongs to its pool for ever, so what was found is kept.
+    /// The pool of a client. A client never changes its pool, so results are cached without expiry.
     async fn pool_of(&self, client_id: &str) -> Result<Option<String>> {
         if let Some(pool) = self.known_pool(client_id) {
             return Ok(Some(pool));

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tenancy::OrganisationName;
 
 #[test]
-fn a_name_reads_as_it_was_typed_unless_it_may_be_a_link() {
+fn a_name_is_unchanged_unless_it_may_be_a_link() {
     for name in [
         "Analytical Engines Ltd.",
         "J. R. R. Tolkien",
@@ -49,7 +49,7 @@ fn a_name_reads_as_it_was_typed_unless_it_may_be_a_link() {
 }
 
 #[test]
-fn a_name_does_not_end_the_quotation_that_it_is_in() {
+fn a_name_cannot_end_its_quotation() {
     for (name, english, german) in [
         (
             "Analytical Engines Ltd",
@@ -82,8 +82,7 @@ fn a_name_does_not_end_the_quotation_that_it_is_in() {
 }
 
 proptest! {
-    /// Whatever is typed, no word of it has a letter or digit after a sign of addresses, but
-    /// initials.
+    /// In any text, no word has a letter or digit after a separator of addresses, except initials.
     #[test]
     fn no_word_of_a_letter_is_an_address(text in "([a-zA-Z0-9.:/@\\\\\u{3002}\u{ff0e}\u{2024}\u{200d} -]|\\PC){0,80}") {
         for word in unlinked(&text).split(' ') {
@@ -95,8 +94,8 @@ proptest! {
         prop_assert!(!unlinked(&text).contains(['\n', '\r']));
     }
 
-    /// What the type of names takes stays readable: nothing but blanks is added, and nothing but
-    /// quotation marks changed.
+    /// Every name that the type accepts stays readable: only blanks are added and only quotation
+    /// marks changed.
     #[test]
     fn a_name_keeps_its_letters(text in "\\PC{1,60}") {
         if let Ok(name) = text.parse::<OrganisationName>() {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What a function describes: one path, whose answer is one schema that refers to another.
+/// A function's description: one path, whose response has one schema that refers to another.
 fn described(path: &str, schema: &str) -> Value {
     let answer = json!({ "$ref": format!("{SCHEMAS}{schema}") });
     let responses = json!({
@@ -48,7 +48,7 @@ fn a_function_replaces_its_own_part_and_no_other() {
 }
 
 #[test]
-fn refusals_follow_from_what_an_operation_takes() {
+fn refusals_follow_from_an_operations_inputs() {
     let complete = |mut operation: Value| {
         complete(&mut operation, "one");
         keys(&operation["responses"])
@@ -77,7 +77,7 @@ fn refusals_follow_from_what_an_operation_takes() {
 }
 
 #[test]
-fn a_path_fits_its_template() {
+fn a_path_matches_its_template() {
     for (template, path, expected) in [
         ("/a", "/a", true),
         ("/a/{id}", "/a/b", true),

@@ -1,4 +1,4 @@
-//! Which crate may know which: kernel <- catalogue, contract <- pure crates <- adapters <-
+//! The dependencies between crates: kernel <- catalogue, contract <- pure crates <- adapters <-
 //! functions.
 
 use crate::{none, repository};
@@ -85,8 +85,8 @@ const REGIONAL: [&str; 15] = [
     "runtime",
 ];
 
-/// What a function of the billing or fleet set may know: nothing that can hold personal data or a
-/// raw event.
+/// The crates that a function of the billing or fleet set may depend on: none can hold personal
+/// data or a raw event.
 const CENTRAL: [&str; 11] = [
     "dynamo",
     "kernel",
@@ -128,7 +128,7 @@ const PURE: [&str; 8] = [
     "fleet",
 ];
 
-/// Crates that do I/O, by the beginning of their names.
+/// Crates that do I/O, by the prefix of their names.
 const EFFECTFUL: [&str; 9] = [
     "tokio",
     "async-std",
@@ -141,9 +141,9 @@ const EFFECTFUL: [&str; 9] = [
     "rustls",
 ];
 
-/// Crates from outside that one crate of ours knows for all others, and what else may: the example
-/// makes tables, the local stack counts what waits in them, and the rollup looks at the keys of
-/// stream records without a copy.
+/// External crates that one crate of ours wraps for all others, and the exceptions: the example
+/// creates tables, the local stack counts their backlog, and the rollup reads the keys of stream
+/// records without a copy.
 const KNOWN_BY: [(&str, &[&str]); 3] = [
     (
         "aws-sdk-dynamodb",
@@ -156,10 +156,10 @@ const KNOWN_BY: [(&str, &[&str]); 3] = [
 /// Crates for tests and measurements only.
 const TESTS_ONLY: [&str; 5] = ["coldstart", "journey", "testkit", "tenantkit", "tidy"];
 
-/// The crate for tests that holds people.
+/// The crate of test fixtures with people.
 const KNOWS_PEOPLE: &str = "tenantkit";
 
-/// The command line: the outermost crate.
+/// The crate of the command line, which no crate depends on.
 const COMMAND: &str = "meridian";
 
 fn metadata() -> Result<Metadata> {
@@ -189,7 +189,7 @@ fn local_dependencies(
         .collect()
 }
 
-/// What a workspace crate may depend on, by its place in the checkout.
+/// The crates that a workspace crate may depend on, by its folder.
 fn allowed(metadata: &Metadata, package: &Package) -> Option<Vec<&'static str>> {
     let place = package
         .manifest_path
@@ -214,7 +214,7 @@ fn every_edge_between_crates_is_allowed() -> Result<()> {
     let mut findings = Vec::new();
     for package in metadata.workspace_packages() {
         let Some(allowed) = allowed(&metadata, package) else {
-            // What only tests are built with may know what it likes, unless it has a row.
+            // Crates for tests may depend on any crate, unless they have a row.
             if !TESTS_ONLY.contains(&package.name.as_str()) {
                 findings.push(format!("{} has no row", package.name));
             }
@@ -256,7 +256,7 @@ fn nothing_depends_on_the_command() -> Result<()> {
 }
 
 #[test]
-fn dynamodb_is_known_to_one_crate() -> Result<()> {
+fn one_crate_wraps_dynamodb() -> Result<()> {
     let metadata = metadata()?;
     let mut findings = Vec::new();
     let built = |package: &&Package| !TESTS_ONLY.contains(&package.name.as_str());
@@ -277,7 +277,7 @@ fn dynamodb_is_known_to_one_crate() -> Result<()> {
     }
     none(
         &findings,
-        "Depend on dynamo: it opens the requests, decodes the answers and waits.",
+        "Depend on dynamo: it builds requests, decodes responses and retries.",
     )
 }
 
@@ -297,12 +297,12 @@ fn test_crates_are_dev_dependencies_only() -> Result<()> {
     }
     none(
         &findings,
-        "Move these to [dev-dependencies]: they are made for tests.",
+        "Move these to [dev-dependencies]: they are for tests only.",
     )
 }
 
 #[test]
-fn tests_of_central_functions_know_nobody() -> Result<()> {
+fn tests_of_central_functions_use_no_people() -> Result<()> {
     let metadata = metadata()?;
     let mut findings = Vec::new();
     for package in metadata.workspace_packages() {
@@ -316,7 +316,7 @@ fn tests_of_central_functions_know_nobody() -> Result<()> {
     }
     none(
         &findings,
-        "Begin such a test with what regions state: a central function never meets a person.",
+        "Build such a test from events of regions: a central function never gets personal data.",
     )
 }
 

@@ -1,11 +1,12 @@
-//! Every function is complete: template resource, events, a row on the architecture page, an environment that fits.
+//! Every function is complete: it has a template resource, events, a README row, and an environment
+//! that matches its code.
 
 use crate::template::{Template, keys};
 use crate::{none, repository};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What Lambda itself sets, by the beginning of the name.
+/// The variables that Lambda itself sets, by prefix.
 const GIVEN: [&str; 2] = ["AWS_", "LAMBDA_"];
 
 /// What the C library's allocator reads.
@@ -109,7 +110,7 @@ fn every_function_has_a_row_on_the_architecture_page() -> Result<()> {
 }
 
 #[test]
-fn the_environment_is_what_the_code_reads() -> Result<()> {
+fn the_environment_matches_the_code() -> Result<()> {
     let template = Template::load()?;
     let globals = template.global_variables();
     let shared: BTreeSet<String> = repository::files("shared", &["rs"])?
@@ -274,7 +275,7 @@ fn reads(text: &str) -> Reads {
 }
 
 #[test]
-fn reads_are_found_in_every_form() {
+fn every_form_of_reading_a_variable_is_found() {
     let rows: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("runtime::env(\"A\")?", ["A"].as_slice()),
         ("let b: u64 = env::<u64>(\"B\")?;", &["B"]),

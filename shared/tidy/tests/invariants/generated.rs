@@ -1,11 +1,11 @@
-//! Generated files are what their generators make.
+//! The committed template is up to date with its fragments.
 
 use crate::repository;
 use anyhow::Result;
 
-/// `MERIDIAN_WRITE_TEMPLATE=1 cargo test -p tidy --test invariants generated` writes the file anew.
+/// `MERIDIAN_WRITE_TEMPLATE=1 cargo test -p tidy --test invariants generated` writes the file.
 #[test]
-fn the_generated_template_is_what_its_fragments_make() -> Result<()> {
+fn the_template_is_generated_from_its_fragments() -> Result<()> {
     let made = tidy::generate(&repository::root())?;
     if std::env::var_os("MERIDIAN_WRITE_TEMPLATE").is_some() {
         std::fs::write(repository::root().join("template.yaml"), &made)?;

@@ -1,4 +1,4 @@
-//! One test per invariant. A failure lists every place that breaks the rule and says what to do.
+//! One test per invariant. A failure lists every place that breaks the rule and the remedy.
 
 mod annotations;
 mod crates;
@@ -14,6 +14,7 @@ mod repository;
 mod resources;
 mod sources;
 mod template;
+mod words;
 
 use anyhow::Result;
 

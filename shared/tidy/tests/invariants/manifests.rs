@@ -1,4 +1,4 @@
-//! Cargo.toml of the members: what is common is said once, in the root.
+//! The members' Cargo.toml: what is common is declared once, in the root.
 
 use crate::{none, repository};
 use anyhow::{Context, Result, ensure};

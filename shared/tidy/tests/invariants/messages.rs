@@ -1,4 +1,4 @@
-//! Rules between buses: what may pass, and that it is what the contract publishes.
+//! Rules between buses: which events may pass, and that the contract publishes their schemas.
 
 use crate::template::{Template, many, target};
 use crate::{none, repository};
@@ -6,11 +6,11 @@ use anyhow::Result;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What the sources of events begin with whose schemas are ours.
+/// The prefix of the sources whose events have a schema of ours.
 const OURS: &str = "meridian.";
-/// What an application plane takes by rules of its own.
+/// The events that an application plane receives by rules of its own.
 const FOR_APPLICATIONS: [&str; 1] = ["UsageThresholdReached.v1"];
-/// What tells of single tenants' usage.
+/// The events about single tenants' usage.
 const OF_USAGE: [&str; 3] = [
     "UsageWindowUpdated.v1",
     "UsageSealed.v1",
@@ -92,8 +92,8 @@ fn rules_and_contract_agree() -> Result<()> {
     )
 }
 
-/// What a bus lets in from another: the types in the conditions of its policies.
-fn admitted<'t>(template: &'t Template, bus: &str) -> BTreeSet<&'t str> {
+/// The event types that a bus accepts from another: those in the conditions of its policies.
+fn accepted<'t>(template: &'t Template, bus: &str) -> BTreeSet<&'t str> {
     let policies = template
         .of_type("AWS::Events::EventBusPolicy")
         .map(|(_, policy)| policy);
@@ -106,7 +106,7 @@ fn admitted<'t>(template: &'t Template, bus: &str) -> BTreeSet<&'t str> {
 }
 
 #[test]
-fn a_bus_lets_in_what_another_sends() -> Result<()> {
+fn a_bus_accepts_what_another_sends() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, rule) in template.of_type("AWS::Events::Rule") {
@@ -118,7 +118,7 @@ fn a_bus_lets_in_what_another_sends() -> Result<()> {
             Some((_, "${Name}-regional")) => "RegionalBus",
             _ => continue,
         };
-        let admitted = admitted(&template, bus);
+        let admitted = accepted(&template, bus);
         let sent = texts(&rule["EventPattern"]["detail-type"]);
         let refused = sent.into_iter().filter(|name| !admitted.contains(name));
         findings.extend(

@@ -1,5 +1,5 @@
-//! The OpenAPI documents: every route of an API is described, by the function that serves it, and
-//! no other is.
+//! The OpenAPI documents: each describes every route of its API, by the function that serves it,
+//! and no other route.
 
 use crate::template::{Template, keys};
 use crate::{none, repository};
@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 /// One route: path, and the logical id of its function.
 type Route = (String, String);
 
-/// What is no path: where everything leads that has none.
+/// The route of every path that has no route of its own.
 const DEFAULT: &str = "/$default";
 
-/// The routes of an API by the template. Each takes every method: the function refuses those that
-/// it does not know.
+/// The routes of an API in the template. Each accepts every method; the function refuses those that
+/// it does not support.
 fn routes(api: &Value) -> BTreeSet<Route> {
     let mut found = BTreeSet::new();
     for path in keys(&api["DefinitionBody"]["paths"]) {
@@ -31,7 +31,7 @@ fn routes(api: &Value) -> BTreeSet<Route> {
     found
 }
 
-/// The routes of an API by its document.
+/// The routes of an API in its document.
 fn described(document: &Value) -> BTreeSet<Route> {
     let mut found = BTreeSet::new();
     for path in keys(&document["paths"]) {
@@ -60,7 +60,7 @@ fn documents_and_routes_agree() -> Result<()> {
             serde_json::from_str(&repository::read(&path)?).with_context(|| path.clone())?;
         let (mut served, described) = (routes(properties), described(&document));
         let show = |(route, id): &Route| format!("{route} of {id}");
-        // What is nowhere is refused by a problem, too.
+        // Unknown paths get a problem document too, from the function that serves the document.
         let (defaults, named) = served
             .into_iter()
             .partition::<BTreeSet<_>, _>(|(route, _)| route == DEFAULT);

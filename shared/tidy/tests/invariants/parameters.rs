@@ -1,4 +1,4 @@
-//! The template's parameters: what CloudFormation takes is what functions and AWS take later.
+//! The template's parameters: CloudFormation accepts exactly what functions and AWS accept later.
 
 use crate::none;
 use crate::template::Template;
@@ -9,14 +9,14 @@ use serde_json::Value;
 use std::str::FromStr;
 use tenancy::{Addresses, DisposableDomains, DocumentVersion, EmailAddress, Settings};
 
-/// What reads a parameter's text in the end.
+/// A parser that finally reads a parameter's text.
 type Reader = fn(&str) -> bool;
 
 fn reads<T: FromStr>(text: &str) -> bool {
     text.parse::<T>().is_ok()
 }
 
-/// An optional parameter is empty where it is not set.
+/// An optional parameter is empty if it is not set.
 fn reads_unless_empty<T: FromStr>(text: &str) -> bool {
     text.is_empty() || reads::<T>(text)
 }
@@ -29,7 +29,7 @@ fn reads_location(text: &str) -> bool {
         || place.is_some_and(|(north, east)| Location::from_degrees(north, east).is_ok())
 }
 
-/// What Amazon Cognito takes as a part of a domain's prefix.
+/// Whether Amazon Cognito accepts a text in a domain's prefix.
 fn reads_prefix(text: &str) -> bool {
     let plain = text
         .bytes()
@@ -41,7 +41,7 @@ fn reads_prefix(text: &str) -> bool {
             .any(|word| text.contains(word))
 }
 
-/// What Amazon API Gateway takes as an origin of a page.
+/// Whether Amazon API Gateway accepts a text as the origin of a page.
 fn reads_origin(text: &str) -> bool {
     let host = text
         .strip_prefix("https://")
@@ -63,7 +63,7 @@ fn reads_zone(text: &str) -> bool {
     reads::<Settings>(&settings)
 }
 
-/// Each parameter with a pattern, what reads it, texts that are taken, and texts that are refused.
+/// Each parameter with a pattern: its parser, accepted texts, and refused texts.
 const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
     (
         "Name",
@@ -343,7 +343,7 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
     ),
 ];
 
-/// Parameters whose pattern has a range of whole numbers: the smallest and the largest.
+/// Parameters whose pattern is a range of whole numbers: the smallest and the largest.
 const NUMBERS: [(&str, u32, u32); 16] = [
     ("CapacityTenants", 0, 999_999),
     ("ClosureGraceDays", 0, 365),
@@ -363,10 +363,10 @@ const NUMBERS: [(&str, u32, u32); 16] = [
     ("UsageSealAfterHours", 1, 720),
 ];
 
-/// Nothing of ours reads these texts: any is a secret, and AWS gives the name.
+/// Texts that no code of ours parses: secrets may be any text, and AWS assigns the ARN.
 const UNREAD: [&str; 3] = ["HandoverSecret", "SubdomainSecret", "CertificateArn"];
 
-/// A parameter as CloudFormation checks it.
+/// A parameter, checked as CloudFormation does.
 struct Parameter {
     pattern: Regex,
     length_max: usize,
@@ -387,37 +387,37 @@ impl Parameter {
         })
     }
 
-    fn takes(&self, text: &str) -> Result<bool> {
+    fn accepts(&self, text: &str) -> Result<bool> {
         Ok(text.chars().count() <= self.length_max && self.pattern.is_match(text)?)
     }
 }
 
 #[test]
-fn a_pattern_takes_what_is_understood_later_and_nothing_else() -> Result<()> {
+fn a_pattern_accepts_exactly_what_its_parser_reads() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (name, reader, valid, invalid) in TEXTS {
         let parameter = Parameter::of(&template, name)?;
         for text in valid {
-            if !parameter.takes(text)? || !reader(text) {
-                findings.push(format!("{name}={text:?} is not taken, or not read"));
+            if !parameter.accepts(text)? || !reader(text) {
+                findings.push(format!("{name}={text:?} is not accepted, or not read"));
             }
         }
         for text in invalid {
-            if parameter.takes(text)? {
-                findings.push(format!("{name}={text:?} is taken"));
+            if parameter.accepts(text)? {
+                findings.push(format!("{name}={text:?} is accepted"));
             }
         }
     }
     none(
         &findings,
-        "Make AllowedPattern take what the parser in code reads.",
+        "Make AllowedPattern accept what the parser in code reads.",
     )
 }
 
-/// DNS takes 253 characters.
+/// DNS allows 253 characters.
 #[test]
-fn a_list_of_domains_takes_none_that_is_too_long() -> Result<()> {
+fn a_list_of_domains_refuses_one_that_is_too_long() -> Result<()> {
     let disposable = Parameter::of(&Template::load()?, "DisposableDomains")?;
     let domain = |labels: usize, first: usize| {
         format!("{}{}com", "x.".repeat(labels), "y".repeat(first) + ".")
@@ -430,7 +430,10 @@ fn a_list_of_domains_takes_none_that_is_too_long() -> Result<()> {
         (format!("a.example,{}", domain(124, 2)), false),
     ] {
         assert_eq!(
-            (disposable.takes(&text)?, reads::<DisposableDomains>(&text)),
+            (
+                disposable.accepts(&text)?,
+                reads::<DisposableDomains>(&text)
+            ),
             (expected, expected),
             "{text}"
         );
@@ -438,9 +441,10 @@ fn a_list_of_domains_takes_none_that_is_too_long() -> Result<()> {
     Ok(())
 }
 
-/// The texts of every parameter at every other one: what a pattern takes, its reader reads.
+/// Tries the texts of each parameter on every other one: the parser has to read what its pattern
+/// accepts.
 #[test]
-fn what_a_pattern_takes_is_read() -> Result<()> {
+fn a_parser_reads_what_its_pattern_accepts() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     let texts: Vec<&str> = TEXTS
@@ -450,8 +454,8 @@ fn what_a_pattern_takes_is_read() -> Result<()> {
     for (name, reader, _, _) in TEXTS {
         let parameter = Parameter::of(&template, name)?;
         for text in &texts {
-            if parameter.takes(text)? && !reader(text) {
-                findings.push(format!("{name}={text:?} is taken and not read"));
+            if parameter.accepts(text)? && !reader(text) {
+                findings.push(format!("{name}={text:?} is accepted and not read"));
             }
         }
     }
@@ -462,7 +466,7 @@ fn what_a_pattern_takes_is_read() -> Result<()> {
 }
 
 #[test]
-fn a_number_is_whole_and_in_its_range() -> Result<()> {
+fn a_number_is_whole_and_within_its_range() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (name, min, max) in NUMBERS {
@@ -473,19 +477,19 @@ fn a_number_is_whole_and_in_its_range() -> Result<()> {
             .chain((min..=max).step_by(97))
             .chain(0..=2_100)
         {
-            if parameter.takes(&number.to_string())? != (min..=max).contains(&number) {
+            if parameter.accepts(&number.to_string())? != (min..=max).contains(&number) {
                 findings.push(format!("{name}={number}: from {min} to {max}"));
             }
         }
         for text in ["", "1.5", "-1", "+1", "01", "1e3", "1 ", "x", "٣"] {
-            if parameter.takes(text)? {
-                findings.push(format!("{name}={text:?} is taken"));
+            if parameter.accepts(text)? {
+                findings.push(format!("{name}={text:?} is accepted"));
             }
         }
     }
     none(
         &findings,
-        "CloudFormation takes 1.5 as a Number, and functions do not: use a String with a pattern.",
+        "CloudFormation accepts 1.5 as a Number, and functions do not: use a String with a pattern.",
     )
 }
 
@@ -507,19 +511,19 @@ fn every_parameter_is_checked() -> Result<()> {
         .collect();
     none(
         &findings,
-        "Give the parameter an AllowedPattern, and say here what reads it.",
+        "Give the parameter an AllowedPattern, and add its parser here.",
     )
 }
 
 #[test]
-fn a_default_is_taken() -> Result<()> {
+fn a_default_matches_its_pattern() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (name, declared) in template.parameters() {
         if let (Some(default), true) = (
             declared["Default"].as_str(),
             declared["AllowedPattern"].is_string(),
-        ) && !Parameter::of(&template, &name)?.takes(default)?
+        ) && !Parameter::of(&template, &name)?.accepts(default)?
         {
             findings.push(format!("{name}={default:?}"));
         }

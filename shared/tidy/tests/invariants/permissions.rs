@@ -1,4 +1,5 @@
-//! What a role may do: named actions on named resources, and only its own set's tables.
+//! The permissions of roles: named actions on named resources, and only the tables of the own
+//! function set.
 
 use crate::none;
 use crate::repository;
@@ -10,17 +11,17 @@ use std::collections::BTreeSet;
 /// Actions without resource-level permission, each with AWS's page on it. None is needed so far.
 const WITHOUT_RESOURCE: [&str; 0] = [];
 
-/// Tables of the other side of the border.
+/// The tables on the other side of the border, by function set.
 const REFUSED: [(&str, [&str; 2]); 2] = [
     ("regional", ["BillingTable", "CentralTable"]),
     ("central", ["RegionalTable", "UsageTable"]),
 ];
 
-/// What a function may do for one tenant, by the role that it assumes for it.
+/// The role that a function assumes for one tenant.
 const TENANT_POLICY: &str = "TenantAccessRole";
-/// The partition of the tenant that a session is for.
+/// The partition of the session's tenant.
 const OWN_PARTITION: &str = "TENANT#${aws:PrincipalTag/tenant}";
-/// What gives items away.
+/// The actions that return items.
 const READS: [&str; 5] = [
     "dynamodb:GetItem",
     "dynamodb:BatchGetItem",
@@ -29,40 +30,40 @@ const READS: [&str; 5] = [
     "dynamodb:TransactGetItems",
 ];
 
-/// The tables of which a function may use named partitions only.
+/// The tables of which a function may access named partitions only.
 const NARROWED: [&str; 3] = ["RegionalTable", "UsageTable", "BillingTable"];
-/// Who may use every partition of the regional table, and why.
+/// The policies that may access every partition of the regional table, and why.
 const NOT_NARROWED: [(&str, &str); 7] = [
     (
         "SignupApiRole",
-        "makes tenants, and changes what leads to them, in one transaction",
+        "creates tenants and the items that resolve to them in one transaction",
     ),
     (
         "AuthPreSignUpRole",
-        "a person for whom a tenant's own provider vouches joins it",
+        "adds a person whom a tenant's own provider has authenticated to the tenant",
     ),
     (
         "AuthPostConfirmationRole",
-        "a person who is confirmed makes a tenant active, and what leads to it",
+        "activates a tenant and the items that resolve to it when a person is confirmed",
     ),
     (
         "PolicyApplyRole",
-        "a suspension changes a tenant and what leads to it",
+        "changes a suspended tenant and the items that resolve to it",
     ),
     (
         "ProvisioningApplyRole",
-        "an answer of the application changes a tenant, its sign-up and what leads to it",
+        "changes a tenant, its sign-up and the items that resolve to it after provisioning",
     ),
     (
         "RoutingApplyRole",
-        "a name that leads to a region changes a tenant and its sign-up",
+        "changes a tenant and its sign-up when its name is routed to the region",
     ),
     (
         "TenantLifecycleRole",
-        "erases tenants, of which every kind of item goes",
+        "erases tenants with every kind of item",
     ),
 ];
-/// Permissions of a table's stream, which has no keys.
+/// The permissions of a table's stream, which has no keys.
 const OF_STREAMS: [&str; 4] = [
     "dynamodb:DescribeStream",
     "dynamodb:GetRecords",
@@ -70,7 +71,7 @@ const OF_STREAMS: [&str; 4] = [
     "dynamodb:ListStreams",
 ];
 
-/// Every statement of a role's policies: the policy's place and the statement.
+/// Every statement of a role's policies, with the policy's name.
 fn statements(template: &Template) -> Vec<(String, &Value)> {
     let mut found = Vec::new();
     for (id, resource) in &template.resources {
@@ -98,8 +99,8 @@ fn statements(template: &Template) -> Vec<(String, &Value)> {
     found
 }
 
-/// The statements of a function's role, of the policies that are attached to it, and of the role
-/// that it may assume.
+/// The statements of a function's role, of its attached policies, and of the role that it may
+/// assume.
 fn access(template: &Template, function: &repository::Function) -> Vec<Value> {
     let id = format!("{}Role", repository::pascal(&function.name));
     let all = statements(template);
@@ -129,7 +130,7 @@ fn access(template: &Template, function: &repository::Function) -> Vec<Value> {
     found
 }
 
-/// The tables that a function may use, streams included.
+/// The tables that a function may access, including by their streams.
 fn tables(template: &Template, function: &repository::Function) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for statement in access(template, function) {
@@ -191,7 +192,9 @@ fn every_role_is_our_own() -> Result<()> {
             findings.push(format!("{id}: its role is not a role of the template"));
         }
         if !roles.insert(role.to_owned()) {
-            findings.push(format!("{id}: shares {role}, and so the rights of both"));
+            findings.push(format!(
+                "{id}: shares {role}, and so the permissions of both"
+            ));
         }
     }
     for (id, role) in template.of_type("AWS::IAM::Role") {
@@ -206,7 +209,7 @@ fn every_role_is_our_own() -> Result<()> {
     )
 }
 
-/// The emulator does not compare leading keys; this and the local stack around it do.
+/// The emulator does not compare leading keys; the local stack and this test do.
 #[test]
 fn a_session_for_one_tenant_reads_that_tenants_partition_only() -> Result<()> {
     let template = Template::load()?;
@@ -231,7 +234,7 @@ fn a_session_for_one_tenant_reads_that_tenants_partition_only() -> Result<()> {
         }
     }
     if own == 0 {
-        findings.push(format!("{TENANT_POLICY}: reads nothing of the tenant"));
+        findings.push(format!("{TENANT_POLICY}: may read no item of the tenant"));
     }
     none(
         &findings,
@@ -282,7 +285,7 @@ fn a_function_uses_named_partitions_only() -> Result<()> {
     )
 }
 
-/// The local AWS compares zone and action only.
+/// The local AWS compares only zone and action.
 #[test]
 fn names_are_changed_below_the_tenants_domain_only() -> Result<()> {
     let template = Template::load()?;
@@ -309,7 +312,7 @@ fn names_are_changed_below_the_tenants_domain_only() -> Result<()> {
     }
     none(
         &findings,
-        "A region writes and deletes names of tenants, which lead to an API, and nothing else of the zone.",
+        "A region may write and delete tenants' names, which point to an API, and nothing else in the zone.",
     )
 }
 
@@ -356,11 +359,11 @@ fn permissions_and_environment_name_the_same_tables() -> Result<()> {
         findings.extend(
             named
                 .difference(&used)
-                .map(|table| format!("{id}: is told of {table} and may not use it")),
+                .map(|table| format!("{id}: has {table} in its environment and may not access it")),
         );
         findings.extend(
             used.difference(&named)
-                .map(|table| format!("{id}: may use {table} and is not told of it")),
+                .map(|table| format!("{id}: may access {table} and lacks it in its environment")),
         );
     }
     none(

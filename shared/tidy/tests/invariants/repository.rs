@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is built, downloaded or kept by a tool, and so not ours to check.
+/// Folders of builds, downloads and tools, which are not ours to check.
 const SKIPPED: [&str; 2] = ["target", "node_modules"];
 
 /// The root of the checkout.
@@ -47,8 +47,8 @@ impl File {
     }
 }
 
-/// Every text file below `folder` with one of the extensions, hidden folders and build output left
-/// out.
+/// Every text file below `folder` with one of the extensions, except in hidden folders and build
+/// output.
 pub(crate) fn files(folder: &str, extensions: &[&str]) -> Result<Vec<File>> {
     let root = root();
     let mut found = Vec::new();
@@ -84,7 +84,7 @@ pub(crate) fn files(folder: &str, extensions: &[&str]) -> Result<Vec<File>> {
     Ok(found)
 }
 
-/// A function as a folder: `functions/<set>/<name>`.
+/// A function, by its folder `functions/<set>/<name>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Function {
     /// `regional` or `central`.
@@ -119,7 +119,7 @@ pub(crate) fn functions() -> Vec<Function> {
         .collect()
 }
 
-/// `usage-ingest` as `UsageIngest`.
+/// A name in PascalCase: `usage-ingest` is `UsageIngest`.
 pub(crate) fn pascal(name: &str) -> String {
     name.split('-')
         .map(|word| {

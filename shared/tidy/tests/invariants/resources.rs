@@ -1,23 +1,22 @@
-//! The template's resources: nothing without a dead-letter queue, an alarm, a log with an end,
-//! encryption.
+//! The template's resources: each has its dead-letter queue, alarms, log retention and encryption.
 
 use crate::none;
 use crate::template::{Template, keys, many, target};
 use anyhow::Result;
 use serde_json::Value;
 
-/// How many timeouts of its consumer a message is hidden for at least, as Lambda's guide to SQS
-/// asks for: it must not come again while Lambda tries to hand over a batch to a function that is
-/// throttled.
+/// The minimum visibility timeout of a queue, in timeouts of its consumer, from Lambda's guide to
+/// SQS: a message must not be visible again while Lambda still tries to pass its batch to a
+/// throttled function.
 const VISIBILITY_TIMEOUTS: u64 = 6;
 
-/// What CloudFormation takes is 500 resources a stack. New functions need room.
+/// CloudFormation accepts 500 resources per stack; the rest is room for new functions.
 const RESOURCES_MAX: usize = 450;
-/// Each alarm has its price, and somebody has to know what it means.
+/// Each alarm costs money, and somebody has to know what it means.
 const ALARMS_MAX: usize = 20;
 
-/// Whether an alarm that notifies someone watches `metric` of the resource, where a dimension names
-/// it: alone, or as the largest of several.
+/// Whether an alarm with a notification watches `metric` of the resource, named in a dimension:
+/// alone, or as the maximum of several metrics.
 fn has_alarm(template: &Template, resource: &str, metric: &str) -> bool {
     let names = |watched: &Value| {
         watched["MetricName"] == metric
@@ -41,7 +40,7 @@ fn has_alarm(template: &Template, resource: &str, metric: &str) -> bool {
         })
 }
 
-/// Whether an alarm that notifies someone watches what a metric filter counts.
+/// Whether an alarm with a notification watches the count of a metric filter.
 fn counts_into_an_alarm(template: &Template, filter: &Value) -> bool {
     many(&filter["MetricTransformations"])
         .into_iter()
@@ -56,7 +55,7 @@ fn counts_into_an_alarm(template: &Template, filter: &Value) -> bool {
         })
 }
 
-/// The queues that something sends its failures to.
+/// The queues that receive the failures of something.
 fn dead_letter_queues(template: &Template) -> Vec<&str> {
     let mut found = Vec::new();
     for resource in template.resources.values() {
@@ -116,7 +115,7 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
 }
 
 #[test]
-fn a_message_is_hidden_for_six_times_its_consumers_timeout() -> Result<()> {
+fn visibility_timeouts_are_six_times_the_consumers_timeout() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, function) in template.functions() {
@@ -197,9 +196,9 @@ fn every_function_has_a_log_with_an_end_and_alarms() -> Result<()> {
     )
 }
 
-/// What SAM makes of the template besides: an event source mapping for each queue and stream, a
-/// rule and a permission for each schedule, the configuration of asynchronous invocations, and a
-/// stage for each API.
+/// The number of resources that SAM adds: an event source mapping for each queue and stream, a rule
+/// and a permission for each schedule, the configuration of asynchronous invocations, and a stage
+/// for each API.
 fn made_by_sam(template: &Template) -> usize {
     let of_function = |function: &Value| {
         let events = keys(&function["Events"]).into_iter().map(|name| {
@@ -216,7 +215,7 @@ fn made_by_sam(template: &Template) -> usize {
         + stages
 }
 
-/// All conditions at once are more than any region has.
+/// Counts with all conditions true, which is more than any region has.
 #[test]
 fn the_stack_has_room_and_few_alarms() -> Result<()> {
     let template = Template::load()?;
@@ -240,7 +239,7 @@ fn every_table_can_be_restored_and_is_encrypted() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, table) in template.of_type("AWS::DynamoDB::Table") {
-        let kept = !template.resources[id]["DeletionPolicy"].is_null();
+        let is_retained = !template.resources[id]["DeletionPolicy"].is_null();
         let rules = [
             (
                 "BillingMode PAY_PER_REQUEST",
@@ -262,7 +261,7 @@ fn every_table_can_be_restored_and_is_encrypted() -> Result<()> {
                 "DeletionProtectionEnabled",
                 !table["DeletionProtectionEnabled"].is_null(),
             ),
-            ("DeletionPolicy", kept),
+            ("DeletionPolicy", is_retained),
         ];
         findings.extend(
             rules
@@ -271,12 +270,13 @@ fn every_table_can_be_restored_and_is_encrypted() -> Result<()> {
                 .map(|(rule, _)| format!("{id}: no {rule}")),
         );
     }
-    none(&findings, "Write the table as its neighbours are.")
+    none(&findings, "Declare the table like its neighbours.")
 }
 
-/// Neither the linter nor the local AWS notices; API Gateway refuses the whole stage.
+/// Neither the linter nor the local AWS notices such a setting; API Gateway refuses the whole
+/// stage.
 #[test]
-fn every_route_with_settings_is_a_functions() -> Result<()> {
+fn every_route_with_settings_exists() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, api) in template.of_type("AWS::Serverless::HttpApi") {
@@ -329,8 +329,8 @@ fn every_trigger_gives_up_into_a_queue() -> Result<()> {
                             .is_some(),
                     ),
                     ("FilterCriteria", !properties["FilterCriteria"].is_null()),
-                    // A stream handler fails its batch as a whole; a reported part would be a
-                    // second way.
+                    // A stream handler fails its batch as a whole; partial batch responses
+                    // would be a second way to fail.
                     (
                         "whole batches",
                         properties["FunctionResponseTypes"].is_null(),
@@ -359,6 +359,6 @@ fn every_trigger_gives_up_into_a_queue() -> Result<()> {
     }
     none(
         &findings,
-        "Write the event as its neighbours are: a failure has to end in a queue with an alarm.",
+        "Declare the event like its neighbours: a failure has to end in a queue with an alarm.",
     )
 }

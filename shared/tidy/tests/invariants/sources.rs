@@ -6,7 +6,7 @@ use anyhow::Result;
 
 const LINES_MAX: usize = 600;
 
-/// Files of ours that hold text.
+/// The extensions of our text files.
 const TEXT: [&str; 6] = ["rs", "toml", "yaml", "yml", "md", "sh"];
 
 /// Lines of these files that contain one of `words`, as findings.
@@ -31,12 +31,12 @@ fn no_source_is_too_long() -> Result<()> {
     let findings: Vec<String> = long
         .map(|file| format!("{}: over {LINES_MAX} lines", file.path))
         .collect();
-    none(&findings, "Split the file along what it speaks of.")
+    none(&findings, "Split the file by topic.")
 }
 
 #[test]
 fn nothing_is_left_for_later() -> Result<()> {
-    // In pieces, so that this file does not find itself.
+    // In two pieces, so that this file does not match itself.
     let words = [
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
@@ -52,11 +52,11 @@ fn nothing_is_left_for_later() -> Result<()> {
 }
 
 #[test]
-fn no_lint_is_silenced_for_good() -> Result<()> {
+fn no_lint_is_allowed_for_good() -> Result<()> {
     let words = [concat!("#[al", "low("), concat!("#![al", "low(")];
     none(
         &lines_with(&files("", &["rs"])?, &words),
-        "Use #[expect(lint, reason = \"...\")]: it tells when it is no longer needed.",
+        "Use #[expect(lint, reason = \"...\")]: the compiler reports it once it is no longer needed.",
     )
 }
 
@@ -64,13 +64,13 @@ fn no_lint_is_silenced_for_good() -> Result<()> {
 fn functions_log_and_do_not_print() -> Result<()> {
     let mut sources = files("functions", &["rs"])?;
     sources.extend(files("shared", &["rs"])?);
-    // No function has these: they report on the terminal of who runs tests or a local stack.
+    // These crates are in no function: they report on the terminal of a developer.
     let own = ["shared/testkit/", "shared/local-aws/"];
     sources.retain(|file| file.is_product() && !own.iter().any(|own| file.path.starts_with(own)));
     let words = ["println!(", "eprintln!(", "print!(", "eprint!("];
     none(
         &lines_with(&sources, &words),
-        "Use tracing: what is printed has no level and no fields.",
+        "Use tracing: printed lines have no level and no fields.",
     )
 }
 
@@ -113,12 +113,12 @@ fn dynamodb_is_decoded_in_one_place() -> Result<()> {
     ];
     none(
         &lines_with(&sources, &words),
-        "Ask dynamo::Table, and match on dynamo::Error: it says what an answer means.",
+        "Call dynamo::Table, and match on dynamo::Error: it decodes the response.",
     )
 }
 
 #[test]
-fn a_store_waits_by_one_backoff() -> Result<()> {
+fn stores_share_one_backoff() -> Result<()> {
     let mut sources = files("shared", &["rs"])?;
     let is_store = |file: &File| {
         file.path.contains("-store/src/") || file.path.starts_with("shared/outbox/src/")
@@ -127,11 +127,12 @@ fn a_store_waits_by_one_backoff() -> Result<()> {
     assert!(!sources.is_empty(), "no store has sources");
     none(
         &lines_with(&sources, &["time::sleep", "backoff", "back_off"]),
-        "Take dynamo::Attempts: it has the jitter.",
+        "Use dynamo::Attempts: it has the jitter.",
     )
 }
 
-/// Where a function that serves HTTP may parse JSON by itself: what another region answered.
+/// The files of HTTP functions that may parse JSON themselves, because it is another region's
+/// response.
 const PARSES: [&str; 1] = ["functions/central/fleet-onboarding/src/region.rs"];
 
 /// The product's sources of the functions that serve HTTP.
@@ -168,12 +169,12 @@ fn a_body_is_read_by_one_extractor() -> Result<()> {
     ];
     none(
         &lines_with(&sources, &words),
-        "Take runtime::http::Body: what serde derives for a struct also takes a list of its fields by position.",
+        "Use runtime::http::Body: a struct's derived Deserialize also accepts a list of its fields by position.",
     )
 }
 
 #[test]
-fn a_source_is_counted_as_one_type_says() -> Result<()> {
+fn one_type_reads_the_source_of_a_request() -> Result<()> {
     let words = [
         "IpAddr",
         "Ipv4Addr",
@@ -184,6 +185,6 @@ fn a_source_is_counted_as_one_type_says() -> Result<()> {
     ];
     none(
         &lines_with(&serving()?, &words),
-        "Take runtime::http::Source: it is an address of IPv4, or the network of 64 bits that one subscriber has.",
+        "Use runtime::http::Source: an IPv4 address, or the IPv6 network of 64 bits that one subscriber has.",
     )
 }

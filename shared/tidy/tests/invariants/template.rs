@@ -1,4 +1,4 @@
-//! The template as CloudFormation sees it: short tags in their long form, loops expanded.
+//! The template as CloudFormation reads it: short tags in their long form, loops expanded.
 
 use crate::repository;
 use anyhow::{Context, Result, bail};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;
 use std::collections::BTreeMap;
 
-/// The collection of a loop over a parameter, which only a deployment knows.
+/// Values for a loop over a parameter, whose real values only a deployment has.
 const SAMPLE: [&str; 2] = ["us-east-1", "eu-central-1"];
 
 /// The template.
@@ -53,14 +53,14 @@ impl Template {
             .collect()
     }
 
-    /// How long a function may take, in seconds.
+    /// A function's timeout, in seconds.
     pub(crate) fn timeout_seconds(&self, function: &Value) -> Option<u64> {
         function["Timeout"]
             .as_u64()
             .or_else(|| self.document["Globals"]["Function"]["Timeout"].as_u64())
     }
 
-    /// A number that may be looked up in the mappings.
+    /// A number, which may be a lookup in the mappings.
     pub(crate) fn number(&self, value: &Value) -> Option<u64> {
         let Value::Array(path) = &value["Fn::FindInMap"] else {
             return value.as_u64();
@@ -145,7 +145,7 @@ pub(crate) fn target(value: &Value) -> Option<&str> {
     rest.split(['.', '}']).next()
 }
 
-/// A value that may be one or a list, as a list.
+/// The items of a list, or a single value as a list of one.
 pub(crate) fn many(value: &Value) -> Vec<&Value> {
     match value {
         Value::Null => Vec::new(),
@@ -190,7 +190,7 @@ fn to_json(yaml: Yaml) -> Result<Value> {
     })
 }
 
-/// The value with a loop's variable replaced.
+/// A value with the loop's variable replaced.
 fn bind(value: &Value, variable: &str, item: &str) -> Value {
     let text = |text: &str| {
         let plain: String = item.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -214,7 +214,7 @@ fn bind(value: &Value, variable: &str, item: &str) -> Value {
     }
 }
 
-/// The value with every `Sub` that has nothing left to substitute as its text.
+/// A value in which every `Sub` without variables is replaced by its text.
 fn literal(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(literal).collect(),
