@@ -21,12 +21,12 @@ const REGION: &str = "eu-central-1";
 async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let tenant = host.customer.tenant.as_str();
-    let wish = json!({ "levels": [{ "meter": "transfer-gb", "percents": [25] }] });
+    let wish = json!({ "thresholds": [{ "meter": "transfer-gb", "percents": [25] }] });
     let levels = host
         .admin
         .ask(Method::PUT, "/alert-thresholds", Some(&wish))
         .await?;
-    let of = levels["levels"]
+    let of = levels["thresholds"]
         .as_array()
         .context("the plan has allowances")?
         .iter();
