@@ -16,7 +16,7 @@ const STEP_MAX: u8 = 45;
 /// The retention of a sign-up that was never confirmed: its caller can still see why.
 const SIGNUP_KEPT_S: i64 = 7 * 86_400;
 
-/// What was erased of a tenant, as counts, and when. Holds nothing personal.
+/// The record of a tenant's erasure: counts of the erased items, and its end. Not personal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
     /// Accounts at the identity provider, and their users.

@@ -5,17 +5,17 @@
 //! | `SIGNUP#<id>` | `SIGNUP` | a sign-up and its steps |
 //! | `KEY#<digest>` | `KEY` | the sign-up of an idempotency key |
 //! | `TENANT#<id>` | `TENANT` | a tenant, with its organisation's name |
-//! | `ALIAS#<subdomain>` | `ALIAS` | the tenant of a subdomain: a random alias, or a custom subdomain |
+//! | `ALIAS#<subdomain>` | `ALIAS` | the tenant of an alias or a custom subdomain |
 //! | `TENANT#<id>` | `USER#<username>` | a user, with name and address |
 //! | `TENANT#<id>` | `INVITATION#<id>` | an open invitation, with the address |
 //! | `USER#<username>` | `USER` | the tenant and role of a user |
-//! | `USER#<username>` | `VOUCHER#<digest>` | a voucher: Meridian itself has just requested the account |
+//! | `USER#<username>` | `VOUCHER#<digest>` | Meridian has just requested the account |
 //! | `INVITATION#<id>` | `INVITATION` | the tenant of an invitation |
-//! | `EMAIL#<digest>` | `<username>` | the user who proved to read an address, and the user's tenant |
+//! | `EMAIL#<digest>` | `<username>` | the user of a proved address, and the tenant |
 //! | `TENANT#<id>` | `CLIENT#<id>` | a machine client |
-//! | `CLIENT#<client id of the user pool>` | `CLIENT` | the same client, by the id that tokens name |
+//! | `CLIENT#<client id of the user pool>` | `CLIENT` | the client by its id in tokens |
 //! | `TENANT#<id>` | `PROVIDER` | the tenant's own identity provider |
-//! | `TENANT#<id>` | `BLOCKED#<username>` | a block: the user was removed and may not come back uninvited |
+//! | `TENANT#<id>` | `BLOCKED#<username>` | the user may not come back uninvited |
 //! | `TENANT#<id>` | `AUDIT#<13-digit ms>#<id>` | an entry of the tenant's audit trail |
 //! | `DUE#<shard>` | `<13-digit ms>#<kind>#<tenant>` | a scheduled task of a tenant |
 //! | `LIMIT#<digest>` | `<window's start>` | the marks that a rate limit counted in a window |
@@ -201,7 +201,7 @@ pub(crate) struct AliasRow {
     /// and after closing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) routed_since_version: Option<u64>,
-    /// Where the tenant has moved to.
+    /// The region to which the tenant has moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) moved: Option<RegionAddress>,
 }

@@ -74,7 +74,7 @@ fn documents() -> Documents {
     }
 }
 
-/// When the days of these tenants begin.
+/// The start of these tenants' days.
 const ANCHOR: &str = "23:00";
 
 /// The n-th sign-up: what it creates, its key's digest and its fingerprint.

@@ -42,7 +42,7 @@ pub struct LoadOptions {
     pub invitation: Option<InvitationId>,
     /// Whether to load the machine clients.
     pub clients: bool,
-    /// A user for whom to load whether an administrator has blocked them.
+    /// A user for whom to check whether an administrator has blocked them.
     pub blocked: Option<Username>,
 }
 

@@ -81,7 +81,7 @@ struct Answer<'a> {
     operation: Operation,
 }
 
-/// Whose password an account has.
+/// The request whose password an account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]

@@ -31,10 +31,9 @@ pub(crate) struct Permission {
 pub(crate) enum LifecyclePhase {
     /// In every status.
     Always,
-    /// While the tenant is active, closing or closed; not while it is suspended.
+    /// While the tenant is active, moving, closing or closed; not while it is suspended.
     UseAndEnd,
-    /// While the tenant is active, suspended, closing or closed: ending must not wait for a
-    /// payment.
+    /// In all of these and while it is suspended: ending must not wait for a payment.
     ToEnd,
     /// While the tenant is active, or moving to another region.
     Use,

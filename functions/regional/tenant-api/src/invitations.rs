@@ -28,6 +28,7 @@ const MAILS_PER_HOUR_MAX: u64 = 200;
 /// The mails of one invitation in a day, withdrawn invitations to the same address included;
 /// operators have as many.
 const MAILS_PER_ADDRESS_PER_DAY_MAX: u64 = 10;
+/// The largest page that the store reads, so that a tenant's 200 invitations take few requests.
 const PAGE_MAX: u8 = 100;
 
 /// The person to invite, and the role.

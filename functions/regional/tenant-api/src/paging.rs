@@ -7,8 +7,11 @@ use axum::http::request::Parts;
 use std::collections::HashMap;
 use tenancy::FieldProblem;
 
+/// The page size of a request without a limit.
 const LIMIT_DEFAULT: u8 = 50;
+/// The largest page that the store reads.
 const LIMIT_MAX: u8 = 100;
+/// The longest cursor is the audit trail's with 50 characters: 13 digits, a separator, a UUID.
 const CURSOR_LENGTH_MAX: usize = 64;
 
 /// The page that a caller requests: `?cursor=...&limit=...`.

@@ -53,8 +53,8 @@ struct Report<'a> {
     next_from: Option<Timestamp>,
 }
 
-/// What became of all accepted events of a tenant, of all meters, since its first one. Events that
-/// the request itself reported as refused are not included.
+/// The counts of a tenant's accepted events, of all meters, since its first one. Events that the
+/// request itself reported as refused are not included.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageEventCounts))]
 struct Events {
@@ -137,12 +137,12 @@ struct Row {
 #[cfg_attr(test, utoipa::path(get, path = "/usage", operation_id = "readUsage", tag = "Usage",
     params(UsageQuery), security(("person" = []), ("machine" = ["usage/read"])),
     responses((status = 200,
-            description = "The totals, in order of time; as CSV where `accept` asks for \
+            description = "The totals, in order of time; as CSV if `accept` names \
                            `text/csv`.",
             content((Report<'static> = "application/json"), (String = "text/csv")), headers(
                 ("link" = String, description = "With CSV: where the rest is, with rel=\"next\"."),
                 ("usage-events" = String,
-                    description = "With CSV: what the member `events` says, as a dictionary of RFC \
+                    description = "With CSV: the counts of the member `events`, as a dictionary of RFC \
                                    9651.")))),
     extensions(("x-problems" = json!(refusals![Always; InvalidFields, NotAnswerable])))))]
 pub(crate) async fn read(

@@ -17,6 +17,7 @@ const NOT_TAKEN_S: i64 = 300;
 /// The delay where the user pool reports that the account has reached its limit of codes, in
 /// seconds.
 const POOL_LIMIT_S: i64 = 3_600;
+/// The largest page that the store reads, so that a tenant's 200 invitations take few requests.
 const PAGE_MAX: u8 = 100;
 
 impl Adapters {

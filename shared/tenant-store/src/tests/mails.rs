@@ -182,9 +182,9 @@ async fn repeated_reports_share_one_start() {
     let world = world().await;
     let tally = Tally::new(world.store.reader().clone());
     let within = SignedDuration::from_secs(15);
-    let began = async |of: &str, told: &str| {
+    let began = async |of: &str, reported: &str| {
         tally
-            .began(&KeyDigest::of("sign-ins", of), at(told), within)
+            .began(&KeyDigest::of("sign-ins", of), at(reported), within)
             .await
             .unwrap()
             .to_string()
@@ -195,8 +195,8 @@ async fn repeated_reports_share_one_start() {
     ] {
         let of = order.concat();
         let mut moments = Vec::new();
-        for told in order {
-            moments.push(began(&of, &format!("2026-11-20T{told}.123456Z")).await);
+        for reported in order {
+            moments.push(began(&of, &format!("2026-11-20T{reported}.123456Z")).await);
         }
         moments.dedup();
         assert_eq!(moments, [format!("2026-11-20T{}.123Z", order[0])]);

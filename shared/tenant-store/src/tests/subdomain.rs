@@ -73,7 +73,7 @@ async fn a_custom_subdomain_is_reserved_then_leads_to_the_tenant_then_is_free_ag
     let reader = world.store.reader();
     let subdomain: CustomSubdomain = "acme".parse().unwrap();
     world.reservation(one, "acme", 3).await;
-    assert!(!world.holds("ALIAS#acme").await, "home has not answered");
+    assert!(!world.holds("ALIAS#acme").await, "home has not decided yet");
     assert_eq!(
         world
             .due()

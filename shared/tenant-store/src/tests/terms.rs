@@ -121,14 +121,14 @@ async fn a_client_is_read_with_the_terms_of_its_tenant() {
     let made = world.active(1).await;
     let (id, by) = (made.tenant.id, made.user.username);
     let client = ClientId::of(id, &KeyDigest::of("client", "machine"));
-    let wish = ClientWish {
+    let request = ClientWish {
         id: client,
         scopes: vec![MachineScope::UsageWrite],
         replaces: None,
         by,
     };
     let requested = world.store.change(id, LoadOptions::CLIENTS, |loaded| {
-        decide_client(&loaded.state, &loaded.clients, &wish, &context(50)).map(Some)
+        decide_client(&loaded.state, &loaded.clients, &request, &context(50)).map(Some)
     });
     requested.await.unwrap();
     let named = world.store.change(id, LoadOptions::CLIENTS, |loaded| {

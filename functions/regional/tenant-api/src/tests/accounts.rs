@@ -309,14 +309,13 @@ async fn an_account_that_is_still_to_be_created_is_not_missing() {
         .await;
     let gone = join("gone", "2026-11-20T09:49:00Z").await;
     let new = join("new", "2026-11-20T09:51:00Z").await;
-    let listed = world
-        .send(
-            &world.admin_token().await,
-            "GET",
-            &world.path("/users"),
-            &Value::Null,
-        )
-        .await;
+    let list = async || {
+        let token = world.admin_token().await;
+        world
+            .send(&token, "GET", &world.path("/users"), &Value::Null)
+            .await
+    };
+    let listed = list().await;
     let ids = listed.body["users"].to_string();
     assert!(
         ids.contains(&new.to_string()) && !ids.contains(&gone.to_string()),
@@ -330,14 +329,7 @@ async fn an_account_that_is_still_to_be_created_is_not_missing() {
         .delete_account(&world.charles.account_name())
         .await
         .unwrap();
-    let listed = world
-        .send(
-            &world.admin_token().await,
-            "GET",
-            &world.path("/users"),
-            &Value::Null,
-        )
-        .await;
+    let listed = list().await;
     assert!(
         listed.body["users"]
             .to_string()

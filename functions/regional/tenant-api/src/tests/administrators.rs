@@ -282,7 +282,7 @@ async fn an_operator_has_a_share_of_the_mails_and_an_owed_mail_is_announced_firs
     assert_eq!(
         world.mails_to(&mary).await.len(),
         1,
-        "the share of who asks from one network"
+        "the share of one network"
     );
     assert_eq!(
         ask(Without::Nothing, &operator, "/administrators")
@@ -300,11 +300,11 @@ async fn an_operator_has_a_share_of_the_mails_and_an_owed_mail_is_announced_firs
         (2, &None, 1)
     );
 
-    let untold = ask(Without::Notices, &operator, "/administrators").await;
+    let unannounced = ask(Without::Notices, &operator, "/administrators").await;
     assert_eq!(
-        (slug(&untold), stored().await),
+        (slug(&unannounced), stored().await),
         ((503, "notice-not-sent"), mailed.clone()),
-        "nothing follows untold"
+        "nothing is stored without the notices"
     );
     assert_eq!(
         ask(Without::Nothing, &operator, "/administrators")

@@ -89,7 +89,7 @@ async fn a_closure_can_be_undone_by_the_code_that_came_with_it() {
     let tries = by.iter().filter(|(_, actor, refused)| {
         *actor == Actor::Holder && refused.as_deref() == Some("wrong-code")
     });
-    assert_eq!(tries.count(), 2, "what is no code at all is no try");
+    assert_eq!(tries.count(), 2, "a malformed code is not an attempt");
 }
 
 /// The response with the first code may have been lost.

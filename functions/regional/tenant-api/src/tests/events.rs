@@ -107,13 +107,13 @@ async fn every_event_gets_its_response() {
                 tenant,
                 "{name} changes nothing"
             );
-            let untold = ["entitlements", "usage", "administrator-"]
+            let unrecorded = ["entitlements", "usage", "administrator-"]
                 .iter()
                 .any(|part| name.contains(part))
                 && !name.contains("thresholds");
             let known = !matches!(answer.status, 401 | 405)
                 && !["invalid-path", "invalid-host"].contains(&name.as_str())
-                && !untold;
+                && !unrecorded;
             let anonymous = name == "invalid-undo-with-wrong-code";
             let added = world.trail(world.tenant()).await.len() - trail.len();
             assert_eq!(

@@ -402,7 +402,7 @@ async fn an_address_has_one_limit_for_all_tenants() {
     assert_eq!(
         open.code,
         latest.digest(),
-        "what was mailed holds while the next mail waits"
+        "the mailed code stays valid while the next mail is owed"
     );
     let due = world
         .region
