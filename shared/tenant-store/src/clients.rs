@@ -21,7 +21,7 @@ impl TenantReader {
         item.map(|item| stored(item, "client")).transpose()
     }
 
-    /// Loads a tenant with what it says itself of one of its clients. One request.
+    /// Loads a tenant and the tenant's own record of one of its clients. One request.
     ///
     /// # Errors
     /// When the table fails.
@@ -39,7 +39,7 @@ impl TenantReader {
         .await
     }
 
-    /// The clients of a tenant, those that have ended and are not forgotten yet included.
+    /// The clients of a tenant, with those that have ended and are not deleted yet.
     ///
     /// # Errors
     /// When the table fails.
@@ -57,8 +57,8 @@ impl TenantReader {
 }
 
 impl TenantStore {
-    /// A client as the tenant sees it, and once the identity provider has made it, as a token names
-    /// it.
+    /// Writes a client under the tenant, and under the id that tokens name once the identity
+    /// provider has created it.
     pub(crate) fn put_client(
         &self,
         client: &MachineClient,

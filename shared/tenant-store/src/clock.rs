@@ -1,4 +1,4 @@
-//! What is due, and how often something may be done in a time.
+//! Scheduled tasks and rate limits.
 
 use crate::resolve::lead;
 use crate::rows::{self, DUE_SHARDS, stored};
@@ -9,11 +9,12 @@ use kernel::Timestamp;
 use serde::Deserialize;
 use tenancy::{KeyDigest, ScheduledTask};
 
-/// How much of a mark is kept: enough to tell a few thousand apart.
+/// The stored length of a mark, in characters: enough to tell the few thousand marks of a window
+/// apart.
 pub(crate) const MARK_LENGTH: usize = 16;
 pub(crate) const HOUR_S: i64 = 3_600;
 
-/// How long a beginning is kept: a message about it is redelivered for a few hours at most.
+/// The retention of a beginning: a message about it is redelivered for a few hours at most.
 const BEGAN_KEPT_S: i64 = 24 * HOUR_S;
 
 #[derive(Deserialize)]
@@ -21,31 +22,31 @@ struct Beginning {
     began_ms: i64,
 }
 
-/// How often something may be done within a window of time.
+/// A rate limit: how often something may be done in a window of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// What is counted, as a digest: an address or a source must not be read from the key.
+    /// The digest of what is counted: an address or a source must not be readable from the key.
     pub of: KeyDigest,
-    /// How often it may be done.
+    /// The most times in one window.
     pub times_max: u64,
-    /// The length of a window, in seconds. Windows begin at multiples of it.
+    /// The length of a window, in seconds. Windows begin at its multiples.
     pub window_s: i64,
 }
 
-/// Whether something may be done once more.
+/// The answer of a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// It may, and is counted.
+    /// Allowed, and counted.
     Yes,
-    /// Not before so many seconds have passed.
+    /// Refused until the window ends.
     NotBefore {
-        /// The rest of the window.
+        /// The seconds until the window ends.
         wait_s: i64,
     },
 }
 
 impl Limit {
-    /// So often in an hour.
+    /// A limit per hour.
     #[must_use]
     pub const fn hourly(of: KeyDigest, times_max: u64) -> Self {
         Self {
@@ -55,7 +56,7 @@ impl Limit {
         }
     }
 
-    /// So often in a day.
+    /// A limit per day.
     #[must_use]
     pub const fn daily(of: KeyDigest, times_max: u64) -> Self {
         Self {
@@ -65,36 +66,37 @@ impl Limit {
         }
     }
 
-    /// When the window began that a moment is in, and how many seconds of it are left.
+    /// The start of the window that holds `now`, and the seconds left in it.
     fn window(&self, now: Timestamp) -> (i64, i64) {
         window_of(self.window_s, now)
     }
 }
 
-/// When the window of a length began that a moment is in, and how many seconds of it are left.
+/// The start of the window of this length that holds `now`, and the seconds left in it.
 pub(crate) fn window_of(window_s: i64, now: Timestamp) -> (i64, i64) {
     let window_s = window_s.max(1);
     let past_s = now.as_second().rem_euclid(window_s);
     (now.as_second() - past_s, window_s - past_s)
 }
 
-/// Where a subdomain leads, for one who may have asked too often.
+/// The destination of a subdomain, and the state of the caller's rate limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// Where to; nowhere where there is no such subdomain.
+    /// The destination; none where there is no such subdomain.
     pub lead: Option<Destination>,
-    /// The seconds to wait, where the limit was reached before.
+    /// The seconds to wait, where the limit had been reached.
     pub wait_s: Option<i64>,
 }
 
-/// Counts what is done, for functions that change nothing else.
+/// Counts against rate limits, for functions that change nothing else.
 #[derive(Debug, Clone)]
 pub struct Tally {
     reader: TenantReader,
 }
 
 impl TenantReader {
-    /// What is due at a moment, the oldest first, at most `limit` of each of the 8 partitions.
+    /// The tasks that are due at a moment, oldest first, at most `limit` from each of the 8
+    /// partitions.
     ///
     /// # Errors
     /// When the table fails.
@@ -114,7 +116,7 @@ impl TenantReader {
             for item in query
                 .page()
                 .await
-                .map_err(TenantStoreError::of("load what is due"))?
+                .map_err(TenantStoreError::of("load due tasks"))?
                 .items
             {
                 due.push(stored::<ScheduledTask>(item, "due")?);
@@ -126,13 +128,13 @@ impl TenantReader {
 }
 
 impl TenantStore {
-    /// Forgets what is due of a tenant that is not there any more.
+    /// Deletes a due task of a tenant that no longer exists.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn drop_due(&self, due: &ScheduledTask) -> Result<(), TenantStoreError> {
         self.reader
-            .send("forget what is due", self.delete(rows::due_key(due)))
+            .send("delete a due task", self.delete(rows::due_key(due)))
             .await
             .map(|_| ())
     }
@@ -158,8 +160,9 @@ impl Tally {
         Self { reader }
     }
 
-    /// Finds where a subdomain leads, as [`TenantReader::resolve`] does, and whether a limit is
-    /// reached, by one request that is the same whatever is known. Counts nothing.
+    /// Resolves a subdomain as [`TenantReader::resolve`] does, and reads a rate limit. One request,
+    /// the same for known and unknown subdomains, so that its duration tells nothing. Counts
+    /// nothing.
     ///
     /// # Errors
     /// When the table fails.
@@ -190,10 +193,10 @@ impl Tally {
         Ok(resolved)
     }
 
-    /// When that began which happens at a moment: something that began less than `within` before is
-    /// still the same, and else it begins now. What is told late, or in another order, belongs to
-    /// what is known already where it is within the same time of it. One write, and one read where
-    /// it did not begin now.
+    /// The start of what happens at `at`: what began less than `within` before is still the same,
+    /// anything later begins anew. A message that is redelivered or out of order belongs to the
+    /// recorded start where it is less than `within` away from it. One write, and one read where
+    /// nothing began now.
     ///
     /// # Errors
     /// When the table fails.
@@ -207,7 +210,7 @@ impl Tally {
             at.as_millisecond(),
             i64::try_from(within.as_millis()).unwrap_or(i64::MAX),
         );
-        // As it is stored: whoever is told it later gets the same moment.
+        // Rounded as stored: a later delivery gets the same moment back.
         let at = Timestamp::from_millisecond(at_ms).unwrap_or(at);
         let begin = self
             .reader
@@ -228,7 +231,7 @@ impl Tally {
             return Ok(at);
         };
         let Beginning { began_ms } = stored(item, "beginning")?;
-        // Something later began since: this is of what was before that.
+        // Something later has begun since, and this message belongs to what was before it.
         let is_of_it = began_ms.saturating_sub(at_ms) < within_ms;
         let began = Timestamp::from_millisecond(began_ms)
             .ok()
@@ -236,8 +239,8 @@ impl Tally {
         Ok(began.unwrap_or(at))
     }
 
-    /// Counts one more of something, unless that would be too many. What was counted with the same
-    /// mark before is not counted again: a request that is repeated is one.
+    /// Counts one more of something, unless the limit is reached. A mark that was counted before is
+    /// not counted again: a repeated request is one.
     ///
     /// # Errors
     /// When the table fails.

@@ -1,4 +1,4 @@
-//! The parts of a transaction that an changes is stored by.
+//! The writes that store a change set in one transaction.
 
 use crate::rows::{self, STATS_SHARDS, attribute};
 use crate::{TenantStore, TenantStoreError};
@@ -8,7 +8,7 @@ use outbox::{Row, Target};
 use tenancy::{ChangeSet, MemberChange, TOOLKIT_SOURCE, TenantEvent, User};
 
 impl TenantStore {
-    /// Everything that an changes changes.
+    /// All writes of a change set.
     pub(crate) fn writes(&self, changes: &ChangeSet) -> Result<Vec<Write>, TenantStoreError> {
         let (before, tenant) = (&changes.before, &changes.tenant);
         let mut writes = vec![self.replace_tenant(changes)?];
@@ -33,12 +33,13 @@ impl TenantStore {
             writes.push(self.put(rows::audit_item(tenant.id, entry)?));
         }
         for event in &changes.events {
-            writes.push(self.state(event)?);
+            writes.push(self.publish(event)?);
         }
         Ok(writes)
     }
 
-    /// Writes every attribute of a tenant, on condition that nobody else has since it was read.
+    /// Writes every attribute of a tenant, on condition that its generation is the one that was
+    /// read.
     fn replace_tenant(&self, changes: &ChangeSet) -> Result<Write, TenantStoreError> {
         let mut wanted =
             to_item(Item::new(), &changes.tenant).map_err(TenantStoreError::unwritable)?;
@@ -80,7 +81,7 @@ impl TenantStore {
         Ok(update.if_generation(changes.before.generation))
     }
 
-    /// An alias leads to the region from activation on, until the tenant is closed.
+    /// Routes an alias to the region from activation until the tenant is closed.
     fn route(&self, changes: &ChangeSet) -> Option<Write> {
         let (from, to) = (changes.before.status, changes.tenant.status);
         let begins = matches!(from, TenantStatus::Pending | TenantStatus::Provisioning)
@@ -102,8 +103,8 @@ impl TenantStore {
         tenant: TenantId,
         change: &MemberChange,
     ) -> Result<Vec<Write>, TenantStoreError> {
-        // What is said of a user stands in the tenant's partition and where a user's name leads to.
-        // Nothing is changed that leads to another tenant.
+        // A user has an item in the tenant's partition and one that leads from the username to the
+        // tenant. The condition protects an item that leads to another tenant.
         let update = |username, expression: &str, name: &str, value: AttributeValue| {
             let keys = [
                 rows::user_key(tenant, username),
@@ -163,7 +164,7 @@ impl TenantStore {
         })
     }
 
-    /// Adds a user whom nobody has added yet.
+    /// Adds a user, on condition that the username is not taken.
     pub(crate) fn join(&self, user: &User) -> Result<Vec<Write>, TenantStoreError> {
         Ok(vec![
             self.insert(rows::membership_item(user)?),
@@ -171,8 +172,8 @@ impl TenantStore {
         ])
     }
 
-    /// Lets addresses that are proved with this changes lead to their users. Nobody else's address
-    /// leads anywhere: neither one that somebody only names, nor one that a tenant's own provider
+    /// Lets the addresses that this change set proves lead to their users. No other address leads
+    /// to a user: neither one that somebody only names, nor one that a tenant's own provider
     /// vouches for.
     pub(crate) async fn find_by_address(
         &self,
@@ -192,7 +193,7 @@ impl TenantStore {
         Ok(writes)
     }
 
-    /// Puts an item that may not be there yet.
+    /// Puts an item, on condition that it does not exist.
     pub(crate) fn insert(&self, item: Item) -> Write {
         self.put(item).if_absent()
     }
@@ -201,7 +202,7 @@ impl TenantStore {
         self.reader.table.put(item)
     }
 
-    /// Deletes what leads to a tenant, and not what leads to another.
+    /// Deletes an item that leads to the tenant; leaves one that leads to another tenant.
     pub(crate) fn delete_of(&self, tenant: TenantId, key: Item) -> Write {
         let delete = self
             .delete(key)
@@ -213,7 +214,7 @@ impl TenantStore {
         self.reader.table.delete(key)
     }
 
-    /// Moves one tenant from one count to another.
+    /// Moves one tenant from one status count to another.
     pub(crate) fn count(
         &self,
         tenant: TenantId,
@@ -240,8 +241,8 @@ impl TenantStore {
         }
     }
 
-    /// Publishes an event.
-    pub(crate) fn state(&self, event: &TenantEvent) -> Result<Write, TenantStoreError> {
+    /// The write that publishes an event through the outbox.
+    pub(crate) fn publish(&self, event: &TenantEvent) -> Result<Write, TenantStoreError> {
         let row = match event {
             TenantEvent::Status(event) => Row::new(Target::Regional, event),
             TenantEvent::PolicyApplied(event) => Row::new(Target::Regional, event),

@@ -1,7 +1,7 @@
-//! Erasure: what a region holds of a closed tenant goes, and a record says what went.
+//! Erasure: deletes what a region holds of a closed tenant, and counts it in a record.
 //!
-//! Every step deletes and counts in one transaction, so that a run which was cut off goes on where
-//! it was, and the record is exact.
+//! Every step deletes and counts in one transaction: an interrupted run continues where it was, and
+//! the record stays exact.
 
 use crate::rows::{self, AUDIT_PREFIX, BLOCKED_PREFIX, INVITATION_PREFIX};
 use crate::{TenantStore, TenantStoreError};
@@ -10,16 +10,16 @@ use kernel::{SignupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tenancy::{MachineClient, User};
 
-/// How many entries go in one transaction.
+/// The most entries of one transaction. Each takes up to two writes, and DynamoDB allows 100 a
+/// transaction.
 const STEP_MAX: u8 = 45;
-/// How long the course of a sign-up is kept that was never confirmed, so that its caller can see
-/// why.
+/// The retention of a sign-up that was never confirmed: its caller can still see why.
 const SIGNUP_KEPT_S: i64 = 7 * 86_400;
 
-/// What was erased of a tenant, and when. Holds nothing personal.
+/// The record of a tenant's erasure: counts of the erased items, and its end. Not personal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
-    /// Accounts at the identity provider, with their users.
+    /// Accounts at the identity provider, and their users.
     #[serde(default)]
     pub accounts: u64,
     /// Open invitations.
@@ -31,25 +31,25 @@ pub struct Erasure {
     /// The tenant's own identity providers.
     #[serde(default)]
     pub identity_providers: u64,
-    /// Notes of removed users who may not come back uninvited.
+    /// Blocks of removed users, who may not come back uninvited.
     #[serde(default)]
     pub removals: u64,
     /// Entries of the audit trail.
     #[serde(default)]
     pub audit_entries: u64,
-    /// Items of usage: segments with raw events, windows, identities.
+    /// Usage items: segments of raw events, windows, event keys.
     #[serde(default)]
     pub usage_items: u64,
     /// Names of the organisation.
     #[serde(default)]
     pub profiles: u64,
-    /// When all of it was gone.
+    /// When the last item was deleted.
     #[serde(default)]
     pub erased_at: Option<Timestamp>,
 }
 
 impl TenantStore {
-    /// The users of a closed tenant that are not erased yet, a page of them.
+    /// A page of the users of a closed tenant that are not erased yet.
     ///
     /// # Errors
     /// When the table fails.
@@ -61,13 +61,13 @@ impl TenantStore {
             .entries)
     }
 
-    /// Erases a user whose account is deleted.
+    /// Erases a user, after the account at the identity provider was deleted.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn erase_user(&self, user: &User) -> Result<(), TenantStoreError> {
         let writes = vec![
-            self.take_away(rows::user_key(user.tenant, user.username)),
+            self.delete_present(rows::user_key(user.tenant, user.username)),
             self.delete_of(user.tenant, rows::membership_key(user.username)),
             self.delete_of(user.tenant, rows::address_key(&user.email, user.username)),
             self.note(user.tenant, "accounts", 1),
@@ -75,13 +75,13 @@ impl TenantStore {
         self.step("erase a user", writes).await
     }
 
-    /// Erases a machine client that the identity provider has forgotten.
+    /// Erases a machine client, after the identity provider has deleted it.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn erase_client(&self, client: &MachineClient) -> Result<(), TenantStoreError> {
         let mut writes = vec![
-            self.take_away(rows::client_key(client.tenant, client.id)),
+            self.delete_present(rows::client_key(client.tenant, client.id)),
             self.note(client.tenant, "clients", 1),
         ];
         if let Some(client_id) = &client.client_id {
@@ -90,19 +90,19 @@ impl TenantStore {
         self.step("erase a client", writes).await
     }
 
-    /// Erases what is known of a tenant's own identity provider, which the user pool has forgotten.
+    /// Erases a tenant's own identity provider, after the user pool has deleted it.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn erase_provider(&self, tenant: TenantId) -> Result<(), TenantStoreError> {
         let writes = vec![
-            self.take_away(rows::provider_key(tenant)),
+            self.delete_present(rows::provider_key(tenant)),
             self.note(tenant, "identity_providers", 1),
         ];
         self.step("erase an identity provider", writes).await
     }
 
-    /// Erases some of a tenant's invitations and of its audit trail.
+    /// Erases a page of a tenant's invitations, blocks or audit entries.
     ///
     /// # Errors
     /// When the table fails.
@@ -122,7 +122,7 @@ impl TenantStore {
             let mut writes = vec![self.note(tenant, counter, page.entries.len())];
             for item in &page.entries {
                 if let Some(sort) = crate::members::suffix(item, "") {
-                    writes.push(self.take_away(key(rows::tenant_partition(tenant), sort)));
+                    writes.push(self.delete_present(key(rows::tenant_partition(tenant), sort)));
                 }
                 let invitation =
                     crate::members::suffix(item, INVITATION_PREFIX).and_then(|id| id.parse().ok());
@@ -130,7 +130,7 @@ impl TenantStore {
                     writes.push(self.delete(rows::invitee_key(id)));
                 }
             }
-            // What another run was faster with is not on the next page.
+            // A concurrent run may have deleted this page already; the next page does not hold it.
             return self
                 .step("erase entries", writes)
                 .await
@@ -139,8 +139,8 @@ impl TenantStore {
         Ok(Leaving::None)
     }
 
-    /// Erases the organisation's name, and the course of the sign-up: of one that was confirmed at
-    /// once, of another one soon.
+    /// Erases the organisation's name and the sign-up: a confirmed sign-up at once, another after
+    /// [`SIGNUP_KEPT_S`].
     ///
     /// # Errors
     /// When the table fails.
@@ -175,7 +175,7 @@ impl TenantStore {
         self.step("erase a sign-up", vec![signup]).await
     }
 
-    /// Closes the record: all that there was is gone.
+    /// Closes the record once everything is deleted.
     ///
     /// # Errors
     /// When the table fails.
@@ -193,7 +193,7 @@ impl TenantStore {
         .await
     }
 
-    /// What was erased of a tenant; nothing before its erasure begins.
+    /// The record of a tenant's erasure; none before the erasure begins.
     ///
     /// # Errors
     /// When the table fails.
@@ -209,13 +209,12 @@ impl TenantStore {
             .transpose()
     }
 
-    /// The part of a transaction that counts erased items of usage: whoever deletes these items
-    /// writes it with them.
+    /// The write that counts erased usage items. It belongs in the transaction that deletes them.
     pub fn note_of_usage(&self, tenant: TenantId, items: usize) -> Write {
         self.note(tenant, "usage_items", items)
     }
 
-    /// Counts in the record.
+    /// Adds to a counter of the record.
     fn note(&self, tenant: TenantId, counter: &str, erased: usize) -> Write {
         let update = self
             .reader
@@ -226,12 +225,13 @@ impl TenantStore {
             .value(":erased", number(erased))
     }
 
-    /// Deletes an item that is still there: what is gone was counted by another run.
-    fn take_away(&self, key: Item) -> Write {
+    /// Deletes an item on condition that it exists: another run has counted it otherwise.
+    fn delete_present(&self, key: Item) -> Write {
         self.delete(key).if_present()
     }
 
-    /// One step. What is not there any more was erased, and counted, by a run that was faster.
+    /// Runs one step. A failed condition is success: a concurrent run has erased and counted the
+    /// items.
     async fn step(&self, action: &'static str, writes: Vec<Write>) -> Result<(), TenantStoreError> {
         let done = self.reader.table.transact(writes).await;
         Error::is_written(done)

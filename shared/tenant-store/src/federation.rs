@@ -1,4 +1,4 @@
-//! Tenants' own identity providers, and who of their people may not come back.
+//! Tenants' own identity providers, and blocked users.
 
 use crate::rows::{self, stored};
 use crate::{TenantReader, TenantStoreError};
@@ -33,7 +33,7 @@ impl TenantReader {
         item.map(provider).transpose()
     }
 
-    /// Whether an administrator has removed a user who may not come back uninvited.
+    /// Whether an administrator has removed this user, so that they may not come back uninvited.
     pub(crate) async fn is_blocked(
         &self,
         tenant: TenantId,
@@ -70,7 +70,8 @@ fn provider(item: Item) -> Result<IdentityProvider, TenantStoreError> {
     Ok(IdentityProvider {
         tenant: row.tenant,
         name: row.name,
-        // Whether it may be of this machine was decided when it was set.
+        // An issuer on this machine is parsed too: whether it is allowed was decided when it was
+        // set.
         issuer: Issuer::parse(&row.issuer, true).map_err(malformed)?,
         client_id: row.client_id.parse().map_err(malformed)?,
         trusts_unverified_email: row.trusts_unverified_email,

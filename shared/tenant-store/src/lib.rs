@@ -1,15 +1,16 @@
 //! The regional table: tenants, sign-ups, users, invitations, machine clients, custom subdomains,
 //! limits, audit trails, and the record of an erasure.
 //!
-//! [`TenantReader`] reads, [`TenantStore`] changes. What changes, `tenancy` decides; this crate loads
-//! what a decision is made on, and stores what it says.
+//! [`TenantReader`] reads, [`TenantStore`] writes. The rules are `tenancy`'s: this crate loads what
+//! a decision needs and stores its change set.
 //!
-//! Invariants: state and the events that announce it are one transaction, under a condition on the
-//! tenant that the decision was made on. All that is personal of a tenant is in the tenant's own
-//! partition, and nowhere in a key outside it. An error holds nothing of an item.
+//! Invariants: a change and the events that announce it are one transaction, conditional on the
+//! generation of the tenant that the decision read. Personal data of a tenant is in the tenant's
+//! own partition only, and in no key outside it. Errors hold nothing of an item.
 //!
-//! May not import `metering`, `dedupe` or `usage-store`. No function that rolls up usage, and none of
-//! the central sets, may import this crate, directly or through another one; `tidy` checks both.
+//! May not import `metering`, `dedupe` or `usage-store`. Functions that roll up usage and the
+//! central function sets may not import this crate, directly or through another one; `tidy` checks
+//! both.
 
 mod clients;
 mod clock;
@@ -34,40 +35,40 @@ pub use read::{Membership, Remembered, TenantReader};
 pub use resolve::{Destination, RegionAddress, Workspace};
 pub use write::{LoadOptions, Registered, TenantStore, TenantView};
 
-/// Why the regional table did not do what it was asked. Holds nothing of the items themselves.
+/// Why an operation on the regional table failed. Holds nothing of the items themselves.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantStoreError {
-    /// The table was not reached, or refused.
+    /// The table could not be reached, or rejected the request.
     #[error("the regional table failed to {action}")]
     Unavailable {
-        /// What it was asked to do.
+        /// The operation that failed.
         action: &'static str,
-        /// What AWS said.
+        /// The error that AWS returned.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The table takes no more at the moment, or others changed the same items, again and again.
+    /// The table is throttled, or the same items stayed contended through every attempt.
     #[error("the regional table was too busy to {action}")]
     Busy {
-        /// What it was asked to do.
+        /// The operation that failed.
         action: &'static str,
     },
-    /// A stored item is not what this code wrote.
+    /// A stored item does not parse.
     #[error("a stored {entity} is malformed")]
     Malformed {
-        /// What the item should be.
+        /// The kind of item.
         entity: &'static str,
     },
-    /// A random alias was already taken. Nothing was written; another one will do.
+    /// The random alias is already taken. Nothing was written; another alias will do.
     #[error("the alias is taken")]
     AliasTaken,
     /// There is no such tenant in this region.
     #[error("the tenant is not in this region")]
     UnknownTenant,
-    /// A decision refuses.
+    /// The decision refused the change.
     #[error("the change is refused")]
     Refused(#[source] tenancy::Refusal),
-    /// A value could not be written as an item or an event.
+    /// A value could not be encoded as an item or an event.
     #[error("a value could not be written")]
     Unwritable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -77,7 +78,7 @@ impl TenantStoreError {
         Self::Unwritable(Box::new(error))
     }
 
-    /// Says whether the table is busy, or something is wrong.
+    /// Maps a table error to [`Self::Busy`] or [`Self::Unavailable`].
     fn of(action: &'static str) -> impl Fn(dynamo::Error) -> Self {
         move |error| match error {
             busy if busy.is_busy() => Self::Busy { action },

@@ -1,4 +1,4 @@
-//! How many mails an address got at somebody's request: the one count of them all.
+//! The limit on mails to one address. All mails that somebody requests share this one count.
 
 use crate::clock::{HOUR_S, MARK_LENGTH, Taken, window_of};
 use crate::rows;
@@ -7,8 +7,7 @@ use dynamo::{AttributeValue, number, text};
 use kernel::Timestamp;
 use tenancy::{Asker, EmailAddress, KeyDigest, mailbox, share_of};
 
-/// Counts the mails that addresses get at somebody's request, whatever they are for and whichever
-/// tenant they are of.
+/// Counts the requested mails of each address, over all purposes and tenants.
 #[derive(Debug, Clone)]
 pub struct MailTally {
     reader: TenantReader,
@@ -16,7 +15,8 @@ pub struct MailTally {
 }
 
 impl MailTally {
-    /// Counts in a reader's table: so many an hour, of which everybody who asks has a share.
+    /// Counts in a reader's table: `per_address` mails an hour, of which each requester has a
+    /// share.
     #[must_use]
     pub const fn new(reader: TenantReader, per_address: u64) -> Self {
         Self {
@@ -25,11 +25,10 @@ impl MailTally {
         }
     }
 
-    /// Counts one more mail to an address on somebody's account, unless the address got as many as
-    /// it gets, or as many as this one may ask for. A mail with a mark that was counted in the same
-    /// hour is not counted again.
+    /// Counts one more mail to an address, unless the address or this requester's share of it has
+    /// reached its limit. A mark that was counted in the same hour is not counted again.
     ///
-    /// One write, under a condition on both counts: two requests at once cannot both be the last.
+    /// One write, conditional on both counts: of two concurrent requests, only one can be the last.
     ///
     /// # Errors
     /// When the table fails.

@@ -9,18 +9,18 @@ use tenancy::{AuditEntry, Invitation, User, Username};
 /// The most entries of a page.
 const PAGE_MAX: u16 = 100;
 
-/// A page, and where the next one begins.
+/// A page of a list, and the cursor of the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The entries.
     pub entries: Vec<T>,
-    /// To be given for the next page; absent on the last.
+    /// The cursor of the next page; absent on the last.
     pub next: Option<String>,
 }
 
 impl TenantReader {
-    /// A tenant's users in order of their names at the identity provider, at most `limit` (1 to
-    /// 100) after `cursor`. Personal throughout.
+    /// A tenant's users in the order of their usernames, at most `limit` (1 to 100) after `cursor`.
+    /// Personal data.
     ///
     /// # Errors
     /// When the table fails.
@@ -42,7 +42,7 @@ impl TenantReader {
         })
     }
 
-    /// A tenant's administrators, at most `most` of them. Personal throughout.
+    /// A tenant's administrators, at most `most`. Personal data.
     ///
     /// # Errors
     /// When the table fails.
@@ -77,9 +77,9 @@ impl TenantReader {
         Ok(found)
     }
 
-    /// Which of the accounts with a user's address are nobody else's: they go when the user goes.
-    /// An account that is another user's leads to that user; one that leads to nobody has a name
-    /// that Meridian never gave.
+    /// Those of the accounts with a user's address that belong to no other user, and are deleted
+    /// with the user. An account of another user has that user's membership; one without a
+    /// membership has a username that Meridian never gave.
     ///
     /// # Errors
     /// When the table fails.
@@ -98,7 +98,7 @@ impl TenantReader {
         Ok(strays)
     }
 
-    /// A tenant's open invitations, at most `limit` (1 to 100) after `cursor`. Personal throughout.
+    /// A tenant's open invitations, at most `limit` (1 to 100) after `cursor`. Personal data.
     ///
     /// # Errors
     /// When the table fails.
@@ -145,8 +145,8 @@ impl TenantReader {
         })
     }
 
-    /// The items of a tenant's partition whose sort keys begin with `prefix`. The cursor is the
-    /// rest of the last sort key.
+    /// A page of a tenant's partition by the prefix of the sort keys. The cursor is the last sort
+    /// key without the prefix.
     pub(crate) async fn page(
         &self,
         tenant: TenantId,
@@ -183,7 +183,7 @@ impl TenantReader {
 }
 
 impl TenantStore {
-    /// Adds to a tenant's audit trail what changes nothing else: a refusal, or a read.
+    /// Adds an audit entry that comes with no other change: a refusal, or a read.
     ///
     /// # Errors
     /// When the table fails.
@@ -200,7 +200,7 @@ impl TenantStore {
     }
 }
 
-/// What follows the prefix in an item's sort key.
+/// The part of an item's sort key after a prefix.
 pub(crate) fn suffix<'a>(item: &'a Item, prefix: &str) -> Option<&'a str> {
     item.text("sk")?.strip_prefix(prefix)
 }

@@ -1,4 +1,4 @@
-//! Reading. Every read sees what was written before it.
+//! Reads. All reads of single items are strongly consistent.
 
 use crate::TenantStoreError;
 use crate::rows::{self, STATS_SHARDS, stored};
@@ -18,7 +18,7 @@ pub struct TenantReader {
     pub(crate) table: Table,
 }
 
-/// What a tenant is read by: everything but its organisation's name.
+/// The attributes of a tenant; all but its organisation's name, which is personal.
 const TENANT_ATTRIBUTES: [&str; 21] = [
     "tenant",
     "alias",
@@ -43,31 +43,31 @@ const TENANT_ATTRIBUTES: [&str; 21] = [
     "subdomains",
 ];
 
-/// To which tenant a user belongs, and what for.
+/// The tenant of a user, and the user's role in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The tenant.
     pub tenant: TenantId,
-    /// What the user came by.
+    /// How the user joined.
     pub origin: Origin,
-    /// What the user may do.
+    /// The role.
     pub role: Role,
     /// When the person proved to read the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Timestamp>,
 }
 
-/// What is remembered of the first request with an idempotency key.
+/// The first request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Remembered {
-    /// The sign-up that it made.
+    /// The sign-up that it created.
     pub signup: SignupId,
-    /// What it asked for.
+    /// The fingerprint of its content.
     pub fingerprint: Fingerprint,
 }
 
 impl TenantReader {
-    /// The tenants in a table.
+    /// Reads from a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl TenantReader {
         item.map(|item| stored(item, "tenant")).transpose()
     }
 
-    /// Loads the course of a sign-up.
+    /// Loads a sign-up.
     ///
     /// # Errors
     /// When the table fails.
@@ -95,7 +95,7 @@ impl TenantReader {
         item.map(|item| stored(item, "sign-up")).transpose()
     }
 
-    /// Loads what is remembered under an idempotency key.
+    /// Loads the first request with an idempotency key.
     ///
     /// # Errors
     /// When the table fails.
@@ -113,7 +113,7 @@ impl TenantReader {
         item.map(|item| stored(item, "key")).transpose()
     }
 
-    /// Loads to which tenant a user belongs: nothing personal.
+    /// Loads the tenant and role of a user. Nothing personal.
     ///
     /// # Errors
     /// When the table fails.
@@ -128,8 +128,8 @@ impl TenantReader {
         item.map(|item| stored(item, "user")).transpose()
     }
 
-    /// Loads a tenant with what it says itself of one of its users: a name that leads to a tenant
-    /// is no proof that the tenant has this user. Nothing personal. One request.
+    /// Loads a tenant and the tenant's own record of one of its users: a username that leads to a
+    /// tenant does not prove that the tenant has the user. Nothing personal. One request.
     ///
     /// # Errors
     /// When the table fails.
@@ -147,8 +147,8 @@ impl TenantReader {
         .await
     }
 
-    /// A tenant with another item of its partition, where both are there. The names are those of
-    /// the other item's attributes that are no tenant's.
+    /// Loads a tenant and another item of its partition, where both exist. `names` are the other
+    /// item's attributes that a tenant does not have.
     pub(crate) async fn load_with<T: DeserializeOwned>(
         &self,
         tenant: TenantId,
@@ -179,7 +179,7 @@ impl TenantReader {
         Ok(loaded.zip(found))
     }
 
-    /// Loads a user, personal throughout.
+    /// Loads a user. Personal data.
     ///
     /// # Errors
     /// When the table fails.
@@ -190,7 +190,7 @@ impl TenantReader {
         }
     }
 
-    /// Loads a user of a tenant, personal throughout.
+    /// Loads a user of a tenant. Personal data.
     ///
     /// # Errors
     /// When the table fails.
@@ -205,7 +205,7 @@ impl TenantReader {
         item.map(rows::user).transpose()
     }
 
-    /// Loads an open invitation, personal throughout.
+    /// Loads an open invitation. Personal data.
     ///
     /// # Errors
     /// When the table fails.
@@ -229,7 +229,7 @@ impl TenantReader {
         }
     }
 
-    /// Loads an open invitation to a tenant, personal throughout.
+    /// Loads an open invitation to a tenant. Personal data.
     ///
     /// # Errors
     /// When the table fails.
@@ -244,7 +244,7 @@ impl TenantReader {
         item.map(rows::invitation).transpose()
     }
 
-    /// Loads what the tenant calls itself; nothing once that is erased.
+    /// Loads the organisation's name; none once it is erased.
     ///
     /// # Errors
     /// When the table fails.
@@ -263,7 +263,7 @@ impl TenantReader {
             .map_err(|_| TenantStoreError::Malformed { entity: "tenant" })
     }
 
-    /// How many tenants there are, by status.
+    /// The number of tenants, by status.
     ///
     /// # Errors
     /// When the table fails.
@@ -316,7 +316,7 @@ impl TenantReader {
             .map_err(TenantStoreError::of(action))
     }
 
-    /// Sends a write; whether its condition held.
+    /// Sends a write, and returns whether its condition held.
     pub(crate) async fn send(
         &self,
         action: &'static str,

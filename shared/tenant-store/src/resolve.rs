@@ -1,4 +1,4 @@
-//! Where a subdomain leads, and which workspaces a person has.
+//! Resolves subdomains, and lists a person's workspaces.
 
 use crate::rows::{self, stored};
 use crate::{TenantReader, TenantStoreError};
@@ -7,37 +7,37 @@ use kernel::{Alias, Language, PublicUrl, RegionCode, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};
 use tenancy::{EmailAddress, OrganisationName};
 
-/// How many workspaces of one person are listed at most.
+/// The most workspaces of a person that are listed.
 const WORKSPACES_MAX: u16 = 50;
 
-/// Where a subdomain leads.
+/// The destination of a subdomain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// To a tenant of this region.
+    /// A tenant of this region.
     Here(TenantId),
-    /// To a tenant that has moved.
+    /// Another region, to which the tenant has moved.
     Moved(RegionAddress),
 }
 
-/// A region, and where its API is.
+/// A region, and the address of its API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionAddress {
     /// The region.
     pub region: RegionCode,
-    /// The address of its API.
+    /// The base URL of its API.
     pub api_url: PublicUrl,
 }
 
-/// A tenant as one of its users knows it. Personal.
+/// A tenant as one of its users sees it. Personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
-    /// The tenant's subdomain.
+    /// The tenant's alias.
     pub alias: Alias,
-    /// What it calls itself.
+    /// The organisation's name.
     pub organisation: OrganisationName,
-    /// Where it is in its life.
+    /// The tenant's status.
     pub status: TenantStatus,
-    /// What its people are addressed in.
+    /// The language of mails to its users.
     pub language: Language,
 }
 
@@ -51,8 +51,8 @@ struct WorkspaceRow {
 }
 
 impl TenantReader {
-    /// Finds where a subdomain leads: nowhere where it is unknown, where its tenant was never in use,
-    /// and where its tenant is closed, all alike. One read in each case.
+    /// Resolves a subdomain. An unknown subdomain, a tenant that was never active and a closed
+    /// tenant look alike: no destination. One read in each case.
     ///
     /// # Errors
     /// When the table fails.
@@ -67,8 +67,8 @@ impl TenantReader {
     }
 
     /// The workspaces that a person can sign in to, or could before they were suspended; at most
-    /// 50. Those are left out in which the person has not proved to us to read the address: a mail
-    /// to it must tell nothing of them.
+    /// 50. Only those count in which the person has proved to Meridian to read the address: a mail
+    /// to it must not disclose others.
     ///
     /// # Errors
     /// When the table fails.
@@ -102,7 +102,7 @@ impl TenantReader {
     }
 }
 
-/// Where a subdomain leads that somebody has, or had.
+/// The destination of an alias row.
 pub(crate) fn lead(row: rows::AliasRow) -> Option<Destination> {
     match row.moved {
         Some(place) => Some(Destination::Moved(place)),
@@ -112,7 +112,7 @@ pub(crate) fn lead(row: rows::AliasRow) -> Option<Destination> {
     }
 }
 
-/// A tenant that has somewhere to sign in.
+/// Parses a tenant; none where nobody can sign in to it.
 fn workspace(item: Item) -> Result<Option<Workspace>, TenantStoreError> {
     use TenantStatus::{Active, Relocating, Suspended};
     let WorkspaceRow {

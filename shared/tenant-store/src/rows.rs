@@ -2,32 +2,33 @@
 //!
 //! | pk | sk | what |
 //! |---|---|---|
-//! | `SIGNUP#<id>` | `SIGNUP` | the course of a sign-up |
-//! | `KEY#<digest>` | `KEY` | which sign-up an idempotency key stands for |
+//! | `SIGNUP#<id>` | `SIGNUP` | a sign-up and its steps |
+//! | `KEY#<digest>` | `KEY` | the sign-up of an idempotency key |
 //! | `TENANT#<id>` | `TENANT` | a tenant, with its organisation's name |
-//! | `ALIAS#<subdomain>` | `ALIAS` | which tenant a subdomain stands for: a random alias, or one that a tenant chose |
+//! | `ALIAS#<subdomain>` | `ALIAS` | the tenant of an alias or a custom subdomain |
 //! | `TENANT#<id>` | `USER#<username>` | a user, with name and address |
 //! | `TENANT#<id>` | `INVITATION#<id>` | an open invitation, with the address |
-//! | `USER#<username>` | `USER` | which tenant a user belongs to, and what for |
-//! | `USER#<username>` | `VOUCHER#<digest>` | that Meridian has just asked for the account itself |
-//! | `INVITATION#<id>` | `INVITATION` | which tenant an invitation is to |
-//! | `EMAIL#<digest>` | `<username>` | that the person who proved to read this address is this user, and of which tenant |
+//! | `USER#<username>` | `USER` | the tenant and role of a user |
+//! | `USER#<username>` | `VOUCHER#<digest>` | Meridian has just requested the account |
+//! | `INVITATION#<id>` | `INVITATION` | the tenant of an invitation |
+//! | `EMAIL#<digest>` | `<username>` | the user of a proved address, and the tenant |
 //! | `TENANT#<id>` | `CLIENT#<id>` | a machine client |
-//! | `CLIENT#<client id of the user pool>` | `CLIENT` | the same, for who knows it by a token |
+//! | `CLIENT#<client id of the user pool>` | `CLIENT` | the client by its id in tokens |
 //! | `TENANT#<id>` | `PROVIDER` | the tenant's own identity provider |
-//! | `TENANT#<id>` | `BLOCKED#<username>` | that a user was removed and may not come back uninvited |
+//! | `TENANT#<id>` | `BLOCKED#<username>` | the user may not come back uninvited |
 //! | `TENANT#<id>` | `AUDIT#<13-digit ms>#<id>` | an entry of the tenant's audit trail |
-//! | `DUE#<shard>` | `<13-digit ms>#<kind>#<tenant>` | that a tenant has to be looked at |
-//! | `LIMIT#<digest>` | `<window's start>` | how often something was done in a window of time |
-//! | `LIMIT#<digest>` | `BEGAN` | when something began that may be told more than once |
-//! | `ERASURE#<tenant>` | `ERASURE` | what was erased of a closed tenant, and when |
-//! | `STATS#<shard>` | `REGION` | how many tenants there are in each status |
+//! | `DUE#<shard>` | `<13-digit ms>#<kind>#<tenant>` | a scheduled task of a tenant |
+//! | `LIMIT#<digest>` | `<window's start>` | the marks that a rate limit counted in a window |
+//! | `LIMIT#<digest>` | `BEGAN` | the start of something that may be reported more than once |
+//! | `ERASURE#<tenant>` | `ERASURE` | the record of a closed tenant's erasure |
+//! | `STATS#<shard>` | `REGION` | the number of tenants in each status |
 //!
-//! All that is personal of a tenant is in the tenant's own partition: credentials that are narrowed
-//! to it read nothing else.
+//! Personal data of a tenant is in the tenant's own partition only, so that credentials narrowed to
+//! the partition read no other tenant's.
 //!
-//! `usage-store` reads a few attributes of `TENANT` and `CLIENT` items without knowing this crate: see
-//! its `terms` module. The tests here write such items and read them by it.
+//! `usage-store` reads a few attributes of `TENANT` and `CLIENT` items without depending on this
+//! crate: see its `terms` module. The tests of this crate write such items and read them through
+//! it.
 
 use crate::{Membership, RegionAddress, TenantStoreError};
 use dynamo::{AttributeValue, Item, Shards, key, number, text};
@@ -39,14 +40,14 @@ use tenancy::{
     ScheduledTask, SignUp, User, Username, Voucher,
 };
 
-/// The items that the counts of tenants are spread over, so that many sign-ups at once do not wait
-/// for one another. Few enough for one `BatchGetItem`.
+/// The items that hold the tenant counts: enough that concurrent sign-ups do not contend for one,
+/// few enough for one `BatchGetItem`.
 pub(crate) const STATS_SHARDS: Shards = Shards::new(32);
-/// The partitions that hold what is due.
+/// The partitions of scheduled tasks.
 pub(crate) const DUE_SHARDS: Shards = Shards::new(8);
-/// How long an entry of an audit trail is kept.
+/// The retention of audit entries, in seconds.
 const AUDIT_KEPT_S: i64 = 400 * 86_400;
-/// An invitation that has run out is of no use to anybody: the table removes it.
+/// How long an expired invitation stays in the table, in seconds. Nobody can use it any more.
 const INVITATION_KEPT_S: i64 = 86_400;
 
 pub(crate) const USER_PREFIX: &str = "USER#";
@@ -75,17 +76,17 @@ pub(crate) fn alias_key(alias: &Alias) -> Item {
     subdomain_key(alias.as_str())
 }
 
-/// Of a tenant's subdomain, whatever its kind.
+/// The key of a subdomain: an alias or a custom subdomain.
 pub(crate) fn subdomain_key(subdomain: &str) -> Item {
     key(format!("ALIAS#{subdomain}"), "ALIAS")
 }
 
-/// Of what leads from a user to the tenant.
+/// The key of the item that leads from a user to the tenant.
 pub(crate) fn membership_key(username: Username) -> Item {
     key(format!("USER#{username}"), "USER")
 }
 
-/// Of what Meridian vouches for an account with.
+/// The key of a voucher for an account.
 pub(crate) fn voucher_key(username: Username, voucher: &Voucher) -> Item {
     key(
         format!("USER#{username}"),
@@ -93,7 +94,7 @@ pub(crate) fn voucher_key(username: Username, voucher: &Voucher) -> Item {
     )
 }
 
-/// Of what leads from an address to a user.
+/// The key of the item that leads from an address to a user.
 pub(crate) fn address_key(email: &EmailAddress, username: Username) -> Item {
     key(address_partition(email), username.to_string())
 }
@@ -106,7 +107,7 @@ pub(crate) fn user_key(tenant: TenantId, username: Username) -> Item {
     key(tenant_partition(tenant), format!("{USER_PREFIX}{username}"))
 }
 
-/// Of what leads from an invitation to the tenant.
+/// The key of the item that leads from an invitation to the tenant.
 pub(crate) fn invitee_key(id: InvitationId) -> Item {
     key(format!("INVITATION#{id}"), "INVITATION")
 }
@@ -115,7 +116,7 @@ pub(crate) fn invitation_key(tenant: TenantId, id: InvitationId) -> Item {
     key(tenant_partition(tenant), format!("{INVITATION_PREFIX}{id}"))
 }
 
-/// Of a client by its id at the identity provider.
+/// The key of a client by its id at the identity provider.
 pub(crate) fn token_client_key(client_id: &str) -> Item {
     key(format!("{CLIENT_PREFIX}{client_id}"), "CLIENT")
 }
@@ -142,7 +143,7 @@ pub(crate) fn limit_key(digest: &KeyDigest, window_start_s: i64) -> Item {
     )
 }
 
-/// Of the moment when something began.
+/// The key of the moment when something began.
 pub(crate) fn began_key(digest: &KeyDigest) -> Item {
     key(format!("LIMIT#{}", digest.as_str()), "BEGAN")
 }
@@ -169,22 +170,22 @@ pub(crate) fn stats_key(shard: u8) -> Item {
     key(format!("STATS#{shard}"), "REGION")
 }
 
-/// A moment in 13 digits, so that texts sort as moments do.
+/// A moment in 13 digits, so that keys sort by time.
 pub(crate) fn milliseconds(at: Timestamp) -> String {
     format!("{:013}", at.as_millisecond().max(0))
 }
 
-/// A value as an attribute.
+/// Encodes a value as an attribute.
 pub(crate) fn attribute(value: &impl Serialize) -> Result<AttributeValue, TenantStoreError> {
     dynamo::to_value(value).map_err(TenantStoreError::unwritable)
 }
 
-/// An item made of its key and of what is stored under it.
+/// Builds an item from a key and a value.
 pub(crate) fn item(key: Item, stored: &impl Serialize) -> Result<Item, TenantStoreError> {
     dynamo::to_item(key, stored).map_err(TenantStoreError::unwritable)
 }
 
-/// What is stored in an item. The parser's own words are dropped: they may quote the item.
+/// Decodes an item. The parser's message is dropped: it may quote the item.
 pub(crate) fn stored<T: DeserializeOwned>(
     item: Item,
     entity: &'static str,
@@ -192,21 +193,21 @@ pub(crate) fn stored<T: DeserializeOwned>(
     dynamo::from_item(item).map_err(|_| TenantStoreError::Malformed { entity })
 }
 
-/// Which tenant a subdomain stands for.
+/// The tenant of a subdomain.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AliasRow {
     pub(crate) tenant: TenantId,
-    /// The version of the tenant from which on the subdomain leads to it; absent before, and once it is
-    /// closed.
+    /// The version of the tenant from which on the subdomain leads to it; absent before activation
+    /// and after closing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) routed_since_version: Option<u64>,
-    /// Where the tenant has moved to.
+    /// The region to which the tenant has moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) moved: Option<RegionAddress>,
 }
 
 impl AliasRow {
-    /// Of a tenant that nobody can sign in to yet.
+    /// The row of a tenant that nobody can sign in to yet.
     pub(crate) const fn of(tenant: TenantId) -> Self {
         Self {
             tenant,
@@ -216,14 +217,14 @@ impl AliasRow {
     }
 }
 
-/// The item of a new tenant: the only place where its organisation's name is.
+/// The item of a new tenant: the only item with the organisation's name.
 pub(crate) fn tenant_item(made: &SignUp) -> Result<Item, TenantStoreError> {
     let mut item = item(tenant_key(made.tenant.id), &made.tenant)?;
     item.insert("organisation".to_owned(), text(made.organisation.expose()));
     Ok(item)
 }
 
-/// A user as stored, with everything personal that we know of one.
+/// A stored user, with all personal data that Meridian has of one.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct UserRow {
     username: Username,
@@ -265,7 +266,7 @@ pub(crate) fn user_item(user: &User) -> Result<Item, TenantStoreError> {
     item(user_key(user.tenant, user.username), &UserRow::from(user))
 }
 
-/// The item that leads from a user to the tenant: nothing personal.
+/// The item that leads from a user to the tenant. Nothing personal.
 pub(crate) fn membership_item(user: &User) -> Result<Item, TenantStoreError> {
     let membership = Membership {
         tenant: user.tenant,
@@ -363,7 +364,7 @@ pub(crate) struct Invitee {
     expires_at: i64,
 }
 
-/// When the table may remove an invitation.
+/// When the table may delete an invitation, in epoch seconds.
 fn invitation_expiry(invitation: &Invitation) -> i64 {
     invitation.valid_until.as_second() + INVITATION_KEPT_S
 }

@@ -1,4 +1,4 @@
-//! The rows of subdomains that tenants chose: kept free for a tenant, and then leading to it.
+//! The rows of custom subdomains: reserved for a tenant first, then leading to it.
 
 use crate::rows::{self, AliasRow, stored};
 use crate::{TenantReader, TenantStore, TenantStoreError};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tenancy::{ChangeSet, CustomSubdomain, ReservationState, SubdomainUse, Tenant};
 
 impl TenantReader {
-    /// What a subdomain is in the region apart from a tenant that reservations it.
+    /// The use of a subdomain in this region by anybody but this tenant.
     ///
     /// # Errors
     /// When the table fails.
@@ -41,7 +41,7 @@ impl TenantReader {
 }
 
 impl TenantStore {
-    /// What an changes changes of these rows. Nobody else's row is ever replaced.
+    /// The writes of a change set to these rows. Another tenant's row is never replaced.
     pub(crate) fn change_subdomains(
         &self,
         changes: &ChangeSet,
@@ -70,13 +70,13 @@ impl TenantStore {
             .keys()
             .filter(|subdomain| !after.contains_key(*subdomain))
         {
-            // A subdomain that leads nowhere is free again.
+            // Nothing leads here any more, so that others may reserve the subdomain.
             writes.push(self.delete_of(tenant, rows::subdomain_key(subdomain)));
         }
         Ok(writes)
     }
 
-    /// Makes a subdomain that was kept free lead to the tenant.
+    /// Makes a reserved subdomain lead to the tenant.
     fn lead_by(&self, subdomain: &str, tenant: TenantId, version: u64) -> Write {
         self.reader
             .table
@@ -95,14 +95,14 @@ fn subdomains(tenant: &Tenant) -> BTreeMap<&str, bool> {
     let Some(subdomains) = &tenant.subdomains else {
         return BTreeMap::new();
     };
-    let kept = subdomains
+    let reserved = subdomains
         .reservation
         .iter()
         .filter(|reservation| reservation.state == ReservationState::Confirming);
-    let kept = kept.map(|reservation| (reservation.subdomain.expose(), false));
+    let reserved = reserved.map(|reservation| (reservation.subdomain.expose(), false));
     let held = subdomains
         .held
         .iter()
         .map(|held| (held.subdomain.expose(), true));
-    kept.chain(held).collect()
+    reserved.chain(held).collect()
 }

@@ -25,7 +25,7 @@ use tenancy::{
 };
 use usage_store::TermsReader;
 
-/// What a sign-up stores: key, alias, sign-up, tenant, user, what leads to it, audit entry, expiry.
+/// The items of a sign-up: key, alias, sign-up, tenant, user, membership, audit entry, expiry task.
 const ITEMS: usize = 8;
 
 struct World {
@@ -74,10 +74,10 @@ fn documents() -> Documents {
     }
 }
 
-/// When the days of these tenants begin.
+/// The start of these tenants' days.
 const ANCHOR: &str = "23:00";
 
-/// The sign-up with a number: what it creates, its key's digest and its fingerprint.
+/// The n-th sign-up: what it creates, its key's digest and its fingerprint.
 fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
     let catalogue = Catalogue::bundled().unwrap();
     let request: SignUpRequest = serde_json::from_value(json!({

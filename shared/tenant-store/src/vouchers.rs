@@ -1,4 +1,4 @@
-//! What Meridian vouches for: that it has just asked the identity provider for an account itself.
+//! Vouchers: proof that Meridian itself has just requested an account from the identity provider.
 
 use crate::rows;
 use crate::{TenantReader, TenantStore, TenantStoreError};
@@ -7,8 +7,8 @@ use kernel::Timestamp;
 use tenancy::{Username, VOUCHER_VALID, Voucher};
 
 impl TenantStore {
-    /// Vouches for one account for as long as [`VOUCHER_VALID`]. Several vouchers of a user hold
-    /// side by side, so that requests at the same time do not end each other's.
+    /// Vouches for an account for [`VOUCHER_VALID`]. A user may have several vouchers, so that
+    /// concurrent requests do not revoke each other's.
     ///
     /// # Errors
     /// When the table fails.
@@ -31,7 +31,7 @@ impl TenantStore {
 }
 
 impl TenantReader {
-    /// Whether Meridian vouches for an account by this voucher.
+    /// Whether this voucher for the account is valid.
     ///
     /// # Errors
     /// When the table fails.
@@ -44,7 +44,7 @@ impl TenantReader {
         let item = self
             .get_all("load a voucher", rows::voucher_key(username, voucher))
             .await?;
-        // The table removes what has expired within days, not at once.
+        // DynamoDB deletes expired items only within days.
         let expires_at = item.and_then(|item| item.number::<i64>("expires_at"));
         Ok(expires_at.is_some_and(|second| now.as_second() < second))
     }

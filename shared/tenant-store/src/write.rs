@@ -1,4 +1,4 @@
-//! Writing. State, its counts and the events that tell of it are one transaction.
+//! Writes. A change, its counts and its events are one transaction.
 
 use crate::rows;
 use crate::{Remembered, TenantReader, TenantStoreError};
@@ -11,37 +11,38 @@ use tenancy::{
     Username,
 };
 
-/// How long an idempotency key is remembered.
+/// The retention of idempotency keys, in seconds.
 const KEY_REMEMBERED_S: i64 = 7 * 24 * 60 * 60;
 
-/// The tenants of a region, with the outbox that tells of their changes.
+/// The tenants of a region, with the outbox that publishes their changes.
 #[derive(Debug, Clone)]
 pub struct TenantStore {
     pub(crate) reader: TenantReader,
     pub(crate) outbox: Outbox,
 }
 
-/// What came of storing a registration.
+/// The result of storing a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registered {
-    /// It is stored.
+    /// Stored.
     Stored,
     /// Another request with the same key came first. Nothing was written.
     Repeated(Remembered),
 }
 
-/// What a decision reads besides the tenant. It is read after the tenant, which guards it all.
+/// The items that a decision needs besides the tenant. They are read after the tenant, whose
+/// generation guards them all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// Whether the sign-up that made the tenant is read.
+    /// Whether to load the tenant's sign-up.
     pub signup: bool,
-    /// A user.
+    /// A user to load.
     pub user: Option<Username>,
-    /// An invitation.
+    /// An invitation to load.
     pub invitation: Option<InvitationId>,
-    /// Whether the machine clients are read.
+    /// Whether to load the machine clients.
     pub clients: bool,
-    /// A user of whom it is asked whether an administrator has removed them.
+    /// A user for whom to check whether an administrator has blocked them.
     pub blocked: Option<Username>,
 }
 
@@ -66,18 +67,18 @@ impl LoadOptions {
     };
 }
 
-/// What a decision is made on.
+/// The input of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantView {
-    /// The tenant, and its sign-up where that is within options.
+    /// The tenant, and its sign-up if the options load it.
     pub state: State,
-    /// The user within reach, if it belongs to this tenant.
+    /// The user of the options, if it belongs to this tenant.
     pub user: Option<User>,
-    /// The invitation within reach, if it is one to this tenant.
+    /// The invitation of the options, if it belongs to this tenant.
     pub invitation: Option<Invitation>,
-    /// The machine clients, where they are within options.
+    /// The machine clients, if the options load them.
     pub clients: Vec<MachineClient>,
-    /// Whether the user that was asked for may not come back uninvited.
+    /// Whether the user of [`LoadOptions::blocked`] may not come back uninvited.
     pub is_blocked: bool,
 }
 
@@ -89,7 +90,7 @@ struct KeyRow<'a> {
 }
 
 impl TenantStore {
-    /// The tenants in a table, with the outbox beside it.
+    /// Stores tenants in a table, and their events in the outbox.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String, outbox: Outbox) -> Self {
         Self {
@@ -98,16 +99,16 @@ impl TenantStore {
         }
     }
 
-    /// Reads of the same table.
+    /// The reader of the same table.
     #[must_use]
     pub const fn reader(&self) -> &TenantReader {
         &self.reader
     }
 
-    /// Stores all that a sign-up creates, unless a request with the same key did so before.
+    /// Stores everything that a sign-up creates, unless an earlier request had the same key.
     ///
     /// # Errors
-    /// When the table fails, or the alias is taken; then nothing was written.
+    /// When the table fails, or the alias is taken. Nothing was written then.
     pub async fn register(
         &self,
         made: &SignUp,
@@ -145,7 +146,7 @@ impl TenantStore {
         ];
         writes.extend(self.join(user)?);
         for event in &made.events {
-            writes.push(self.state(event)?);
+            writes.push(self.publish(event)?);
         }
         let mut attempts = Attempts::of(CONTENTION);
         loop {
@@ -156,7 +157,7 @@ impl TenantStore {
             let failed =
                 |place| matches!(&lost, Error::ConditionFailed(places) if places.contains(&place));
             if failed(KEY) {
-                // Gone only if it expired in between: then the next attempt can have it.
+                // A missing row expired in between; the next attempt can take the key.
                 if let Some(first) = self.reader.load_remembered(key).await? {
                     return Ok(Registered::Repeated(first));
                 }
@@ -170,11 +171,11 @@ impl TenantStore {
         }
     }
 
-    /// Reads a tenant, decides on it, and stores the changes on condition that the tenant is still
-    /// the one that was decided on; decides anew where it is not. Nothing is written where there is
-    /// no changes.
+    /// Loads a tenant, decides, and stores the change set on condition that the tenant's generation
+    /// is still the one that was read; starts over where it is not. Writes nothing where the
+    /// decision has no change set.
     ///
-    /// Returns the tenant and its sign-up as they are from now on.
+    /// Returns the tenant and its sign-up after the change.
     ///
     /// # Errors
     /// When the tenant is unknown, the decision refuses, or the table fails.
@@ -209,7 +210,7 @@ impl TenantStore {
         }
     }
 
-    /// Reads what a decision is made on.
+    /// Loads the input of a decision.
     ///
     /// # Errors
     /// When the tenant is unknown, or the table fails.

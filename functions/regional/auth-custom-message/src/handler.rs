@@ -1,8 +1,9 @@
-//! Chooses the letter and its language, and keeps the addresses of accounts as they are.
+//! Chooses the letter and its language, and refuses changes of addresses.
 //!
-//! An account is called by its person's address: with another one it would be found by nobody.
-//! People may change the attribute of their own account, but Cognito takes no new address before
-//! the code that it mails there comes back; that mail is refused here, so there is no such code.
+//! Usernames are computed from addresses: an account with another address could not be found.
+//! People may change the attribute of their own account, but Cognito applies a new address only
+//! after the code that it mails there comes back. That mail is refused here, so there is no such
+//! code.
 
 use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsCustomMessage as CustomMessage,
@@ -15,9 +16,9 @@ use runtime::Failure;
 use tenancy::{Addresses, Asker, KeyDigest, SIGN_IN_RETRIED, Tenant, Username};
 use tenant_store::{MailTally, TenantReader, TenantStoreError};
 
-/// Words the mail, or refuses it by a stable code. Whoever is not known here gets neutral words: no
-/// address, no name, in English. So does everybody while the table is away, since a code in English
-/// helps more than none.
+/// Words the mail, or refuses it with a stable code. An unknown account gets a neutral letter: no
+/// address, no name, in English. So does every account while the table is unavailable, because a
+/// code in English helps more than none.
 pub(crate) async fn handle(
     adapters: &Adapters,
     mut event: CustomMessage,
@@ -28,11 +29,11 @@ pub(crate) async fn handle(
     }
     let (Some(purpose), Some(code)) = (purpose(&event), event.request.code_parameter.clone())
     else {
-        tracing::info!("not a mail with a code of ours");
+        tracing::info!("not a mail with a code of Meridian's");
         return Ok(event);
     };
     if is_withheld(&event) {
-        tracing::info!("kept a mail back");
+        tracing::info!("withheld a mail");
         return Err(Failure::refusal("MailRefused", MAIL_WITHHELD));
     }
     if purpose == CodePurpose::Password {
@@ -47,7 +48,7 @@ pub(crate) async fn handle(
         .tenant_of(Username::of_account(name))
         .await
         .unwrap_or_else(|error| {
-            // Logs the error once, with its sources; the mail goes out.
+            // This logs the error once, with its sources; the mail goes out.
             let _ = Failure::of("TenantUnavailable", &error);
             None
         });
@@ -64,7 +65,7 @@ pub(crate) async fn handle(
     Ok(event)
 }
 
-/// What the handler works with.
+/// The adapters of the handler.
 pub(crate) struct Adapters {
     pub(crate) addresses: Addresses,
     pub(crate) tenants: TenantReader,
@@ -72,10 +73,10 @@ pub(crate) struct Adapters {
 }
 
 impl Adapters {
-    /// Counts a code that somebody asks the pool for who has forgotten the password. It is mailed
-    /// in any case: the pool asks for nobody who has no account, so that a refusal would tell who
-    /// has one. It has a limit of its own. A trigger that is called again within the time that the
-    /// pool takes for it counts once.
+    /// Counts a code for a forgotten password. It is mailed in any case: the pool calls this
+    /// trigger only for existing accounts, so a refusal would disclose who has one. Cognito itself
+    /// limits these codes. A trigger that Cognito calls again within [`SIGN_IN_RETRIED`] counts
+    /// once.
     async fn count(&self, event: &CustomMessage, now: Timestamp) {
         let account = event
             .cognito_event_user_pools_header
@@ -90,10 +91,10 @@ impl Adapters {
         else {
             return;
         };
-        let turn = now.as_second().div_euclid(SIGN_IN_RETRIED.as_secs());
-        let mark = KeyDigest::of("forgotten password", &format!("{account}:{turn}"));
+        let slot = now.as_second().div_euclid(SIGN_IN_RETRIED.as_secs());
+        let mark = KeyDigest::of("forgotten password", &format!("{account}:{slot}"));
         if let Err(error) = self.mails.take(&email, &Asker::pool(), &mark, now).await {
-            // Logs the error once, with its sources; the mail goes out.
+            // This logs the error once, with its sources; the mail goes out.
             let _ = Failure::of("MailNotCounted", &error);
         }
     }
@@ -106,16 +107,16 @@ impl Adapters {
     }
 }
 
-/// Whether Meridian asked for an account without a mail, since the address got as many as it gets.
-/// Anybody can say so at the pool who asks for another code, which is no account to make: a refusal
-/// there would tell that the account exists.
+/// Whether Meridian requested an account without a mail, because the address has reached its limit.
+/// Only a sign-up counts: anybody could send the same member with a request for another code, and a
+/// refusal there would disclose that the account exists.
 fn is_withheld(event: &CustomMessage) -> bool {
     event.cognito_event_user_pools_header.trigger_source == Some(Source::SignUp)
         && event
             .request
             .client_metadata
             .get(Mailing::MEMBER)
-            .is_some_and(|said| said == Mailing::WITHHELD)
+            .is_some_and(|value| value == Mailing::WITHHELD)
 }
 
 /// Whether the code is for a new address of an account.
@@ -130,8 +131,8 @@ fn changes_address(event: &CustomMessage) -> bool {
     )
 }
 
-/// What the code is for. Nobody gets a temporary password or a code by text message: those mails
-/// stay Cognito's own.
+/// The purpose of the code. Meridian uses neither temporary passwords nor text messages, so those
+/// mails stay Cognito's own.
 fn purpose(event: &CustomMessage) -> Option<CodePurpose> {
     match event
         .cognito_event_user_pools_header

@@ -7,9 +7,9 @@ use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
 const ADDRESS: &str = "https://23456789abcd.app.example.com";
-/// The events by which an account would get another address.
+/// The events with which an account would get another address.
 const CHANGES: [&str; 2] = ["invalid-changed-address", "invalid-verification"];
-/// The event of an account that is made without a mail.
+/// The event of an account that is created without a mail.
 const WITHHELD: &str = "invalid-withheld-mail";
 
 /// A region where Ada of the events has registered, and has not confirmed her address yet.
@@ -45,7 +45,7 @@ fn adapters(region: &Region) -> Adapters {
     }
 }
 
-/// The subject and the text that are answered.
+/// The subject and the text of the response.
 async fn worded(adapters: &Adapters, payload: Value) -> (Value, String) {
     let answered = handle(adapters, serde_json::from_value(payload).unwrap())
         .await
@@ -70,7 +70,7 @@ fn case(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_words() {
+async fn every_event_gets_its_letter() {
     let adapters = adapters(&region(Language::En).await);
     let cases = testkit::cases("auth-custom-message").into_iter();
     for Case { name, payload } in
@@ -102,8 +102,7 @@ async fn every_event_gets_its_words() {
     }
 }
 
-/// Fails when a code is mailed that completes a change of the address by which an account is
-/// called.
+/// A mailed code would complete a change of the address from which the username is computed.
 #[tokio::test]
 async fn an_address_cannot_be_changed() {
     let adapters = adapters(&region(Language::En).await);
@@ -120,7 +119,7 @@ async fn an_address_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn the_words_are_of_the_tenants_language() {
+async fn the_letter_is_in_the_tenants_language() {
     let region = region(Language::De).await;
     let (subject, text) = worded(&adapters(&region), case("valid-sign-up")).await;
     assert_eq!(subject, "Bestätigen Sie Ihre E-Mail-Adresse");
@@ -141,7 +140,7 @@ async fn the_words_are_of_the_tenants_language() {
 
 /// A code in English helps more than none.
 #[tokio::test]
-async fn an_unreachable_table_holds_up_no_mail() {
+async fn an_unreachable_table_does_not_stop_mails() {
     let aws = testkit::aws().await;
     let tenants = TenantReader::new(&aws.config, "no-such-table".to_owned());
     let adapters = Adapters {
@@ -157,9 +156,9 @@ async fn an_unreachable_table_holds_up_no_mail() {
     );
 }
 
-/// The word is the one by which the account's maker knows that nothing went wrong.
+/// The refusal has the code by which signup-api knows that the account was created.
 #[tokio::test]
-async fn a_mail_is_kept_back_where_the_address_has_to_wait() {
+async fn a_mail_is_withheld_where_the_address_has_to_wait() {
     let adapters = adapters(&region(Language::En).await);
     let refused = handle(&adapters, serde_json::from_value(case(WITHHELD)).unwrap())
         .await
@@ -176,31 +175,30 @@ async fn a_mail_is_kept_back_where_the_address_has_to_wait() {
     );
 }
 
-/// Fails when the pool's own answer tells who has an account: it asks for no words for who has
-/// none.
+/// A refusal would disclose who has an account: the pool calls the trigger only for existing ones.
 #[tokio::test]
-async fn no_other_code_is_kept_back() {
+async fn no_other_code_is_withheld() {
     let adapters = adapters(&region(Language::En).await);
     for (source, subject) in [
         ("CustomMessage_ForgotPassword", "Choose a new password"),
         ("CustomMessage_ResendCode", "Confirm your e-mail address"),
     ] {
-        let mut asked = case(WITHHELD);
-        asked["triggerSource"] = json!(source);
-        assert_eq!(worded(&adapters, asked).await.0, subject, "{source}");
+        let mut payload = case(WITHHELD);
+        payload["triggerSource"] = json!(source);
+        assert_eq!(worded(&adapters, payload).await.0, subject, "{source}");
     }
 }
 
-/// Codes for who has forgotten the password are the pool's own, and are counted with all others
-/// that an address gets: up to the pool's share, so that whoever asks for them leaves room for
-/// others. They are refused to nobody.
+/// Codes for forgotten passwords come from the pool itself. They count among all mails of an
+/// address, up to the pool's share, so that their requesters leave room for others. They are never
+/// refused.
 #[tokio::test]
 async fn forgotten_passwords_count_among_the_mails_of_an_address() {
     let region = region(Language::En).await;
     let adapters = adapters(&region);
     let email = "ada@engines.example".parse().unwrap();
     for _ in 0..3 {
-        // As Cognito does that got no answer in time.
+        // As Cognito does when it got no response in time.
         assert_eq!(
             worded(&adapters, case("valid-forgotten-password")).await.0,
             "Choose a new password"

@@ -2,7 +2,7 @@
 
 use crate::logins::LoginQueue;
 
-/// What the handler works with.
+/// The adapters of the handler.
 pub(crate) struct Adapters {
     pub(crate) logins: LoginQueue,
 }

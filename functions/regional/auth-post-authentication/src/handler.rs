@@ -1,4 +1,4 @@
-//! Puts each sign-in into the queue that is metered.
+//! Queues each sign-in for metering.
 
 use crate::adapters::Adapters;
 use crate::logins::SendError;
@@ -6,9 +6,9 @@ use aws_lambda_events::event::cognito::CognitoEventUserPoolsPostAuthentication a
 use runtime::Failure;
 use tenancy::{Login, Username};
 
-/// Lets every sign-in pass. One that cannot be put into the queue is not metered: a person who
-/// knows the password is not kept out because a queue is away. The log says how many those are, and
-/// an alarm watches it.
+/// Passes every sign-in. One that cannot be queued is not metered: a person with the right password
+/// is not locked out because a queue is unavailable. The log counts those sign-ins, and an alarm
+/// watches the count.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: PostAuthentication,
@@ -29,7 +29,7 @@ pub(crate) async fn handle(
     Ok(event)
 }
 
-/// The template's metric counts the lines with this field.
+/// Logs a sign-in that is not metered. The template's metric counts the lines with this field.
 fn not_metered(error: &SendError) {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     tracing::error!(

@@ -4,8 +4,7 @@ use aws_sdk_sqs::Client;
 use std::time::Duration;
 use tenancy::Login;
 
-/// How long a person who signs in waits for the queue at most. Cognito gives a trigger five
-/// seconds.
+/// The longest wait for the queue during a sign-in. Cognito gives a trigger five seconds.
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The queue of sign-ins to be metered.
@@ -15,19 +14,19 @@ pub(crate) struct LoginQueue {
     url: String,
 }
 
-/// Why a sign-in may not be in the queue.
+/// Why a sign-in may not have been queued.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
     /// The call failed.
-    #[error("the login queue did not take the message")]
+    #[error("the login queue did not accept the message")]
     Call(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The time is over.
+    /// The queue did not answer in time.
     #[error("the login queue did not answer within {} s", SEND_TIMEOUT.as_secs())]
     TimedOut,
 }
 
 impl LoginQueue {
-    /// The queue of a URL.
+    /// The queue with a URL.
     pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
         Self {
             client: Client::new(config),
@@ -35,7 +34,7 @@ impl LoginQueue {
         }
     }
 
-    /// Sends a sign-in. What is sent more than once is metered once.
+    /// Queues a sign-in. One that is queued more than once is metered once.
     pub(crate) async fn send(&self, login: &Login) -> Result<(), SendError> {
         let body = serde_json::to_string(login).map_err(|error| SendError::Call(error.into()))?;
         let sending = self

@@ -1,5 +1,5 @@
-//! Tells that somebody has signed in, so that sign-ins are metered: whose account by its pseudonym,
-//! when, nothing else.
+//! Queues every sign-in for metering: the account's pseudonym, the client and the time, nothing
+//! else.
 //!
 //! Trigger: Cognito post-authentication. Reads: nothing. Sends: login queue. Emits: nothing.
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tenancy::Username;
 use testkit::{Case, LocalAws};
 
-/// What is in the queue.
+/// The messages in the queue.
 async fn received(aws: &LocalAws, url: &str) -> Vec<Value> {
     let answer = Client::new(&aws.config)
         .receive_message()
@@ -22,7 +22,7 @@ async fn received(aws: &LocalAws, url: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn every_sign_in_is_told_without_anything_personal() {
+async fn every_sign_in_is_queued_without_personal_data() {
     let aws = testkit::aws().await;
     for Case { name, payload } in testkit::cases("auth-post-authentication") {
         let url = testkit::queue(&aws).await;
@@ -38,13 +38,13 @@ async fn every_sign_in_is_told_without_anything_personal() {
             payload["response"],
             "{name}"
         );
-        let told = received(&aws, &url).await;
+        let queued = received(&aws, &url).await;
         if name.starts_with("invalid-") {
-            assert!(told.is_empty(), "{name}: {told:?}");
+            assert!(queued.is_empty(), "{name}: {queued:?}");
             continue;
         }
-        let [login] = told.as_slice() else {
-            panic!("{name}: {told:?}")
+        let [login] = queued.as_slice() else {
+            panic!("{name}: {queued:?}")
         };
         let account = Username::of_account(payload["userName"].as_str().unwrap());
         assert_eq!(login["account"], json!(account), "{name}");
@@ -63,9 +63,9 @@ async fn every_sign_in_is_told_without_anything_personal() {
     }
 }
 
-/// Which of them are one and the same, is decided by who meters them.
+/// The metering function decides which calls are one sign-in.
 #[tokio::test]
-async fn every_call_is_told() {
+async fn every_call_is_queued() {
     let aws = testkit::aws().await;
     let url = testkit::queue(&aws).await;
     let adapters = Adapters {
@@ -86,9 +86,9 @@ async fn every_call_is_told() {
     assert_eq!(received(&aws, &url).await.len(), 2);
 }
 
-/// A person signs in whatever becomes of the metering.
+/// A person can sign in whether or not the sign-in is metered.
 #[tokio::test]
-async fn a_queue_that_is_away_keeps_nobody_out() {
+async fn an_unavailable_queue_locks_nobody_out() {
     let aws = testkit::aws().await;
     let case = testkit::cases("auth-post-authentication")
         .into_iter()

@@ -10,9 +10,9 @@ use runtime::Failure;
 use tenancy::{Context, Settings, Username, decide_confirmation};
 use tenant_store::{LoadOptions, Membership, TenantStore, TenantStoreError};
 
-/// Carries on with the tenant of the account whose sign-up was confirmed. Repeated, it changes
-/// nothing more, as for people who come by their tenant's own provider; a confirmed new password is
-/// none of its business.
+/// Confirms the sign-up of the account, which activates its tenant or starts provisioning. A
+/// repeated call changes nothing, nor does one for a person of a tenant's own provider. A confirmed
+/// new password is ignored.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: PostConfirmation,
@@ -49,7 +49,7 @@ pub(crate) async fn handle(
     Ok(event)
 }
 
-/// What the handler works with.
+/// The adapters of the handler.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) catalogue: Catalogue,

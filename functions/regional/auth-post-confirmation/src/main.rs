@@ -1,4 +1,4 @@
-//! Carries on with a tenant once its administrator's address is confirmed.
+//! Activates a tenant, or starts its provisioning, once its administrator's address is confirmed.
 //!
 //! Trigger: Cognito post-confirmation. Reads: RegionalTable (users, tenants). Emits:
 //! TenantStatusChanged.v1, OnboardingProgressed.v1, TenantProvisioningRequested.v1.

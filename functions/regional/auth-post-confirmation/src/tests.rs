@@ -55,7 +55,7 @@ fn event<T: serde::de::DeserializeOwned>(name: &str) -> T {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_event_gets_its_response() {
     for case in testkit::cases("auth-post-confirmation") {
         let world = world().await;
         let Case { name, payload } = &case;
@@ -93,19 +93,20 @@ async fn every_event_gets_its_answer() {
     }
 }
 
-/// Cognito calls a trigger up to three times, and the API completes what a trigger left undone.
+/// Cognito calls a trigger up to three times, and the API completes what a failed trigger left
+/// undone.
 #[tokio::test]
-async fn repeated_and_simultaneous_calls_activate_once() {
+async fn repeated_and_concurrent_calls_activate_once() {
     let world = world().await;
     let calls = (0..8).map(|_| handle(&world.adapters, event("valid-confirmed-sign-up")));
     assert!(join_all(calls).await.iter().all(Result::is_ok));
     let events = world.events().await;
-    let told: Vec<_> = events
+    let published: Vec<_> = events
         .iter()
         .map(|event| (&event["data"]["status"], &event["data"]["revision"]))
         .collect();
     assert_eq!(
-        told,
+        published,
         [
             (&json!("pending"), &json!(1)),
             (&json!("active"), &json!(2))
@@ -126,7 +127,7 @@ async fn repeated_and_simultaneous_calls_activate_once() {
 }
 
 #[tokio::test]
-async fn where_the_application_makes_the_resources_it_is_asked_once() {
+async fn resources_from_the_application_are_requested_once() {
     let world = world_of(tenantkit::region().await.with_application()).await;
     for _ in 0..2 {
         handle(&world.adapters, event("valid-confirmed-sign-up"))
@@ -134,18 +135,17 @@ async fn where_the_application_makes_the_resources_it_is_asked_once() {
             .unwrap();
     }
     assert_eq!(world.status().await, TenantStatus::Provisioning);
-    let asked = world
+    let requested = world
         .region
         .published("TenantProvisioningRequested.v1")
         .await;
     assert_eq!(
-        (asked.len(), &asked[0]["data"]["tier"]),
+        (requested.len(), &requested[0]["data"]["tier"]),
         (1, &json!("pool"))
     );
 }
 
-/// The user pool confirms an account that the tenant's own provider vouches for by itself, and
-/// tells.
+/// The user pool itself confirms an account of a tenant's own provider, and calls the trigger.
 #[tokio::test]
 async fn an_account_of_the_tenants_own_provider_changes_nothing() {
     let world = world().await;

@@ -1,10 +1,9 @@
-//! Decides by the event alone: Cognito calls this before it has looked at the password.
+//! Decides from the event alone: Cognito calls this trigger before it checks the password.
 //!
-//! An answer here must not tell who has an account. So an account that does not exist, or is not
-//! confirmed yet, passes: Cognito refuses it in the words that it has for a wrong password. And
-//! what the client says of the tenant is compared with what the client says of the person, never
-//! with the account. That the account belongs to the tenant is checked when its token is made,
-//! after the password.
+//! A refusal here must not disclose who has an account. So an account that does not exist, or is
+//! not confirmed yet, passes: Cognito refuses it as it does a wrong password. The client's alias is
+//! compared with the client's address, never with the account. Whether the account belongs to the
+//! tenant is checked when its token is issued, after the password.
 
 use aws_lambda_events::event::cognito::CognitoEventUserPoolsPreAuthentication as PreAuthentication;
 use kernel::Alias;
@@ -12,14 +11,14 @@ use runtime::Failure;
 use std::collections::HashMap;
 use tenancy::{AccountName, EmailAddress, Username};
 
-/// What the client may say of the tenant that it signs in to, and of the person: the label and the
-/// address.
+/// The members with which the client may name the tenant that it wants to sign in to, and the
+/// person's address.
 const ALIAS: &str = "alias";
 const EMAIL: &str = "email";
 
-/// Lets a sign-in go on unchanged, or refuses it by a stable code.
+/// Passes a sign-in unchanged, or refuses it with a stable code.
 pub(crate) fn handle(event: PreAuthentication) -> Result<PreAuthentication, Failure> {
-    if !is_meant(&event) {
+    if !matches_client_data(&event) {
         tracing::info!("refused a sign-in to another tenant");
         return Err(Failure::refusal("SignInRefused", "other-tenant"));
     }
@@ -30,11 +29,11 @@ pub(crate) fn handle(event: PreAuthentication) -> Result<PreAuthentication, Fail
     Ok(event)
 }
 
-/// Whether the name that is signed in with is that of this person in this tenant, where the client
-/// names both. Accounts of a tenant's own identity provider are never asked for by address.
-fn is_meant(event: &PreAuthentication) -> bool {
-    let said = &event.request.validation_data;
-    let (Some(alias), Some(email)) = (said.get(ALIAS), said.get(EMAIL)) else {
+/// Whether the username is the one of this person in this tenant, where the client names both.
+/// Accounts of a tenant's own identity provider never sign in with an address.
+fn matches_client_data(event: &PreAuthentication) -> bool {
+    let data = &event.request.validation_data;
+    let (Some(alias), Some(email)) = (data.get(ALIAS), data.get(EMAIL)) else {
         return true;
     };
     let (Ok(alias), Ok(email)) = (alias.parse::<Alias>(), email.parse::<EmailAddress>()) else {
@@ -48,8 +47,8 @@ fn is_meant(event: &PreAuthentication) -> bool {
     account.parse() == Ok(Username::of(&alias, &email))
 }
 
-/// Whether the account is one of a tenant's own identity provider. The tenant's setting says
-/// whether the address has to be verified; it is read with the tenant, when the token is made.
+/// Whether the account is one of a tenant's own identity provider. Whether its address has to be
+/// verified is a setting of the tenant, which is read when the token is issued.
 fn is_of_provider(event: &PreAuthentication) -> bool {
     let account = event
         .cognito_event_user_pools_header
@@ -59,7 +58,7 @@ fn is_of_provider(event: &PreAuthentication) -> bool {
     account.parse::<AccountName>().is_ok()
 }
 
-/// An account that does not exist has no attributes.
+/// Whether the attributes allow an attempt. An account that does not exist has none, and passes.
 fn may_try(attributes: &HashMap<String, String>) -> bool {
     let is = |name: &str, value: &str| {
         attributes

@@ -1,5 +1,5 @@
-//! Says who may not even try to sign in: whose address is not verified, and who means another
-//! tenant.
+//! Refuses sign-ins with an address that is not verified, and sign-ins to another tenant than the
+//! person's.
 //!
 //! Trigger: Cognito pre-authentication. Reads: nothing. Emits: nothing.
 

@@ -1,5 +1,5 @@
-//! Compares the account that is asked for with what was registered, or with the tenant whose
-//! provider vouches for it.
+//! Compares a requested account with the registration, or with the tenant whose provider vouches
+//! for it.
 
 use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsPreSignup as PreSignUp,
@@ -13,21 +13,20 @@ use tenancy::{
 };
 use tenant_store::{Destination, LoadOptions, TenantStore, TenantStoreError, TenantView};
 
-/// Lets an account pass that Meridian itself asks for, whose username is registered with the same
-/// address, and one of a person whom the tenant's own identity provider vouches for; refuses any
-/// other, whoever asks. The account of an invited person can only be made by an administrator of
-/// the pool, which is Meridian once it has checked the invitation's code. Changes nothing in the
-/// event.
+/// Accepts an account that Meridian itself requests, whose username is registered with the same
+/// address, and an account of a person for whom the tenant's own identity provider vouches. Refuses
+/// every other one. The account of an invited person can only be created by an administrator of the
+/// pool, which is Meridian after it has checked the invitation's code. Leaves the event unchanged.
 ///
 /// The pool's `SignUp` is open to everybody who knows a client's id. A call without a voucher is
-/// refused before anything is read, so that neither the answer nor its time tells who is
+/// refused before anything is read, so that neither the response nor its time discloses who is
 /// registered.
 pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreSignUp, Failure> {
     if event.cognito_event_user_pools_header.trigger_source == Some(Source::ExternalProvider) {
-        join(adapters, vouched_for(&event)?).await?;
+        join(adapters, newcomer(&event)?).await?;
         return Ok(event);
     }
-    let Some((username, email)) = asked_for(&event) else {
+    let Some((username, email)) = requested_account(&event) else {
         return Err(refuse());
     };
     let by_administrator =
@@ -42,12 +41,12 @@ pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreS
         .await
         .map_err(|error| unavailable(&error))?
         .ok_or_else(refuse)?;
-    let may_ask = match registered.origin {
+    let may_sign_up = match registered.origin {
         Origin::Signup(_) => true,
         Origin::Invitation(_) => by_administrator,
         Origin::Federation => false,
     };
-    if may_ask && registered.email.key() == email.key() {
+    if may_sign_up && registered.email.key() == email.key() {
         tracing::info!("registered account");
         Ok(event)
     } else {
@@ -55,13 +54,13 @@ pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreS
     }
 }
 
-/// What the handler works with.
+/// The adapters of the handler.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) tenants: TenantStore,
 }
 
-fn asked_for(event: &PreSignUp) -> Option<(Username, EmailAddress)> {
+fn requested_account(event: &PreSignUp) -> Option<(Username, EmailAddress)> {
     let username = event
         .cognito_event_user_pools_header
         .user_name
@@ -72,7 +71,7 @@ fn asked_for(event: &PreSignUp) -> Option<(Username, EmailAddress)> {
     Some((username, email))
 }
 
-/// Whether Meridian vouches for this very call.
+/// Whether Meridian has issued the voucher of this call.
 async fn is_vouched(
     adapters: &Adapters,
     event: &PreSignUp,
@@ -96,9 +95,9 @@ async fn is_vouched(
     }
 }
 
-/// The person, and whether the provider says that it has verified the address: as a boolean or as a
-/// text, which both are texts here.
-fn vouched_for(event: &PreSignUp) -> Result<Newcomer, Failure> {
+/// The person, and whether the provider reports the address as verified: as a boolean or as a text,
+/// both of which arrive here as texts.
+fn newcomer(event: &PreSignUp) -> Result<Newcomer, Failure> {
     let account = event
         .cognito_event_user_pools_header
         .user_name
@@ -119,7 +118,7 @@ fn vouched_for(event: &PreSignUp) -> Result<Newcomer, Failure> {
     })
 }
 
-/// Makes the person a member of the tenant, unless they are one.
+/// Makes the person a member of the tenant, unless they already are.
 async fn join(adapters: &Adapters, newcomer: Newcomer) -> Result<(), Failure> {
     let alias = newcomer.account.alias().ok_or_else(refuse)?;
     let lead = adapters
@@ -139,7 +138,7 @@ async fn join(adapters: &Adapters, newcomer: Newcomer) -> Result<(), Failure> {
         event: EventId::from_uuid(runtime::new_uuid()),
         now,
     };
-    let reach = LoadOptions {
+    let options = LoadOptions {
         user: Some(username),
         invitation: Some(invitation),
         blocked: Some(username),
@@ -147,7 +146,7 @@ async fn join(adapters: &Adapters, newcomer: Newcomer) -> Result<(), Failure> {
     };
     let joined = adapters
         .tenants
-        .change(tenant, reach, |loaded: &TenantView| {
+        .change(tenant, options, |loaded: &TenantView| {
             let conditions = JoinConditions {
                 is_member: loaded.user.is_some(),
                 is_blocked: loaded.is_blocked,
@@ -160,7 +159,7 @@ async fn join(adapters: &Adapters, newcomer: Newcomer) -> Result<(), Failure> {
         });
     match joined.await {
         Ok(_) => {
-            tracing::info!(%tenant, "the tenant's own provider vouches for the account");
+            tracing::info!(%tenant, "accepted an account of the tenant's own provider");
             Ok(())
         }
         Err(TenantStoreError::Refused(refusal)) => {
@@ -172,7 +171,7 @@ async fn join(adapters: &Adapters, newcomer: Newcomer) -> Result<(), Failure> {
     }
 }
 
-/// Who is vouched for may know more of the tenant than somebody else.
+/// A person for whom the provider vouches may learn the reason.
 fn refused(refusal: Refusal) -> Failure {
     let code = match refusal {
         Refusal::Full => "tenant-full",
@@ -183,7 +182,7 @@ fn refused(refusal: Refusal) -> Failure {
     Failure::refusal("SignUpRefused", code)
 }
 
-/// One answer for every mismatch, so that it tells nothing of other registrations.
+/// The same refusal for every mismatch, so that it discloses nothing of other registrations.
 fn refuse() -> Failure {
     tracing::info!("refused an account that is not registered");
     Failure::refusal("SignUpRefused", "not-registered")

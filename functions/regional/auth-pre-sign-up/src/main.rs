@@ -1,8 +1,8 @@
-//! Lets nobody make an account who has not registered, or for whom the tenant's own identity
-//! provider does not vouch.
+//! Refuses accounts of people who have not registered, and for whom no tenant's own identity
+//! provider vouches.
 //!
 //! Trigger: Cognito pre-sign-up. Reads: RegionalTable (users, tenants). Writes: RegionalTable
-//! (users who come by their tenant's own provider). Emits: nothing.
+//! (users of a tenant's own provider). Emits: nothing.
 
 mod handler;
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn now() -> Timestamp {
     moment("2026-11-20T09:30:00Z")
 }
 
-/// The event of an account that the provider of a tenant vouches for.
+/// The event of an account for which a tenant's provider vouches.
 fn vouched(alias: &str, subject: &str, email: &str) -> PreSignUp {
     let case = testkit::cases("auth-pre-sign-up")
         .into_iter()
@@ -82,7 +82,7 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
     let adapters = adapters(&region().await);
     for case in testkit::cases("auth-pre-sign-up") {
         let Case { name, payload } = &case;
-        // Whoever is named is vouched for: what is wrong with an event is what its name says.
+        // Every username has a voucher, so that an event fails only for the reason in its name.
         if let Ok(username) = payload["userName"].as_str().unwrap().parse() {
             adapters
                 .tenants
@@ -120,10 +120,10 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
     }
 }
 
-/// At the pool's own address anybody can ask for an account, and learns nothing from the answer: it
-/// is the same for users, for nobody, and for every spelling of a user's name.
+/// Anybody can request an account at the pool's own address. The refusal is the same for users, for
+/// strangers, and for every spelling of a user's name.
 #[tokio::test]
-async fn nobody_else_has_an_account_made_or_learns_who_has_one() {
+async fn strangers_get_no_account_and_do_not_learn_who_has_one() {
     let region = region().await;
     let adapters = adapters(&region);
     let registered = testkit::cases("auth-pre-sign-up")
@@ -195,7 +195,7 @@ async fn nobody_else_has_an_account_made_or_learns_who_has_one() {
 }
 
 #[tokio::test]
-async fn a_voucher_holds_for_a_minute_and_for_its_user_only() {
+async fn a_voucher_is_valid_for_a_minute_and_for_its_user_only() {
     let region = region().await;
     let adapters = adapters(&region);
     let reader = region.tenants.reader();
@@ -232,8 +232,8 @@ async fn a_voucher_holds_for_a_minute_and_for_its_user_only() {
     }
 }
 
-/// OpenID Connect's subjects are case-sensitive: two persons of one provider may differ in nothing
-/// else.
+/// Subjects of OpenID Connect are case-sensitive: two persons of one provider may differ in case
+/// only.
 #[tokio::test]
 async fn subjects_that_differ_in_case_are_two_persons() {
     let region = region().await;
@@ -260,7 +260,7 @@ async fn subjects_that_differ_in_case_are_two_persons() {
     assert_eq!(region.tenant(ada.tenant).await.users, before + 2);
 }
 
-/// The events name the user whom the invitation is for.
+/// The events name the user of the invitation.
 #[test]
 fn the_invited_person_of_the_events_is_charles() {
     let charles = Username::of(
@@ -281,7 +281,7 @@ fn the_invited_person_of_the_events_is_charles() {
 }
 
 #[tokio::test]
-async fn an_unreachable_table_lets_nobody_pass() {
+async fn an_unreachable_table_accepts_nobody() {
     let aws = testkit::aws().await;
     let outbox = Outbox::new(&aws.config, "no-such-table".to_owned());
     let tenants = TenantStore::new(&aws.config, "no-such-table".to_owned(), outbox);
@@ -302,7 +302,7 @@ async fn an_unreachable_table_lets_nobody_pass() {
 }
 
 #[tokio::test]
-async fn whom_the_tenants_own_provider_vouches_for_becomes_a_member_once() {
+async fn a_person_of_the_tenants_own_provider_becomes_a_member_once() {
     let region = region().await;
     let (adapters, ada) = (adapters(&region), Newcomer::ada());
     let before = region.tenant(ada.tenant).await;
@@ -393,21 +393,22 @@ async fn nobody_joins_a_tenant_without_its_provider_or_that_is_suspended() {
     assert_eq!(region.tenant(ada.tenant).await.users, 2);
 }
 
-/// Who was removed by an administrator comes back when invited; who left comes back at will.
+/// A person whom an administrator removed can come back with an invitation only; a person who left
+/// can come back freely.
 #[tokio::test]
-async fn who_was_removed_comes_back_only_when_invited() {
+async fn a_removed_person_comes_back_with_an_invitation_only() {
     let region = region().await;
     let (adapters, ada) = (adapters(&region), Newcomer::ada());
     let event = || vouched(ada.alias.as_str(), SUBJECT, "grace@engines.example");
     let username = Username::of_account(&format!("oidc-{}_{SUBJECT}", ada.alias));
     let admin = Username::of(&ada.alias, &ada.email.parse().unwrap());
     let remove = async |by| {
-        let reach = LoadOptions {
+        let options = LoadOptions {
             user: Some(username),
             ..LoadOptions::TENANT
         };
         region
-            .change(ada.tenant, reach, now(), |loaded, context| {
+            .change(ada.tenant, options, now(), |loaded, context| {
                 decide_removal(&loaded.state, loaded.user.as_ref().unwrap(), by, context).map(Some)
             })
             .await;
@@ -427,7 +428,7 @@ async fn who_was_removed_comes_back_only_when_invited() {
     assert_eq!(
         refusal(&adapters, other).await,
         "passed",
-        "nobody else is kept out"
+        "nobody else is blocked"
     );
     region
         .invite(
@@ -447,10 +448,10 @@ async fn who_was_removed_comes_back_only_when_invited() {
     );
 }
 
-/// Some providers verify addresses and do not say so. The tenant decides whether that is enough for
-/// itself.
+/// Some providers verify addresses without reporting it. The tenant decides whether it accepts
+/// that.
 #[tokio::test]
-async fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
+async fn an_unverified_address_is_accepted_where_the_tenant_trusts_its_provider() {
     let region = region().await;
     let (adapters, ada) = (adapters(&region), Newcomer::ada());
     let event = |verified: Option<&str>| {

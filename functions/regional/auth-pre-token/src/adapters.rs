@@ -3,7 +3,7 @@
 use kernel::RegionCode;
 use tenant_store::TenantReader;
 
-/// What the handler works with.
+/// The adapters of the handler.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) tenants: TenantReader,

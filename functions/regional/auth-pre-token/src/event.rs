@@ -1,16 +1,16 @@
-//! The event of the trigger in its versions 2 and 3, which differ in nothing but that the latter
-//! also comes for machines. Everything that matters here is named; the rest goes back as it came.
+//! The trigger's event in versions 2 and 3. They differ only in that version 3 also covers
+//! machines. The struct names the members that matter; the others are returned unchanged.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use tenancy::{AccountName, Claims};
 
-/// The source of an event that is about a machine, whose account has no name.
+/// The trigger source of a machine's token; a machine has no username.
 const MACHINE: &str = "TokenGeneration_ClientCredentials";
 
-/// What Cognito asks before it makes a token. Holds the attributes of a person, so it shows nothing
-/// of itself.
+/// Cognito's request before it issues a token. It holds a person's attributes, so it has no
+/// `Debug`.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PreToken {
@@ -45,17 +45,17 @@ struct Request {
     rest: Map<String, Value>,
 }
 
-/// Whom a token is for.
+/// The bearer of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bearer<'a> {
-    /// A person, by the name of the account.
+    /// A person, by username.
     Person(&'a str),
-    /// A machine, by its client.
+    /// A machine, by client id.
     Machine(&'a str),
 }
 
 impl PreToken {
-    /// Whom the token is for; nobody where the event names no account.
+    /// The bearer of the token; none where the event has no username.
     pub(crate) fn bearer(&self) -> Option<Bearer<'_>> {
         if self.trigger_source == MACHINE {
             return Some(Bearer::Machine(&self.caller_context.client_id));
@@ -66,8 +66,8 @@ impl PreToken {
             .map(Bearer::Person)
     }
 
-    /// Whether the tenant's own identity provider vouches for the account without saying that the
-    /// address is verified.
+    /// Whether the tenant's own identity provider vouches for the account without reporting the
+    /// address as verified.
     pub(crate) fn is_unverified(&self) -> bool {
         let name = self.user_name.as_deref().unwrap_or_default();
         let attribute = self
@@ -75,15 +75,15 @@ impl PreToken {
             .user_attributes
             .as_ref()
             .and_then(|all| all.get("email_verified"));
-        let is_verified = attribute.is_some_and(|said| match said {
-            Value::Bool(said) => *said,
-            Value::String(said) => said.eq_ignore_ascii_case("true"),
+        let is_verified = attribute.is_some_and(|value| match value {
+            Value::Bool(verified) => *verified,
+            Value::String(text) => text.eq_ignore_ascii_case("true"),
             _ => false,
         });
         name.parse::<AccountName>().is_ok() && !is_verified
     }
 
-    /// What the client says of the tenant that it signs in to: its label.
+    /// The alias of the tenant that the client wants to sign in to, where it sends one.
     pub(crate) fn alias(&self) -> Option<&str> {
         self.request
             .client_metadata
@@ -92,9 +92,8 @@ impl PreToken {
             .map(String::as_str)
     }
 
-    /// Puts claims into both tokens. Cognito takes an answer without groups for an order to remove
-    /// them, so they are repeated. A machine has an access token only, for which Cognito reads the
-    /// same place.
+    /// Adds claims to both tokens. Cognito removes the groups if the response has none, so they are
+    /// repeated. A machine has an access token only, for which Cognito reads the same member.
     pub(crate) fn add(&mut self, claims: &Claims) {
         self.response = json!({
             "claimsAndScopeOverrideDetails": {

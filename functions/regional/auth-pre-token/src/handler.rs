@@ -7,9 +7,10 @@ use runtime::Failure;
 use tenancy::{Tenant, Username, claims};
 use tenant_store::TenantStoreError;
 
-/// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code. The
-/// first read finds the tenant, the second has the tenant's own word on who it is. The clients of
-/// the provider's own services belong to no tenant, and their tokens stay as they are.
+/// Reads the tenant and the bearer, and adds the claims, at sign-in and at every refresh; or
+/// refuses with a stable code. The first read finds the tenant, the second loads the tenant's own
+/// record of the bearer. The clients of the provider's own services belong to no tenant, and their
+/// tokens stay unchanged.
 pub(crate) async fn handle(adapters: &Adapters, mut event: PreToken) -> Result<PreToken, Failure> {
     let bearer = event.bearer().ok_or_else(not_registered)?;
     let Some((tenant, role)) = adapters.tenant_of(bearer).await? else {
@@ -21,11 +22,11 @@ pub(crate) async fn handle(adapters: &Adapters, mut event: PreToken) -> Result<P
     {
         return Err(refuse(&tenant, "other-tenant"));
     }
-    let takes = tenant
+    let accepts_unverified = tenant
         .federation
         .as_ref()
         .is_some_and(|federation| federation.takes_address(false));
-    if event.is_unverified() && !takes {
+    if event.is_unverified() && !accepts_unverified {
         return Err(refuse(&tenant, "provider-address-unverified"));
     }
     let claims = claims(&tenant, role, &adapters.region)
@@ -36,7 +37,7 @@ pub(crate) async fn handle(adapters: &Adapters, mut event: PreToken) -> Result<P
 }
 
 impl Adapters {
-    /// The tenant of a person, with the person's role, or of a machine; none for the provider's own
+    /// The tenant and the role of a person, or the tenant of a machine; none for the provider's own
     /// machines.
     async fn tenant_of(
         &self,

@@ -1,5 +1,5 @@
-//! Says in every token which tenant its bearer belongs to, and issues none where nobody may sign
-//! in.
+//! Adds the bearer's tenant to every token, and refuses tokens while nobody may sign in to the
+//! tenant.
 //!
 //! Trigger: Cognito pre-token-generation, version 3. Reads: RegionalTable (users, machine clients,
 //! tenants). Emits: nothing.

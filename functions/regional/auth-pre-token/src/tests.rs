@@ -47,7 +47,7 @@ impl World {
             .await;
     }
 
-    /// Makes the tenant a machine client.
+    /// Creates a machine client of the tenant.
     async fn add_machine(&self, client_id: &str) {
         let (tenant, by, at) = (
             self.made.tenant.id,
@@ -55,18 +55,18 @@ impl World {
             Newcomer::ada().at,
         );
         let id = ClientId::of(tenant, &KeyDigest::of("client", client_id));
-        let wish = ClientWish {
+        let request = ClientWish {
             id,
             scopes: vec![MachineScope::UsageWrite],
             replaces: None,
             by,
         };
-        let asked = self
+        let requested = self
             .region
             .change(tenant, LoadOptions::TENANT, at, |loaded, context| {
-                decide_client(&loaded.state, &[], &wish, context).map(Some)
+                decide_client(&loaded.state, &[], &request, context).map(Some)
             });
-        asked.await;
+        requested.await;
         let clients = self
             .region
             .tenants
@@ -82,7 +82,7 @@ impl World {
         made.await;
     }
 
-    /// Lets the tenant have a provider of its own, and a person join by it.
+    /// Gives the tenant its own provider, and lets a person join with it.
     async fn join(&self, account: &str) {
         let (tenant, at) = (self.made.tenant.id, Newcomer::ada().at);
         self.trust(false).await;
@@ -104,7 +104,7 @@ impl World {
         joined.await;
     }
 
-    /// Whether the tenant takes its provider's word for an address.
+    /// Sets whether the tenant accepts addresses that its provider has not verified.
     async fn trust(&self, trusts_unverified_email: bool) {
         let set = self.region.change(
             self.made.tenant.id,
@@ -144,7 +144,7 @@ impl World {
         revoked.await;
     }
 
-    /// The answer's claims of both tokens, or the code of the refusal.
+    /// The response's claims of both tokens, or the code of the refusal.
     async fn invoke(&self, case: &Case) -> Result<Value, String> {
         let event = serde_json::from_value(case.payload.clone()).unwrap();
         let answered = handle(&self.adapters, event)
@@ -163,7 +163,7 @@ fn case(name: &str) -> Case {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_event_gets_its_response() {
     let world = world().await;
     world.activate().await;
     world.add_machine(MACHINE).await;
@@ -198,9 +198,9 @@ async fn every_event_gets_its_answer() {
     }
 }
 
-/// Cognito gets back what it sent, whatever members a later version of the event has.
+/// Cognito gets back all members that it sent, also those of a later version of the event.
 #[tokio::test]
-async fn the_event_goes_back_as_it_came() {
+async fn the_event_is_returned_unchanged() {
     let world = world().await;
     world.activate().await;
     let mut payload = case("valid-sign-in-to-tenant").payload;
@@ -221,7 +221,7 @@ async fn the_event_goes_back_as_it_came() {
     assert_eq!(answered, payload);
 }
 
-/// The tenant's claims without a role; a tenant that is not in use has no working machines either.
+/// The tenant's claims without a role. A tenant that is not active has no working machines either.
 #[tokio::test]
 async fn a_machine_gets_its_tenants_claims() {
     let world = world().await;
@@ -254,7 +254,7 @@ async fn a_machine_gets_its_tenants_claims() {
 }
 
 #[tokio::test]
-async fn both_tokens_carry_the_tenants_claims_and_nothing_personal() {
+async fn both_tokens_have_the_tenants_claims_and_no_personal_data() {
     let world = world().await;
     world.activate().await;
     let details = world.invoke(&case("valid-sign-in")).await.unwrap();
@@ -273,9 +273,9 @@ async fn both_tokens_carry_the_tenants_claims_and_nothing_personal() {
     assert!(!details.to_string().contains("ngines"));
 }
 
-/// At sign-in as at refresh, and from the moment on that the policy is applied.
+/// At sign-in and at refresh, from the moment when the policy is applied.
 #[tokio::test]
-async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
+async fn nobody_gets_a_token_of_a_tenant_that_is_not_active() {
     let world = world().await;
     let cases = [case("valid-sign-in"), case("valid-refresh")];
     let check = async |code: Option<&str>| {
@@ -303,9 +303,10 @@ async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
     );
 }
 
-/// What leads to a tenant is no proof: the tenant itself has to know the person, or the machine.
+/// An item that leads to a tenant is no proof: the tenant itself has to have the person, or the
+/// machine.
 #[tokio::test]
-async fn nobody_gets_a_token_of_a_tenant_that_knows_nothing_of_them() {
+async fn nobody_gets_a_token_of_a_tenant_that_does_not_have_them() {
     let world = world().await;
     world.activate().await;
     world.add_machine(MACHINE).await;
@@ -344,7 +345,8 @@ async fn an_unreachable_table_issues_no_token() {
     assert!(!failure.message().contains("no-such-table"), "no internals");
 }
 
-/// At every token, so that it ends within the hour where the tenant trusts its provider no more.
+/// It is checked at every token, so that access ends within the hour once the tenant stops trusting
+/// its provider.
 #[tokio::test]
 async fn an_unverified_address_gets_a_token_as_long_as_the_tenant_trusts_its_provider() {
     let world = world().await;
@@ -353,13 +355,13 @@ async fn an_unverified_address_gets_a_token_as_long_as_the_tenant_trusts_its_pro
     let mut unverified = case("invalid-own-provider-no-verification");
     for trusts in [true, false, true] {
         world.trust(trusts).await;
-        for said in [Value::Null, json!("false"), json!(false), json!(1)] {
-            unverified.payload["request"]["userAttributes"]["email_verified"] = said.clone();
-            assert_eq!(world.invoke(&unverified).await.is_ok(), trusts, "{said}");
+        for value in [Value::Null, json!("false"), json!(false), json!(1)] {
+            unverified.payload["request"]["userAttributes"]["email_verified"] = value.clone();
+            assert_eq!(world.invoke(&unverified).await.is_ok(), trusts, "{value}");
         }
-        for said in [json!("true"), json!("True"), json!(true)] {
-            unverified.payload["request"]["userAttributes"]["email_verified"] = said.clone();
-            assert!(world.invoke(&unverified).await.is_ok(), "{said}");
+        for value in [json!("true"), json!("True"), json!(true)] {
+            unverified.payload["request"]["userAttributes"]["email_verified"] = value.clone();
+            assert!(world.invoke(&unverified).await.is_ok(), "{value}");
         }
     }
 }

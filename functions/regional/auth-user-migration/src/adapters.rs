@@ -3,7 +3,7 @@
 use identity::FormerPools;
 use tenant_store::TenantReader;
 
-/// What the handler works with.
+/// The adapters of the handler.
 pub(crate) struct Adapters {
     pub(crate) tenants: TenantReader,
     pub(crate) former: FormerPools,

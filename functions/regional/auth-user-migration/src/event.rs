@@ -1,4 +1,5 @@
-//! The event of the trigger. What matters here is named; the rest goes back as it came.
+//! The trigger's event. The structs name the members that matter; the others are returned
+//! unchanged.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -7,8 +8,8 @@ use tenancy::{EmailAddress, Password, Username};
 const SIGN_IN: &str = "UserMigration_Authentication";
 const FORGOTTEN: &str = "UserMigration_ForgotPassword";
 
-/// What Cognito asks about an account that its pool does not have. Holds a password, so it shows
-/// nothing of itself.
+/// Cognito's request about an account that its pool does not have. It holds a password, so it has
+/// no `Debug`.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MigrateUser {
@@ -30,28 +31,27 @@ struct Request {
     rest: Map<String, Value>,
 }
 
-/// Who asks, and with which password; without one it was forgotten.
-pub(crate) struct Asked {
+/// The account of the request, and the password; none where it was forgotten.
+pub(crate) struct AccountRequest {
     pub(crate) username: Username,
     pub(crate) password: Option<Password>,
 }
 
 impl MigrateUser {
-    /// What the event asks for; nothing where it is not what an account of ours could be asked for
-    /// with. People whom a tenant's own provider knows have nothing to take over.
-    pub(crate) fn asked(&self) -> Option<Asked> {
+    /// The account of the request; none where no account of Meridian's can be meant. People of a
+    /// tenant's own provider have nothing to move.
+    pub(crate) fn account_request(&self) -> Option<AccountRequest> {
         let username = self.user_name.as_deref()?.parse().ok()?;
         let password = match self.trigger_source.as_str() {
             SIGN_IN => Some(normal(self.request.password.as_deref()?)?),
             FORGOTTEN => None,
             _ => return None,
         };
-        Some(Asked { username, password })
+        Some(AccountRequest { username, password })
     }
 
-    /// The answer that there is no account to take over: an empty one, upon which Cognito answers
-    /// as it does to a wrong password. An error would tell who asks that the pool does not have the
-    /// account.
+    /// The response that there is no account to move: an empty one, which Cognito reports like a
+    /// wrong password. An error would disclose that the pool does not have the account.
     #[must_use]
     pub(crate) fn refused(self) -> Self {
         Self {
@@ -60,8 +60,8 @@ impl MigrateUser {
         }
     }
 
-    /// The answer with the account to make: a proved address, no mail, and the password that was
-    /// given, where it was.
+    /// The response with the account to create: a proved address, no mail, and the given password,
+    /// if there is one.
     #[must_use]
     pub(crate) fn taken_over(self, email: &EmailAddress) -> Self {
         let mut response = json!({
@@ -75,8 +75,8 @@ impl MigrateUser {
     }
 }
 
-/// A password in the form in which all are set. Cognito keeps the very text that it was asked with:
-/// in another form, nobody could sign in with it from the sign-in page.
+/// Parses a password, and accepts only its normal form, which is stored everywhere. Cognito keeps
+/// the text that it got: with another form, nobody could sign in from the sign-in page.
 fn normal(text: &str) -> Option<Password> {
     text.parse()
         .ok()

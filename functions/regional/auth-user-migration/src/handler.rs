@@ -1,35 +1,34 @@
-//! Looks an unknown account up where its tenant was before.
+//! Looks up an unknown account in the pool where its tenant was before.
 
 use crate::adapters::Adapters;
-use crate::event::{Asked, MigrateUser};
+use crate::event::{AccountRequest, MigrateUser};
 use identity::IdentityError;
 use runtime::Failure;
 use std::time::Duration;
 use tenancy::{EmailAddress, Origin, Password, Realm, Username};
 use tenant_store::TenantStoreError;
 
-/// How long a former pool may take: Cognito gives a trigger five seconds in all.
+/// The time limit of a former pool: Cognito gives a trigger five seconds in all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Answers with the account to make, for a confirmed member of a tenant that came from another
-/// pool: at sign-in only by the password that the former pool knows, and without one for who has
-/// forgotten it, since the code that follows goes to the member's address. Everybody else is
-/// refused, all alike.
+/// Returns the account to create, for a confirmed member of a tenant from another pool. At sign-in
+/// the former pool has to accept the password. A forgotten password needs none, because the code
+/// that follows is mailed to the member's address. Everybody else gets the same refusal.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: MigrateUser,
 ) -> Result<MigrateUser, Failure> {
-    let Some(asked) = event.asked() else {
+    let Some(request) = event.account_request() else {
         return Ok(refuse(event));
     };
     let found = adapters
-        .member(asked.username)
+        .member(request.username)
         .await
         .map_err(|error| Failure::of("TenantUnavailable", &error))?;
     let Some((email, realm)) = found else {
         return Ok(refuse(event));
     };
-    if !adapters.is_proved(&realm, &asked).await? {
+    if !adapters.is_proved(&realm, &request).await? {
         return Ok(refuse(event));
     }
     tracing::info!(from = %realm.region, "took over an account");
@@ -37,7 +36,7 @@ pub(crate) async fn handle(
 }
 
 impl Adapters {
-    /// The address of a confirmed member, and the pool that the tenant's accounts were in.
+    /// The address of a confirmed member, and the pool where the tenant's accounts were before.
     async fn member(
         &self,
         username: Username,
@@ -45,7 +44,7 @@ impl Adapters {
         let Some(membership) = self.tenants.load_membership(username).await? else {
             return Ok(None);
         };
-        // Whom a tenant's own provider vouches for has no password, neither here nor there.
+        // A person of a tenant's own provider has no password in either pool.
         if membership.confirmed_at.is_none() || matches!(membership.origin, Origin::Federation) {
             return Ok(None);
         }
@@ -60,11 +59,11 @@ impl Adapters {
         Ok(user.map(|user| (user.email, realm)))
     }
 
-    /// Whether the former pool knows the password; who has forgotten it will prove to read the
-    /// mail.
-    async fn is_proved(&self, realm: &Realm, asked: &Asked) -> Result<bool, Failure> {
-        match &asked.password {
-            Some(password) => self.knows(realm, asked.username, password).await,
+    /// Whether the former pool accepts the password. A person who has forgotten it proves to read
+    /// the mail instead.
+    async fn is_proved(&self, realm: &Realm, request: &AccountRequest) -> Result<bool, Failure> {
+        match &request.password {
+            Some(password) => self.knows(realm, request.username, password).await,
             None => Ok(true),
         }
     }
@@ -75,11 +74,11 @@ impl Adapters {
         username: Username,
         password: &Password,
     ) -> Result<bool, Failure> {
-        let asked =
+        let answer =
             tokio::time::timeout(ANSWER_TIMEOUT, self.former.knows(realm, username, password))
                 .await;
-        let answered = asked.unwrap_or(Err(IdentityError::Unavailable { code: None }));
-        answered.map_err(|error| Failure::of("FormerPoolUnavailable", &error))
+        let answer = answer.unwrap_or(Err(IdentityError::Unavailable { code: None }));
+        answer.map_err(|error| Failure::of("FormerPoolUnavailable", &error))
     }
 }
 

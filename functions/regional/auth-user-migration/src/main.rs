@@ -1,5 +1,5 @@
-//! Takes over a member's account from the user pool where the tenant was before, at the first
-//! sign-in: the password goes from hand to hand, and is stored nowhere else.
+//! Moves a member's account from the user pool where the tenant was before, at the first sign-in.
+//! The password is passed on, and stored in the new pool only.
 //!
 //! Trigger: Cognito user-migration. Reads: RegionalTable (users, tenants), the former pool. Emits:
 //! nothing.

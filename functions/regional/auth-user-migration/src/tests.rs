@@ -9,8 +9,7 @@ use tenant_store::TenantReader;
 use tenantkit::{Newcomer, People, Region};
 use testkit::Case;
 
-/// A region where Ada of the events is active, and whose own pool does not know her; the former
-/// pool does.
+/// A region where Ada of the events is active. Only the former pool has her account.
 struct World {
     region: Region,
     former: People,
@@ -46,7 +45,7 @@ impl World {
         }
     }
 
-    /// Notes which pool the tenant's accounts were in, as a move of the tenant does.
+    /// Stores the former pool of the tenant's accounts, as a move of the tenant does.
     async fn moved_from(&self, client_id: &str) {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let realm = HashMap::from([
@@ -66,14 +65,14 @@ impl World {
     }
 }
 
-/// The answer, or the kind and the message of the failure.
+/// The response, or the kind and the message of the failure.
 async fn answer(adapters: &Adapters, payload: Value) -> Result<Value, (&'static str, String)> {
     let answered = handle(adapters, serde_json::from_value(payload).unwrap()).await;
     let event = answered.map_err(|failure| (failure.kind(), failure.message().to_owned()))?;
     Ok(serde_json::to_value(event).unwrap()["response"].clone())
 }
 
-/// What Cognito takes for no account: it then answers as to a wrong password.
+/// The empty response, which Cognito treats as no account and reports like a wrong password.
 fn nothing<E>() -> Result<Value, E> {
     Ok(json!({}))
 }
@@ -87,7 +86,7 @@ fn case(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_member_takes_the_account_along_and_nobody_else_does() {
+async fn only_a_members_account_moves() {
     let world = world().await;
     let adapters = world.adapters();
     for case in testkit::cases("auth-user-migration") {
@@ -116,12 +115,12 @@ async fn a_member_takes_the_account_along_and_nobody_else_does() {
 /// The former pool knows the password in its normal form, and Cognito would keep the form that was
 /// sent.
 #[tokio::test]
-async fn an_account_is_taken_along_with_its_password_in_the_normal_form_only() {
+async fn an_account_moves_with_its_password_in_the_normal_form_only() {
     let world = world().await;
     let adapters = world.adapters();
-    let mut asked = case("valid-sign-in");
-    let password = asked["request"]["password"].as_str().unwrap().to_owned();
-    // A letter or digit of full width is the plain one in the normal form.
+    let mut payload = case("valid-sign-in");
+    let password = payload["request"]["password"].as_str().unwrap().to_owned();
+    // The normal form of a full-width letter or digit is the plain one.
     let full = |letter: char| char::from_u32(u32::from(letter) + 0xfee0).unwrap();
     for at in [0, 1, password.len() - 1] {
         let other: String = password
@@ -129,13 +128,17 @@ async fn an_account_is_taken_along_with_its_password_in_the_normal_form_only() {
             .enumerate()
             .map(|(i, letter)| if i == at { full(letter) } else { letter })
             .collect();
-        asked["request"]["password"] = json!(other);
-        assert_eq!(answer(&adapters, asked.clone()).await, nothing(), "{other}");
+        payload["request"]["password"] = json!(other);
+        assert_eq!(
+            answer(&adapters, payload.clone()).await,
+            nothing(),
+            "{other}"
+        );
     }
 }
 
 /// A tenant that began here has no accounts elsewhere, and a person who has not proved the address
-/// is not asked for.
+/// is not looked up.
 #[tokio::test]
 async fn only_confirmed_members_of_tenants_that_moved_are_looked_up() {
     let region = tenantkit::region().await;
@@ -163,7 +166,7 @@ async fn only_confirmed_members_of_tenants_that_moved_are_looked_up() {
 }
 
 #[tokio::test]
-async fn what_is_away_is_no_refusal() {
+async fn an_unavailable_dependency_is_no_refusal() {
     let world = world().await;
     let config = &world.region.aws.config;
     let away = config

@@ -1,4 +1,4 @@
-//! What the handlers work with, and what several of them do.
+//! The adapters of the handlers, and operations that several handlers share.
 
 use crate::lookups::LookupQueue;
 use crate::problems;
@@ -10,7 +10,7 @@ use runtime::http::{PagePolicy, Problem, Source};
 use tenancy::{Addresses, KeyDigest};
 use tenant_store::{Limit, Resolved, Taken, Tally, TenantReader};
 
-/// What the handlers work with.
+/// The adapters of the handlers.
 pub(crate) struct Adapters {
     pub(crate) provider: Provider,
     pub(crate) policy: PagePolicy,
@@ -21,17 +21,17 @@ pub(crate) struct Adapters {
     pub(crate) lookups: LookupQueue,
 }
 
-/// How much one source may ask for in an hour.
+/// The limits of one source in an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Different addresses that nobody has.
+    /// Different unknown addresses.
     pub(crate) unknown_per_source: u64,
     /// Lists of workspaces.
     pub(crate) lookups_per_source: u64,
 }
 
 impl Adapters {
-    /// The adapters as the template configures them.
+    /// Reads the variables that the template sets.
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
         let (pool, client, auth_url) = (
             env("USER_POOL_ID")?,
@@ -60,7 +60,7 @@ impl Adapters {
         })
     }
 
-    /// Where a subdomain leads, unless the source asked for too many that lead nowhere.
+    /// Resolves a subdomain, unless the source has requested too many unknown ones.
     pub(crate) async fn resolve(
         &self,
         subdomain: &str,
@@ -77,14 +77,14 @@ impl Adapters {
             .map_or(Ok(resolved), |wait_s| Err(problems::too_many(wait_s)))
     }
 
-    /// Counts an address that nobody has. The same one, asked for again, is the same one: an old
-    /// bookmark of a whole office does not keep the office from its own address.
-    pub(crate) async fn miss(&self, asked: &str, source: &Source, now: Timestamp) -> Problem {
+    /// Counts an unknown address. The same one counts once: an old bookmark of a whole office does
+    /// not block the office from its own address.
+    pub(crate) async fn miss(&self, requested: &str, source: &Source, now: Timestamp) -> Problem {
         let taken = self
             .tally
             .take(
                 &self.unknown(source),
-                &KeyDigest::of("subdomain", asked),
+                &KeyDigest::of("subdomain", requested),
                 now,
             )
             .await;
@@ -95,7 +95,7 @@ impl Adapters {
         }
     }
 
-    /// Counts a wish for a list of workspaces.
+    /// Counts a request for a list of workspaces.
     pub(crate) async fn limit_lookups(
         &self,
         source: &Source,

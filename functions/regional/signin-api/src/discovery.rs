@@ -1,4 +1,4 @@
-//! What a sign-in page has to know of a tenant, and nothing else.
+//! The information that a sign-in page needs of a tenant, and nothing else.
 
 use crate::provider::Provider;
 use kernel::{Alias, Language, RegionCode, Role, TenantStatus};
@@ -10,55 +10,56 @@ use tenancy::{ClaimsRefusal, Federation, Tenant, claims};
 #[serde(tag = "status", rename_all = "lowercase")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) enum Discovery<'a> {
-    /// Its people can sign in.
+    /// The tenant's people can sign in.
     Open(SignIn<'a>),
-    /// Nobody can sign in for now. Not said is who it is, and why.
+    /// Nobody can sign in for now. Neither the tenant's identity nor the reason is shown.
     Suspended {
-        /// Where it is.
+        /// The tenant's region.
         region: &'a RegionCode,
-        /// What its people are addressed in.
+        /// The language of the pages for its people.
         language: Language,
     },
 }
 
-/// How to sign in.
+/// The parameters of a sign-in.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct SignIn<'a> {
-    /// The tenant's random subdomain, whichever subdomain was asked for. Usernames are computed from it.
+    /// The tenant's random alias, whichever subdomain was requested. Usernames are computed from
+    /// it.
     alias: &'a Alias,
-    /// Where it is.
+    /// The tenant's region.
     region: &'a RegionCode,
-    /// What its people are addressed in.
+    /// The language of the pages for its people.
     language: Language,
-    /// Who issues its tokens (the claim `iss`).
+    /// The issuer of its tokens (the claim `iss`).
     issuer: &'a str,
-    /// The public client that people use.
+    /// The public client of the sign-in page.
     client_id: &'a str,
-    /// Where the user pool's API is.
+    /// The URL of the user pool's API.
     identity_endpoint: &'a str,
-    /// The user pool.
+    /// The id of the user pool.
     user_pool_id: &'a str,
-    /// Where the code flow begins (RFC 6749, section 3.1).
+    /// The authorization endpoint of the code flow (RFC 6749, section 3.1).
     authorization_endpoint: &'a str,
-    /// Where it ends (RFC 6749, section 3.2).
+    /// The token endpoint of the code flow (RFC 6749, section 3.2).
     token_endpoint: &'a str,
-    /// The keys of its tokens (RFC 7517).
+    /// The keys that sign its tokens (RFC 7517).
     jwks_uri: &'a str,
-    /// Whether accounts of its people may still be where it was before: only the password itself
-    /// brings one along.
+    /// Whether accounts of its people may still be in a former pool. Such an account moves only at
+    /// a sign-in with the password itself.
     migrates: bool,
-    /// How its people sign in at the tenant's own provider, where it has one.
+    /// Sign-in through the tenant's own provider, where it has one.
     federation: Option<Federated<'a>>,
 }
 
-/// What the code flow of a tenant's own provider needs.
+/// The parameters of the code flow through a tenant's own provider.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = FederatedSignIn))]
 pub(crate) struct Federated<'a> {
     /// The client of the code flow.
     client_id: &'a str,
-    /// The provider, as the user pool calls it.
+    /// The provider's name in the user pool.
     identity_provider: &'a str,
 }
 
@@ -77,8 +78,7 @@ impl<'a> Federated<'a> {
 }
 
 impl<'a> Discovery<'a> {
-    /// What sign-in would say of a tenant; nothing of one that cannot be signed in to yet, or never
-    /// again.
+    /// The discovery of a tenant; none of one that nobody can sign in to yet, or ever again.
     pub(crate) fn of(tenant: &'a Tenant, provider: &'a Provider) -> Option<Self> {
         let (region, language) = (&provider.region, tenant.language);
         match claims(tenant, Role::Member, region) {
@@ -97,8 +97,8 @@ impl<'a> Discovery<'a> {
                 federation: tenant.federation.as_ref().map(Federated::of),
             })),
             Err(_) if tenant.status == TenantStatus::Closed => None,
-            // The subdomain of a tenant that is being closed leads to it until the end: that can still
-            // be undone.
+            // The subdomain of a closing tenant leads to it until the end, because the closure can
+            // still be undone.
             Err(ClaimsRefusal::Suspended | ClaimsRefusal::Closed) => {
                 Some(Self::Suspended { region, language })
             }
@@ -106,7 +106,8 @@ impl<'a> Discovery<'a> {
         }
     }
 
-    /// How long the answer may be kept.
+    /// The caching of the response: a minute for an open tenant; none while it is suspended, so
+    /// that the end of the suspension shows at once.
     pub(crate) const fn cache_control(&self) -> &'static str {
         match self {
             Self::Open(_) => "public, max-age=60",

@@ -1,5 +1,5 @@
-//! One handler per route. What nobody has is answered alike, whatever the reason, and by the same
-//! requests to the table, so that neither the answer nor its time tells one address from another.
+//! One handler per route. All unknown addresses get the same response, whatever the reason, after
+//! the same requests to the table: neither the response nor its time distinguishes them.
 
 use crate::adapters::Adapters;
 use crate::discovery::Discovery;
@@ -22,10 +22,10 @@ use tenant_store::{Destination, RegionAddress};
 #[cfg(test)]
 use testkit::problems;
 
-/// The longest subdomain that DNS takes.
-const LABEL_LENGTH_MAX: usize = 63;
+/// The longest subdomain that DNS allows, in octets (RFC 1035, section 2.3.4).
+const SUBDOMAIN_LENGTH_MAX: usize = 63;
 
-/// The routes.
+/// The API's router.
 pub(crate) fn router(adapters: Adapters) -> Router {
     Router::new()
         .route("/", get(page))
@@ -36,13 +36,13 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .with_state(Arc::new(adapters))
 }
 
-/// What is asked for at the region's own address.
+/// The query of a discovery at the region's own address.
 #[derive(Default, Deserialize)]
-struct Asked {
+struct DiscoveryQuery {
     alias: Option<String>,
 }
 
-/// Who wants to know their workspaces. Personal.
+/// A request for a person's list of workspaces. Personal data.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -50,15 +50,15 @@ struct LookupRequest {
     /// The person's address.
     #[cfg_attr(test, schema(format = "email", max_length = 254))]
     email: String,
-    /// What the mail is to be written in; without it, what the first of the workspaces uses.
+    /// The language of the mail; the one of the person's first workspace if absent.
     language: Option<Language>,
 }
 
-/// What everybody is answered.
+/// The response, which is the same for every address.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct LookupAccepted {
-    /// It will be looked, and mailed if there is anything to mail.
+    /// The lookup is accepted, and mailed if there is anything to mail.
     state: LookupState,
 }
 
@@ -71,7 +71,7 @@ enum LookupState {
 
 /// Shows the sign-in page.
 ///
-/// The same page at every tenant's address. It finds the tenant by its own address. Public.
+/// The same page at every tenant's address. The page finds the tenant by its own address. Public.
 #[cfg_attr(test, utoipa::path(get, path = "/", operation_id = "showSignInPage", tag = "Sign-in",
     responses(
         (status = 200, description = "The page.", content_type = "text/html", body = String))))]
@@ -83,7 +83,7 @@ async fn page(State(adapters): State<Arc<Adapters>>) -> Response {
     )
 }
 
-/// Loads what the sign-in page does.
+/// Loads the script of the sign-in page.
 ///
 /// Public.
 #[cfg_attr(test, utoipa::path(get, path = "/sign-in.js", operation_id = "loadSignInScript",
@@ -97,7 +97,7 @@ async fn script(State(adapters): State<Arc<Adapters>>) -> Response {
     )
 }
 
-/// Loads what the sign-in page looks like.
+/// Loads the style sheet of the sign-in page.
 ///
 /// Public.
 #[cfg_attr(test, utoipa::path(get, path = "/sign-in.css", operation_id = "loadSignInStyle",
@@ -111,64 +111,65 @@ async fn style(State(adapters): State<Arc<Adapters>>) -> Response {
     )
 }
 
-/// Tells how to sign in to a tenant.
+/// Shows how to sign in to a tenant.
 ///
-/// To the tenant whose address is in the header Host; at the region's own address, to that of the
-/// subdomain `alias`. Public. A source that asked for too many addresses that nobody has is told
-/// nothing for the rest of the hour.
+/// The tenant is the one whose address is in the Host header; at the region's own address, the one
+/// with the subdomain `alias`. Public. A source that has requested too many unknown addresses gets
+/// no more responses for the rest of the hour.
 #[cfg_attr(test, utoipa::path(get, path = "/.well-known/meridian", operation_id = "discoverSignIn",
     tag = "Sign-in", params(("alias" = Option<String>, Query,
             description = "A subdomain of the tenant, at the region's own address.")),
     responses((status = 200, description = "How to sign in, or that nobody can for now.",
             body = Discovery<'static>, headers(("cache-control" = String,
-                    description = "How long it may be kept: a minute at most."))), (status = 308,
+                    description = "How long it may be cached: a minute at most."))), (status = 308,
             description = "The tenant has moved to another region.",
-            headers(("location" = String, description = "Where that region tells the same.")))),
+            headers(("location" = String, description = "The same discovery in that region.")))),
     extensions(("x-problems" = json!(problems![UnknownAddress, TooManyRequests])))))]
 async fn discover(
     State(adapters): State<Arc<Adapters>>,
     headers: HeaderMap,
-    query: Result<Query<Asked>, QueryRejection>,
+    query: Result<Query<DiscoveryQuery>, QueryRejection>,
     Now(now): Now,
     source: Source,
 ) -> Result<Response, Problem> {
-    let Query(Asked { alias }) = query.unwrap_or_default();
+    let Query(DiscoveryQuery { alias }) = query.unwrap_or_default();
     let host = headers
         .get(HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
-    let asked = adapters
+    let requested = adapters
         .addresses
         .subdomain(host)
         .or(alias)
         .unwrap_or_default()
         .to_ascii_lowercase();
-    // What is no subdomain is looked for all the same.
-    let subdomain = if is_subdomain(&asked) {
-        asked.as_str()
+    // A text that is not a subdomain is looked up all the same, as an empty one, so that it costs
+    // the same requests.
+    let subdomain = if is_subdomain(&requested) {
+        requested.as_str()
     } else {
         ""
     };
     let answer = match adapters.resolve(subdomain, &source, now).await?.lead {
-        Some(Destination::Here(tenant)) => tell(&adapters, tenant).await?,
+        Some(Destination::Here(tenant)) => discovery(&adapters, tenant).await?,
         Some(Destination::Moved(place)) => Some(moved(&place, subdomain)),
         None => None,
     };
     match answer {
         Some(answer) => Ok(answer),
-        None => Err(adapters.miss(&asked, &source, now).await),
+        None => Err(adapters.miss(&requested, &source, now).await),
     }
 }
 
 /// Mails a person the list of their workspaces.
 ///
-/// Of those in this region, to the person's own address. Whether there are any is told by that mail
-/// alone: every address gets this same answer, and one that got as many mails as it gets is sent no
-/// other for the hour. Public.
+/// The workspaces of this region, to the person's own address. Only that mail discloses whether
+/// there are any: every address gets this same response. An address that has reached its limit of
+/// mails gets no other one for the hour. Public.
 #[cfg_attr(test, utoipa::path(post, path = "/workspaces", operation_id = "findWorkspaces",
     tag = "Sign-in", request_body = LookupRequest,
-    responses((status = 202, description = "It will be looked.", body = LookupAccepted,
-            headers(("cache-control" = String, description = "It is not to be kept.")))),
+    responses((status = 202, description = "The lookup is accepted.", body = LookupAccepted,
+            headers(("cache-control" = String, description = "It must not be cached.")))),
     extensions(("x-problems" = json!(problems![InvalidFields, TooManyRequests])))))]
 async fn look_up(
     State(adapters): State<Arc<Adapters>>,
@@ -176,7 +177,7 @@ async fn look_up(
     source: Source,
     Body(request): Body<LookupRequest>,
 ) -> Result<Response, Problem> {
-    // Nothing is looked up before the answer, so that its time tells nothing.
+    // Nothing is looked up before the response, so that its time discloses nothing.
     let email: EmailAddress = request.email.parse().map_err(problems::invalid_email)?;
     adapters.limit_lookups(&source, now).await?;
     let sent = adapters
@@ -190,8 +191,8 @@ async fn look_up(
     Ok((StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], answer).into_response())
 }
 
-/// What is told of a tenant, unless its subdomain leads nowhere after all.
-async fn tell(adapters: &Adapters, id: TenantId) -> Result<Option<Response>, Problem> {
+/// The discovery of a tenant; none where its subdomain leads nowhere after all.
+async fn discovery(adapters: &Adapters, id: TenantId) -> Result<Option<Response>, Problem> {
     let tenant = adapters
         .tenants
         .load_tenant(id)
@@ -221,10 +222,10 @@ fn moved(place: &RegionAddress, subdomain: &str) -> Response {
         .into_response()
 }
 
-/// Whether a text is in the form of a subdomain, and so can be part of a key and of an address.
+/// Whether a text has the form of a subdomain, so that it can be part of a key and of an address.
 fn is_subdomain(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=LABEL_LENGTH_MAX).contains(&text.len()) && text.bytes().all(inner)
+    (1..=SUBDOMAIN_LENGTH_MAX).contains(&text.len()) && text.bytes().all(inner)
 }
 
 fn file(adapters: &Adapters, kind: FileKind, text: &'static str) -> Response {

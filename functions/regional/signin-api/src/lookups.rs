@@ -1,4 +1,4 @@
-//! The queue of people who want to know their workspaces.
+//! The queue of requests for lists of workspaces.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
@@ -6,14 +6,14 @@ use kernel::Language;
 use serde::Serialize;
 use tenancy::{Asker, EmailAddress};
 
-/// The queue, which is encrypted by the region's key and read in the region only.
+/// The queue. It is encrypted with the region's key and read in the region only.
 #[derive(Debug)]
 pub(crate) struct LookupQueue {
     client: Client,
     url: String,
 }
 
-/// What is in the queue. Personal.
+/// A message of the queue. Personal data.
 #[derive(Serialize)]
 struct Lookup<'a> {
     email: &'a str,
@@ -21,15 +21,15 @@ struct Lookup<'a> {
     asker: &'a Asker,
 }
 
-/// Why a wish is not in the queue. Holds an exception's code at most.
+/// Why a request could not be queued. Holds at most an exception's code.
 #[derive(Debug, thiserror::Error)]
-#[error("the workspaces queue did not take the message: {}", code.as_deref().unwrap_or("no answer"))]
+#[error("the workspaces queue did not accept the message: {}", code.as_deref().unwrap_or("no answer"))]
 pub(crate) struct SendError {
     code: Option<String>,
 }
 
 impl LookupQueue {
-    /// The queue of a URL.
+    /// The queue with a URL.
     pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
         Self {
             client: Client::new(config),
@@ -37,7 +37,7 @@ impl LookupQueue {
         }
     }
 
-    /// Puts a wish into the queue.
+    /// Queues a request.
     pub(crate) async fn send(
         &self,
         email: &EmailAddress,

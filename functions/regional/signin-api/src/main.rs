@@ -1,5 +1,5 @@
-//! Where to sign in to a tenant, by its address; the page for it; and the way back for who lost the
-//! address.
+//! Sign-in discovery of a tenant by its address, the sign-in page, and the lookup of forgotten
+//! addresses.
 //!
 //! Trigger: RegionalApi, `GET /`, `GET /sign-in.js`, `GET /sign-in.css`, `GET
 //! /.well-known/meridian`, `POST /workspaces`. Reads: RegionalTable (subdomains, tenants). Writes:

@@ -1,4 +1,4 @@
-//! The refusals of this API. None of them tells of a tenant or of a person.
+//! The problems of this API. None of them discloses a tenant or a person.
 
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
@@ -7,32 +7,32 @@ use runtime::http::Problem;
 use tenancy::FieldProblem;
 
 runtime::problem_kinds! {
-    /// What this API refuses.
+    /// The problems of this API.
     pub(crate) enum ProblemKind {
-        /// Nobody has this address, or nobody has it any more or yet. The answer is the same in
-        /// each case.
+        /// The address is unknown, not in use yet, or not in use any more. The response is the same
+        /// in each case.
         UnknownAddress = MISDIRECTED_REQUEST, "unknown-address",
-            "There is nobody to sign in to at this address",
-            "Check the address. Who has lost it can have it mailed: POST /workspaces.";
-        /// This source asked too often, or for too many addresses that nobody has.
+            "No tenant can be signed in to at this address",
+            "Check the address. A lost address can be requested by mail: POST /workspaces.";
+        /// This source has sent too many requests, or requested too many unknown addresses.
         TooManyRequests = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests";
-        /// The member `fields` says which.
+        /// The member `fields` names them.
         InvalidFields = UNPROCESSABLE_ENTITY, "invalid-fields",
-            "Some fields are not as they must be",
-            "Each field that must be something else is named, with what it must be.";
+            "Some fields are invalid",
+            "Each invalid field is named, with what it must be.";
     }
 }
 
-/// One answer for addresses that are malformed, unknown, closed, or not in use yet.
+/// The problem of addresses that are malformed, unknown, closed, or not in use yet.
 pub(crate) fn unknown_address() -> Problem {
-    unkept(ProblemKind::UnknownAddress.into())
+    uncached(ProblemKind::UnknownAddress.into())
 }
 
 pub(crate) fn too_many(wait_s: i64) -> Problem {
     let problem = Problem::new(ProblemKind::TooManyRequests)
         .detail(format!("Try again in {wait_s} seconds."))
         .header(RETRY_AFTER, HeaderValue::from(wait_s));
-    unkept(problem)
+    uncached(problem)
 }
 
 pub(crate) fn invalid_email(invalid: Invalid) -> Problem {
@@ -43,6 +43,6 @@ pub(crate) fn invalid_email(invalid: Invalid) -> Problem {
     Problem::new(ProblemKind::InvalidFields).with("fields", fields)
 }
 
-fn unkept(problem: Problem) -> Problem {
+fn uncached(problem: Problem) -> Problem {
     problem.header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }

@@ -3,15 +3,15 @@
 use kernel::RegionCode;
 use runtime::http::PagePolicy;
 
-/// Where the region's user pool is.
+/// The addresses of the region's user pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Provider {
     pub(crate) region: RegionCode,
     pub(crate) user_pool_id: String,
-    /// The public client that people use.
+    /// The public client of the sign-in page.
     pub(crate) client_id: String,
     pub(crate) issuer: String,
-    /// Where the pool's API is.
+    /// The URL of the pool's API.
     pub(crate) identity_endpoint: String,
     pub(crate) authorization_endpoint: String,
     pub(crate) token_endpoint: String,
@@ -19,8 +19,8 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// The pool of a region, whose domain is at `auth_url`; with an endpoint of one's own, all of
-    /// it is there but the issuer's name.
+    /// The pool of a region whose domain is at `auth_url`. With a local endpoint, all URLs are
+    /// there, except for the issuer.
     pub(crate) fn new(
         region: RegionCode,
         user_pool_id: String,
@@ -43,7 +43,7 @@ impl Provider {
         }
     }
 
-    /// What the sign-in page may load and whom it may call.
+    /// The addresses that the sign-in page may load from and connect to.
     pub(crate) fn page_policy(&self) -> PagePolicy {
         PagePolicy::connecting_to([
             self.identity_endpoint.as_str(),

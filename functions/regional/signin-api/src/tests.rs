@@ -19,11 +19,11 @@ use testkit::{Case, OddEvents};
 
 const DISCOVERY: &str = "/.well-known/meridian";
 const PATTERN: &str = "https://{alias}.app.example.com";
-/// How many unknown addresses, and how many lookups, a source has in these tests.
+/// The limits of a source in these tests: unknown addresses, and lookups.
 const LIMIT: u64 = 4;
 const ODD_EVENTS: usize = 500;
 
-/// A region where the tenant of the events is in use, and the API on it.
+/// A region where the tenant of the events is active, with the API on it.
 struct World {
     region: Region,
     made: SignUp,
@@ -32,7 +32,7 @@ struct World {
     limits: Limits,
 }
 
-/// Everything that a caller sees of an answer.
+/// A response as a caller sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Answer {
     status: u16,
@@ -100,7 +100,8 @@ impl World {
         }))
     }
 
-    /// Sends what API Gateway sends. Every answer is one that the document describes.
+    /// Sends a request as API Gateway does, and asserts that the API document describes the
+    /// response.
     async fn send(&self, payload: &Value) -> Answer {
         let (parts, body) = runtime::http::respond(self.api(), &payload.to_string())
             .await
@@ -115,7 +116,7 @@ impl World {
         answer
     }
 
-    /// Asks at a tenant's address.
+    /// Requests the discovery at a tenant's address.
     async fn discover(&self, subdomain: &str, source: &str) -> Answer {
         let mut payload = case("valid-address");
         payload["headers"]["host"] = json!(format!("{subdomain}.app.example.com"));
@@ -123,7 +124,7 @@ impl World {
         self.send(&payload).await
     }
 
-    /// Asks for somebody's workspaces.
+    /// Requests somebody's list of workspaces.
     async fn look_up(&self, email: &str, source: &str) -> Answer {
         let mut payload = case("valid-lookup");
         payload["body"] = json!(json!({ "email": email }).to_string());
@@ -131,7 +132,7 @@ impl World {
         self.send(&payload).await
     }
 
-    /// What is in the queue.
+    /// The messages in the queue.
     async fn queued(&self) -> Vec<Value> {
         let client = aws_sdk_sqs::Client::new(&self.region.aws.config);
         let received = client
@@ -157,7 +158,7 @@ fn case(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_event_gets_its_response() {
     let expected = |name: &str| match name {
         "valid-lookup" | "valid-lookup-of-nobody" => (202, ""),
         "invalid-unknown-address"
@@ -200,7 +201,7 @@ async fn every_event_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn an_object_is_not_taken_by_position() {
+async fn a_json_array_is_not_accepted_as_an_object() {
     let world = World::new().await;
     for Case { name, payload } in testkit::by_position("signin-api") {
         let answer = world.send(&payload).await;
@@ -214,7 +215,7 @@ async fn an_object_is_not_taken_by_position() {
 }
 
 #[tokio::test]
-async fn every_odd_event_has_an_answer() {
+async fn every_odd_event_gets_a_response() {
     let world = World::new().await;
     let usual = testkit::cases("signin-api")
         .into_iter()
@@ -268,9 +269,9 @@ async fn a_page_loads_its_own_files_and_calls_its_own_identity_provider() {
     );
 }
 
-/// The answer is one and the same, and so is what is done for it, whoever is known.
+/// Known and unknown addresses get the same response after the same calls.
 #[tokio::test]
-async fn a_lookup_is_answered_alike_for_everybody() {
+async fn a_lookup_gets_the_same_response_for_everybody() {
     let world = World::new().await;
     let known = world.look_up("ada@engines.example", "192.0.2.1").await;
     let calls = world.calls.taken();
@@ -291,9 +292,9 @@ async fn a_lookup_is_answered_alike_for_everybody() {
     assert_eq!(queued[1]["email"], "nobody@engines.example");
 }
 
-/// What is put into the queue is what its reader takes.
+/// The queued message is the one that workspace-mailer parses.
 #[tokio::test]
-async fn the_mailer_is_sent_what_it_reads() {
+async fn the_mailer_can_parse_the_queued_message() {
     let world = World::new().await;
     assert_eq!(world.send(&case("valid-lookup")).await.status, 202);
     let read = testkit::cases("workspace-mailer")
@@ -306,7 +307,7 @@ async fn the_mailer_is_sent_what_it_reads() {
 }
 
 #[tokio::test]
-async fn a_source_may_ask_for_a_few_lists_an_hour() {
+async fn a_source_gets_a_few_lists_an_hour() {
     let world = World::new().await;
     for n in 0..LIMIT {
         assert_eq!(
@@ -333,9 +334,9 @@ async fn a_source_may_ask_for_a_few_lists_an_hour() {
     );
 }
 
-/// The whole of a subscriber's network is one source; its digest is all that is stored of it.
+/// A subscriber's whole network counts as one source, of which only a digest is stored.
 #[tokio::test]
-async fn a_network_is_one_source() {
+async fn a_network_counts_as_one_source() {
     let world = World::new().await;
     for n in 0..LIMIT {
         assert_eq!(
@@ -370,9 +371,9 @@ async fn a_network_is_one_source() {
     assert!(!format!("{stored:?}").contains("2001"));
 }
 
-/// What is not in the queue is not accepted, and the failure says nothing of the person.
+/// A request that is not queued is not accepted, and the failure discloses nothing of the person.
 #[tokio::test]
-async fn a_wish_that_cannot_be_kept_is_not_accepted() {
+async fn a_request_that_cannot_be_queued_is_not_accepted() {
     let mut world = World::new().await;
     world.queue_url += "-that-is-not-there";
     let answer = world.look_up("ada@engines.example", "192.0.2.1").await;

@@ -1,4 +1,5 @@
-//! The administrator's account: made once, and its code mailed as often as the address may get mail.
+//! The administrator's account: created once, and its code mailed as often as the address may get
+//! mail.
 
 use crate::adapters::Adapters;
 use crate::handler::PasswordHeld;
@@ -12,8 +13,8 @@ use tenancy::{
 };
 use tenant_store::LoadOptions;
 
-/// Makes the administrator's account, and notes that it is made or why it is not. Where its address
-/// got as many mails as it gets, the account is made all the same, and the code is noted as owed.
+/// Creates the administrator's account, and stores that it exists or why not. Where the address has
+/// reached its limit of mails, the account is still created, and the code is stored as owed.
 pub(crate) async fn make_account(
     adapters: &Adapters,
     key: &IdempotencyKey,
@@ -36,9 +37,9 @@ pub(crate) async fn make_account(
         .await
     {
         Ok(Account::Existing) if owed.is_none() => {
-            // Who made it may have been cut off before the code was mailed. Of several that find it
-            // so at once, one mails the code and notes it; nothing is noted by the others, who have
-            // not done it.
+            // The request that created the account may have been interrupted before the code was
+            // mailed. Of several requests that find this at once, one mails the code and stores so;
+            // the others did not mail it, so they store nothing.
             if !adapters.may_mail_again(signup.id, now).await? {
                 return Ok((PasswordHeld::Kept, signup));
             }
@@ -70,8 +71,8 @@ pub(crate) async fn make_account(
     Ok((password, state.signup.unwrap_or(signup)))
 }
 
-/// Mails another code to an account that is made, or notes that the address has to wait for it. The
-/// answer does not tell.
+/// Mails another code for an existing account, or stores that the address has to wait for it. The
+/// response does not disclose which.
 pub(crate) async fn mail_code(
     adapters: &Adapters,
     signup: &Signup,
@@ -100,7 +101,7 @@ pub(crate) async fn mail_code(
         .map_err(|error| problems::store(&error))
 }
 
-/// Mails another code; an account that is confirmed already needs none.
+/// Mails another code. A confirmed account needs none, so the refusal is success.
 async fn mail_again(adapters: &Adapters, username: Username) -> Result<(), IdentityError> {
     match adapters.identity.resend_code(username).await {
         Err(IdentityError::Refused { .. }) => Ok(()),

@@ -1,4 +1,4 @@
-//! What the handlers work with, and what several of them do.
+//! The adapters of the handlers, and operations that several handlers share.
 
 use crate::problems;
 use aws_types::SdkConfig;
@@ -15,9 +15,11 @@ use tenancy::{
 };
 use tenant_store::{Limit, MailTally, Taken, TenantStore};
 
+/// The interval of automatic repetitions of a code mail, in seconds: concurrent repetitions of a
+/// sign-up mail one code.
 const MAILED_AGAIN_S: i64 = 60;
 
-/// What the handlers work with.
+/// The adapters of the handlers.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) mode: Mode,
@@ -34,10 +36,10 @@ pub(crate) struct Adapters {
     pub(crate) seal: Seal,
 }
 
-/// How much one caller may ask for in an hour.
+/// The limits of one caller in an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// New sign-ups of one IP address.
+    /// New sign-ups from one IP address.
     pub(crate) per_source: u64,
 }
 
@@ -75,7 +77,7 @@ impl Adapters {
         })
     }
 
-    /// The circumstances of a decision that is made now.
+    /// The context of a decision that is made now.
     pub(crate) fn context(&self, now: Timestamp) -> Context {
         Context {
             region: self.region.clone(),
@@ -84,8 +86,8 @@ impl Adapters {
         }
     }
 
-    /// Vouches for the account that is asked for next: the pool's trigger lets no other call make
-    /// one.
+    /// Creates the voucher for an account that is created next: the pool's trigger rejects accounts
+    /// without one.
     pub(crate) async fn vouch(
         &self,
         username: Username,
@@ -101,7 +103,7 @@ impl Adapters {
         Ok(voucher)
     }
 
-    /// Counts a request of a source; `mark` is the same when the request is repeated.
+    /// Counts a request of a source. A repeated request has the same `mark`.
     pub(crate) async fn limit_source(
         &self,
         source: &Source,
@@ -122,9 +124,9 @@ impl Adapters {
         }
     }
 
-    /// The mail that an address has to wait for, where it got as many as it gets; `mark` is the
-    /// same when the request is repeated. The answer is for us alone: a refusal would tell that
-    /// somebody else asked for mails to the address.
+    /// Counts a mail to an address. Returns an owed mail where the address has reached its limit. A
+    /// repeated request has the same `mark`. The caller must not see the result: a refusal would
+    /// disclose that somebody else requested mails to the address.
     pub(crate) async fn take_mail(
         &self,
         email: &EmailAddress,
@@ -143,8 +145,8 @@ impl Adapters {
         })
     }
 
-    /// Whether the code of a sign-up may be mailed once more without being asked for: once in a
-    /// while.
+    /// Whether the code of a sign-up may be mailed again without a request of the person: once in
+    /// [`MAILED_AGAIN_S`].
     pub(crate) async fn may_mail_again(
         &self,
         signup: SignupId,
@@ -179,7 +181,7 @@ impl Adapters {
     }
 }
 
-/// A mark that no other request has.
+/// A mark that no other request has, so that every request counts.
 pub(crate) fn fresh_mark() -> KeyDigest {
     KeyDigest::of("request", &runtime::new_uuid().to_string())
 }

@@ -1,5 +1,5 @@
-//! One handler per route. Each step is idempotent, so that a request which was cut off anywhere is
-//! completed by the same request again.
+//! One handler per route. Every step is idempotent, so that the same request completes one that was
+//! interrupted.
 
 use crate::account::{mail_code, make_account};
 use crate::adapters::{Adapters, fresh_mark};
@@ -28,7 +28,7 @@ use testkit::openapi::{ApiDocument, IdempotencyHeader};
 #[cfg(test)]
 use testkit::problems;
 
-/// The routes.
+/// The API's router.
 pub(crate) fn router(adapters: Adapters) -> Router {
     Router::new()
         .route("/signup-form", get(form))
@@ -47,12 +47,12 @@ pub(crate) fn router(adapters: Adapters) -> Router {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Confirmation {
-    /// The digits that were mailed. Blanks and hyphens around them and inside do not count.
+    /// The digits that were mailed. Blanks and hyphens around and between them are ignored.
     #[cfg_attr(test, schema(format = Password, write_only, max_length = 512, example = "123456"))]
     code: String,
 }
 
-/// What a sign-up form has to know.
+/// The choices of a sign-up form.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SignUpForm))]
 struct Form<'a> {
@@ -64,40 +64,40 @@ struct Form<'a> {
     plans: Vec<&'a PlanCode>,
 }
 
-/// A sign-up as its caller sees it, and where the data stays.
+/// A sign-up as its caller sees it, and the region where its data stays.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SignUp))]
 struct Answer<'a> {
     region: &'a RegionCode,
     mode: Mode,
-    /// Where people sign in to the tenant, once the step `routing` is done; absent where tenants
-    /// have no addresses.
+    /// The address where people sign in to the tenant, once the step `routing` is done; absent
+    /// where tenants have no addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
-    /// Whose password holds: only in the answer to a request that has one.
+    /// Whose password the account has; only in the response to a request with a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<PasswordHeld>,
     #[serde(flatten)]
     operation: Operation,
 }
 
-/// Whose password an account has.
+/// The request whose password an account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) enum PasswordHeld {
-    /// This request's: it made the account.
+    /// This request's: it created the account.
     Set,
-    /// That of the request which made the account before. Whatever this one carried is gone.
+    /// An earlier request's, which created the account. The password of this request is discarded.
     Kept,
 }
 
-/// Shows what a sign-up has to have.
+/// Shows the choices of a sign-up form.
 ///
 /// The plans, and the versions of the documents to agree to. Public.
 #[cfg_attr(test, utoipa::path(get, path = "/signup-form", operation_id = "showSignUpForm",
     tag = "Sign-ups",
-    responses((status = 200, description = "What to fill in.", body = Form<'static>))))]
+    responses((status = 200, description = "The choices.", body = Form<'static>))))]
 async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
     let form = Form {
         region: &adapters.region,
@@ -116,16 +116,16 @@ async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
 
 /// Signs a company up.
 ///
-/// Stores the registration, makes the administrator's account, and has a code mailed. The same
-/// request once more, with the same Idempotency-Key, completes what was cut off and makes no second
-/// tenant. It may have another password, which holds where no account was made before: the member
-/// `password` says so. An address that got as many mails as it gets is sent the code once it may
-/// get more. No answer tells of that, or whether the address is known.
+/// Stores the registration, creates the administrator's account, and mails a code. The same request
+/// with the same Idempotency-Key completes one that was interrupted, and creates no second tenant.
+/// It may have another password, which counts if no account was created before; the member
+/// `password` shows that. An address that has reached its limit of mails gets the code later. No
+/// response discloses that, or whether the address is known.
 #[cfg_attr(test, utoipa::path(post, path = "/signups", operation_id = "createSignUp",
     tag = "Sign-ups", params(IdempotencyHeader, OnboardingHeader), request_body = SignUpRequest,
-    responses((status = 202, description = "The operation, which goes on with the code.",
+    responses((status = 202, description = "The operation, which continues with the code.",
             body = Answer<'static>,
-            headers(("location" = String, description = "Where the operation is shown.")))),
+            headers(("location" = String, description = "The path of the operation.")))),
     extensions(("x-problems" = json!(problems![KeyMissing, KeyMalformed, MalformedOnboarding,
         RegionClosed, ForbidsCentralOnboarding, TenantNotOpen, InvalidFields, WeakPassword,
         OtherRegion, KeyReused, AccountRefused, TooManyRequests, AccountNotMade, TryAgain])))))]
@@ -152,10 +152,10 @@ async fn create(
         return Err(problems::other_region(&adapters.region));
     }
     if hit_honeypot {
-        tracing::info!("a trapped sign-up is answered and forgotten");
+        tracing::info!("honeypot hit: nothing is stored");
         return Ok(reply_to_honeypot(&adapters, &registration, ids, now));
     }
-    // All that home hands over comes from one address, and home knows its callers.
+    // All sign-ups that home hands over come from one address, and home limits its own callers.
     let is_sealed = handover.is_some_and(|handover| handover.is_sealed);
     let asker = if is_sealed {
         Asker::home()
@@ -185,9 +185,9 @@ async fn create(
     Ok(accepted(&adapters, &signup, &tenant, Some(password)))
 }
 
-/// Shows how far a sign-up is.
+/// Shows the progress of a sign-up.
 ///
-/// Every step with its state, and what the caller can do. To know the id is the permission.
+/// Every step with its state, and what the caller can do next. Knowing the id is the permission.
 #[cfg_attr(test, utoipa::path(get, path = "/signups/{id}", operation_id = "showSignUp",
     tag = "Sign-ups", params(OfSignup),
     responses((status = 200, description = "The operation.", body = Answer<'static>)),
@@ -203,8 +203,8 @@ async fn read(
 
 /// Confirms the administrator's address.
 ///
-/// Then the tenant is active, or the application is asked for its resources. Once confirmed, it
-/// stays so, whatever is sent.
+/// The tenant becomes active, or the application is requested to provision its resources. A
+/// confirmed sign-up stays confirmed, whatever is sent.
 #[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/confirmation",
     operation_id = "confirmSignUp", tag = "Sign-ups", params(OfSignup), request_body = Confirmation,
     responses((status = 200, description = "The operation.", body = Answer<'static>)),
@@ -217,7 +217,8 @@ async fn confirm(
     Now(now): Now,
     Body(Confirmation { code }): Body<Confirmation>,
 ) -> Result<Response, Problem> {
-    // The tenant goes on even where the pool's trigger did not.
+    // Confirming the account runs the pool's trigger, which confirms the tenant too. The change
+    // below completes it where the trigger failed.
     let code: ConfirmationCode = code.parse().map_err(|_| problems::malformed_code())?;
     let (signup, tenant) = find(&adapters, &id).await?;
     if tenant.status != TenantStatus::Pending {
@@ -246,12 +247,12 @@ async fn confirm(
 
 /// Mails another code.
 ///
-/// An address that got as many mails as it gets is sent it once it may get more; the answer does
-/// not tell.
+/// An address that has reached its limit of mails gets the code later; the response does not
+/// disclose it.
 #[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/resend",
     operation_id = "resendSignUpCode", tag = "Sign-ups", params(OfSignup),
     responses((status = 202, description = "The operation.", body = Answer<'static>,
-            headers(("location" = String, description = "Where the operation is shown.")))),
+            headers(("location" = String, description = "The path of the operation.")))),
     extensions(("x-problems" = json!(problems![UnknownSignup, NothingToConfirm, NoAccount,
         ConfirmationRefused, WrongCode, ExpiredCode, TooManyAttempts, ConfirmationUnavailable,
         TryAgain])))))]
@@ -287,13 +288,13 @@ async fn resend(
     Ok(accepted(&adapters, &signup, &tenant, None))
 }
 
-/// Asks the application once more for the tenant's resources.
+/// Requests the tenant's resources from the application again.
 ///
-/// Where it failed to make them and the failure is one that passes.
+/// Only after a failure to provision that may be temporary.
 #[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/provisioning",
     operation_id = "retryProvisioning", tag = "Sign-ups", params(OfSignup),
     responses((status = 202, description = "The operation.", body = Answer<'static>,
-            headers(("location" = String, description = "Where the operation is shown.")))),
+            headers(("location" = String, description = "The path of the operation.")))),
     extensions(("x-problems" = json!(problems![UnknownSignup, NothingToRetry, TenantNotOpen,
         TryAgain])))))]
 async fn retry_provisioning(
@@ -315,7 +316,7 @@ async fn retry_provisioning(
             .map(Some)
         });
     let state = retried.await.map_err(|error| problems::store(&error))?;
-    tracing::info!(tenant = %tenant.id, "provisioning asked for again");
+    tracing::info!(tenant = %tenant.id, "provisioning requested again");
     Ok(accepted(
         &adapters,
         &state.signup.unwrap_or(signup),
@@ -326,7 +327,7 @@ async fn retry_provisioning(
 
 /// Describes this API.
 ///
-/// This document. Public.
+/// Returns this document. Public.
 #[cfg_attr(
     test,
     utoipa::path(
@@ -341,7 +342,7 @@ async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/regional.json"))
 }
 
-/// Stores the registration, or finds the one that an earlier request with the same key stored.
+/// Stores the registration, or loads the one that an earlier request with the same key stored.
 async fn register(
     adapters: &Adapters,
     key: &IdempotencyKey,
@@ -392,8 +393,8 @@ async fn register(
     load(adapters, first.signup).await
 }
 
-/// What a sign-up would be answered that is not stored: whoever fills in a field that no person
-/// sees learns nothing from it.
+/// The response to a sign-up that fills in the hidden field. It looks like a real one, so that a
+/// bot learns nothing, but nothing is stored.
 fn reply_to_honeypot(
     adapters: &Adapters,
     registration: &Registration,

@@ -1,4 +1,4 @@
-//! What identifies a sign-up: its key, home's onboarding, and the ids that it gets.
+//! The identifiers of a sign-up: its key, home's onboarding, and its new ids.
 
 use crate::adapters::Adapters;
 use crate::problems::{self, ProblemKind};
@@ -22,11 +22,11 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Pro
 /// A sign-up that home hands over.
 pub(crate) struct Handover {
     pub(crate) onboarding: OnboardingId,
-    /// Whether it is proved that home does.
+    /// Whether the seal proves that home sent it.
     pub(crate) is_sealed: bool,
 }
 
-/// Home's operation, where home hands the sign-up over: only a region in shared mode takes that.
+/// The handover in the headers, if there is one. Only a region in shared mode accepts it.
 pub(crate) fn handover(
     adapters: &Adapters,
     headers: &HeaderMap,
@@ -47,7 +47,7 @@ pub(crate) fn handover(
     }))
 }
 
-/// New ids. The sign-up's is random in all its bits, since to know it is to have access.
+/// Creates new ids. All bits of the sign-up's id are random, because knowing it gives access.
 pub(crate) fn identifiers(onboarding: Option<OnboardingId>) -> Result<Identifiers, Problem> {
     let random = || runtime::random_bytes().map_err(|error| Problem::internal(&*error));
     Ok(Identifiers {

@@ -21,27 +21,28 @@ use tenant_store::{LoadOptions, TenantStoreError, TenantView};
 #[cfg(test)]
 use testkit::problems;
 
-/// Where the new user signs in.
+/// The tenant that the new user has joined.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Joined<'a> {
     region: &'a RegionCode,
-    /// The public subdomain of the tenant.
+    /// The alias of the tenant.
     alias: Alias,
-    /// The name to sign in with at the identity provider.
+    /// The username at the identity provider.
     username: Username,
-    /// Whose password holds.
+    /// Whose password the account has.
     password: PasswordHeld,
 }
 
 /// Accepts an invitation.
 ///
-/// Makes the account of the person whom the code was mailed to. Who has another account in this
-/// region may send its token, and need not say again who it is and what it agrees to.
+/// Creates the account of the person to whom the code was mailed. A person with another account in
+/// this region may send its token, and then need not send a name or agree to the same documents
+/// again.
 #[cfg_attr(test, utoipa::path(post, path = "/invitations/acceptance",
     operation_id = "acceptInvitation", tag = "Sign-ups", request_body = AcceptanceRequest,
     security((), ("person" = [])),
-    responses((status = 201, description = "The account is made.", body = Joined<'static>)),
+    responses((status = 201, description = "The account is created.", body = Joined<'static>)),
     extensions(("x-problems" = json!(problems![UnknownBearer, NoInvitation, InvitedAccountRefused,
         TenantNotOpen, InvalidFields, WeakPassword, TooManyRequests, InvitedAccountNotMade,
         TryAgain])))))]
@@ -52,8 +53,8 @@ pub(crate) async fn accept(
     source: Source,
     Body(request): Body<AcceptanceRequest>,
 ) -> Result<Response, Problem> {
-    // The user is stored before the account is made. The code proves that the person reads the
-    // address, so the account needs no other confirmation.
+    // Order: the user is stored before the account is created. The code proves that the person
+    // reads the address, so the account needs no other confirmation.
     let known = known_person(&adapters, &headers, now).await?;
     let code = request
         .code
@@ -70,7 +71,7 @@ pub(crate) async fn accept(
     adapters.limit_source(&source, &code.digest(), now).await?;
     let person = person(&adapters, &acceptance, known, now)?;
     let (tenant, user) = join(&adapters, &code, person, now).await?;
-    // An account that is there already was made by an earlier request, which could not note it.
+    // An existing account was created by an earlier request that could not store so.
     let made = adapters
         .identity
         .create_proved(user.username, &user.email, &acceptance.password)
@@ -80,19 +81,19 @@ pub(crate) async fn accept(
         Account::Created | Account::Unmailed => PasswordHeld::Set,
     };
     let context = adapters.context(now);
-    let reach = LoadOptions {
+    let options = LoadOptions {
         user: Some(user.username),
         ..LoadOptions::TENANT
     };
     let noted = adapters
         .tenants
-        .change(tenant, reach, |loaded: &TenantView| {
+        .change(tenant, options, |loaded: &TenantView| {
             let user = loaded.user.as_ref().ok_or(Refusal::NoInvitation)?;
             Ok(decide_joined(&loaded.state, user, &context))
         });
     let noted = noted.await;
     if matches!(noted, Err(TenantStoreError::Refused(Refusal::NoInvitation))) {
-        // Removed, or erased, while the account was made: it must not be left.
+        // The user was removed or erased while the account was created: the account must not stay.
         let deleted = adapters.identity.delete_account(&user.account_name()).await;
         deleted.map_err(|error| problems::account_of_invited(&error))?;
     }
@@ -107,15 +108,15 @@ pub(crate) async fn accept(
     Ok((StatusCode::CREATED, Json(joined)).into_response())
 }
 
-/// Who joins: a name, what is agreed to, and for a known person the address that the invitation has
-/// to be for.
+/// The person who joins: a name, consents, and for a known person the address that the invitation
+/// must be for.
 struct Person {
     name: PersonName,
     consents: Vec<Consent>,
     email: Option<EmailAddress>,
 }
 
-/// The user of this region whose token is sent along, if one is.
+/// The user of this region whose token is sent, if there is one.
 async fn known_person(
     adapters: &Adapters,
     headers: &HeaderMap,
@@ -166,8 +167,8 @@ fn person(
     }
 }
 
-/// Stores the user, or finds the one that an earlier request with the same code stored and could
-/// not complete.
+/// Stores the user, or finds the one that an earlier, interrupted request with the same code
+/// stored.
 async fn join(
     adapters: &Adapters,
     code: &InvitationCode,
@@ -196,14 +197,14 @@ async fn join(
         return Err(ProblemKind::NoInvitation.into());
     }
     let context = adapters.context(now);
-    let reach = LoadOptions {
+    let options = LoadOptions {
         invitation: Some(invitation.id),
         user: invitation.inviter(),
         ..LoadOptions::TENANT
     };
     let joined = adapters
         .tenants
-        .change(invitation.tenant, reach, |loaded: &TenantView| {
+        .change(invitation.tenant, options, |loaded: &TenantView| {
             let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = (person.name.clone(), person.consents.clone());
             decide_acceptance(

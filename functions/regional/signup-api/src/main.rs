@@ -1,4 +1,4 @@
-//! Sign-ups of this region's tenants, and of the people whom they invite.
+//! Sign-ups of this region's tenants, and the people they invite.
 //!
 //! Trigger: RegionalApi, `GET /signup-form`, `POST /signups`, `GET /signups/{id}`, `POST
 //! /signups/{id}/confirmation`, `POST /signups/{id}/resend`, `POST /signups/{id}/provisioning`,

@@ -1,4 +1,4 @@
-//! The refusals of this API. None of them depends on other people's registrations.
+//! The problems of this API. None of them depends on other people's registrations.
 
 use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
@@ -9,97 +9,97 @@ use tenancy::{Documents, FieldProblem, IdentityFailure, Refusal};
 use tenant_store::TenantStoreError;
 
 runtime::problem_kinds! {
-    /// What this API refuses.
+    /// The problems of this API.
     pub(crate) enum ProblemKind {
-        /// The header is not there.
+        /// The header is missing.
         KeyMissing = BAD_REQUEST, "idempotency-key-missing",
             "The Idempotency-Key header is missing",
             "Send a random UUID, and the same one when you repeat the request.";
-        /// It is not 16 to 128 visible ASCII characters.
+        /// The header is not 16 to 128 visible ASCII characters.
         KeyMalformed = BAD_REQUEST, "idempotency-key-malformed",
             "The Idempotency-Key header is malformed",
             "It has 16 to 128 visible ASCII characters, such as a random UUID.";
-        /// The key belongs to another request.
+        /// An earlier request with the key differs from this one.
         KeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused",
             "The Idempotency-Key belongs to another request",
-            "A request with this key asked for something else. Send a new key for a new sign-up.";
-        /// The member `fields` says which, and `documents` the versions to agree to.
+            "An earlier request with this key was different. Send a new key for a new sign-up.";
+        /// The member `fields` names them, and `documents` has the versions to agree to.
         InvalidFields = UNPROCESSABLE_ENTITY, "invalid-fields",
-            "Some fields are not as they must be",
-            "Each field that must be something else is named, with what it must be.";
-        /// The code is not made of digits.
+            "Some fields are invalid",
+            "Each invalid field is named, with what it must be.";
+        /// The code does not consist of digits.
         MalformedCode = UNPROCESSABLE_ENTITY, "invalid-fields",
-            "Some fields are not as they must be",
-            "Each field that must be something else is named, with what it must be.";
-        /// Nothing but the password is wrong.
+            "Some fields are invalid",
+            "Each invalid field is named, with what it must be.";
+        /// Only the password is invalid.
         WeakPassword = UNPROCESSABLE_ENTITY, "weak-password", "The password is too weak";
         /// The sign-up is for another region.
         OtherRegion = UNPROCESSABLE_ENTITY, "other-region", "The sign-up is for another region";
-        RegionClosed = CONFLICT, "region-closed", "The region takes no new tenants";
-        /// It takes sign-ups from the person itself only.
+        RegionClosed = CONFLICT, "region-closed", "The region accepts no new tenants";
+        /// The region accepts sign-ups from the person's own browser only.
         ForbidsCentralOnboarding = CONFLICT, "region-forbids-central-onboarding",
-            "The region takes sign-ups from the person itself only";
-        /// The header meridian-onboarding is no UUID.
+            "The region accepts sign-ups from the person itself only";
+        /// The meridian-onboarding header is not a UUID.
         MalformedOnboarding = BAD_REQUEST, "onboarding-malformed",
             "The meridian-onboarding header is malformed",
             "It is a lower-case hyphenated UUID.";
-        /// This source asked for too much.
+        /// This source has sent too many requests.
         TooManyRequests = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests";
-        NothingToConfirm = CONFLICT, "nothing-to-confirm", "The sign-up waits for no code",
-            "Read the operation: it says what can be done.";
-        /// The sign-up has to be repeated first.
-        NoAccount = CONFLICT, "no-account", "The account is not made yet",
+        NothingToConfirm = CONFLICT, "nothing-to-confirm", "The sign-up does not need a code",
+            "Read the operation: it shows what can be done.";
+        /// The account does not exist yet: the sign-up has to be repeated first.
+        NoAccount = CONFLICT, "no-account", "The account is not created yet",
             "Repeat the sign-up with the same Idempotency-Key: then a code is mailed.";
-        /// It was used, withdrawn, sent again with another code, has run out, or never was: one
-        /// answer, which tells nothing of those that hold.
+        /// The invitation was used, withdrawn or resent with another code, has expired, or never
+        /// existed. All get the same response, which discloses nothing of valid ones.
         NoInvitation = NOT_FOUND, "no-invitation", "There is no such invitation",
-            "It was used, withdrawn, sent again with another code, or its time has run out. Ask \
+            "It was used, withdrawn, resent with another code, or has expired. Ask the person \
              who invited you.";
         UnknownBearer = FORBIDDEN, "unknown-bearer",
             "The token's user is not a user of this region any more";
-        /// There is none of this id.
+        /// There is no sign-up with this id.
         UnknownSignup = NOT_FOUND, "unknown-signup", "There is no such sign-up";
-        /// The account was refused; the member `operation` is where that is shown.
+        /// The identity provider refused the account; the member `operation` has the sign-up's
+        /// path.
         AccountRefused = UNPROCESSABLE_ENTITY, "account-refused", "The account was refused",
             "Repeat the request with the same Idempotency-Key, or ask the provider.";
         InvitedAccountRefused = CONFLICT, "account-refused", "The account was refused",
             "Repeat the request with the same code, or ask the provider.";
-        /// Accounts cannot be made right now; the registration is stored, and the member
-        /// `operation` is where it is shown.
+        /// Accounts cannot be created right now. The registration is stored, and the member
+        /// `operation` has its path.
         AccountNotMade = SERVICE_UNAVAILABLE, "identity-unavailable",
-            "Accounts cannot be made right now",
+            "Accounts cannot be created right now",
             "The registration is stored. Repeat the request with the same Idempotency-Key to \
              complete it.";
-        /// Accounts cannot be made right now; the same request completes it later.
+        /// Accounts cannot be created right now; the same request completes it later.
         InvitedAccountNotMade = SERVICE_UNAVAILABLE, "identity-unavailable",
-            "Accounts cannot be made right now",
+            "Accounts cannot be created right now",
             "Repeat the request with the same code to complete it.";
-        /// It is not the code of the latest mail.
+        /// The code is not the one of the latest mail.
         WrongCode = UNPROCESSABLE_ENTITY, "wrong-code", "The code is wrong",
             "Send the code of the latest mail.";
-        /// A new one has to be asked for.
+        /// The code has expired; a new one has to be requested.
         ExpiredCode = UNPROCESSABLE_ENTITY, "expired-code", "The code has expired",
-            "Ask for a new code: POST to the operation's path with /resend.";
-        /// The identity provider says so of this account.
+            "Request a new code: POST to the operation's path with /resend.";
+        /// The identity provider has blocked further attempts for this account.
         TooManyAttempts = TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts",
             "Wait a while before you try again.";
-        /// The account does not take a confirmation.
+        /// The identity provider does not accept a confirmation of the account.
         ConfirmationRefused = CONFLICT, "confirmation-refused", "The address cannot be confirmed",
-            "The account does not take a confirmation. Ask the provider.";
+            "The account does not accept a confirmation. Ask the provider.";
         ConfirmationUnavailable = SERVICE_UNAVAILABLE, "identity-unavailable",
             "Addresses cannot be confirmed right now",
-            "The same request may be sent again.";
-        /// Nothing failed, or to try again is of no use.
+            "Send the same request again.";
+        /// Nothing failed, or another attempt cannot succeed.
         NothingToRetry = CONFLICT, "nothing-to-retry", "There is nothing to try again",
-            "Read the operation: it says what can be done.";
-        TenantNotOpen = CONFLICT, "tenant-not-open", "The tenant does not take this now";
+            "Read the operation: it shows what can be done.";
+        TenantNotOpen = CONFLICT, "tenant-not-open", "The tenant is not ready for this";
         TryAgain = SERVICE_UNAVAILABLE, "try-again", "There is too much to do right now",
-            "The same request may be sent again.";
+            "Send the same request again.";
     }
 }
 
-/// The documents that hold are told with every refusal: a form that was open for long does not know
-/// them.
+/// Every refusal has the current documents: a form that was open for long may show older versions.
 pub(crate) fn invalid_fields(fields: &[FieldProblem], documents: &Documents) -> Problem {
     let problem = match fields {
         [
@@ -147,7 +147,8 @@ pub(crate) fn forbids_central_onboarding(region: &RegionCode) -> Problem {
         .with("region", region)
 }
 
-/// Too much was asked for, whoever or whatever the address is.
+/// The problem of a source that has sent too many requests; it does not depend on the email
+/// address.
 pub(crate) fn too_many(wait_s: i64) -> Problem {
     Problem::new(ProblemKind::TooManyRequests)
         .detail(format!("Try again in {wait_s} seconds."))
@@ -158,7 +159,7 @@ pub(crate) fn no_account(signup: SignupId) -> Problem {
     Problem::new(ProblemKind::NoAccount).with("operation", format!("/signups/{signup}"))
 }
 
-/// What the operation says of an account that was not made.
+/// The failure that the operation shows for an account that was not created.
 pub(crate) fn identity_failure(error: &IdentityError) -> IdentityFailure {
     match error {
         IdentityError::PasswordRefused => IdentityFailure::PasswordRefused,
@@ -170,9 +171,9 @@ pub(crate) fn identity_failure(error: &IdentityError) -> IdentityFailure {
     }
 }
 
-/// The user is stored, but the account was not made.
+/// Maps the pool's error after the user was stored and before the account was created.
 pub(crate) fn account_of_invited(error: &IdentityError) -> Problem {
-    tracing::warn!(error = %error, "account not made");
+    tracing::warn!(error = %error, "account not created");
     match identity_failure(error) {
         IdentityFailure::PasswordRefused => Problem::new(ProblemKind::WeakPassword)
             .detail("Repeat the request with the same code and a stronger password."),
@@ -181,9 +182,9 @@ pub(crate) fn account_of_invited(error: &IdentityError) -> Problem {
     }
 }
 
-/// The registration is stored, but the account was not made. The operation says how to go on.
+/// Maps the pool's error after the registration was stored. The operation shows how to continue.
 pub(crate) fn account(error: &IdentityError, signup: SignupId) -> Problem {
-    tracing::warn!(error = %error, "account not made");
+    tracing::warn!(error = %error, "account not created");
     let problem = match identity_failure(error) {
         IdentityFailure::PasswordRefused => Problem::new(ProblemKind::WeakPassword)
             .detail("Repeat the request with the same Idempotency-Key and a stronger password."),

@@ -27,26 +27,25 @@ use tenantkit::{Newcomer, People, Region};
 use testkit::openapi::{Api, assert_described};
 use testkit::{Case, OddEvents};
 
-/// The pool of these tests has no trigger that would look at it.
+/// The pool of these tests has no trigger that checks the voucher.
 const VOUCHER: Voucher = Voucher::from_random([7; 16]);
 /// The code that the emulator mails.
 const CODE: &str = "123456";
-/// Of the sign-up that the events of `events/signup-api` read and confirm.
+/// The id of the sign-up that the events of `events/signup-api` read and confirm.
 const SIGNUP: &str = "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d";
-/// What home proves itself by.
+/// The secret with which home proves its identity.
 const SECRET: &str = "a secret of home and its regions";
 const KEY: &str = "a-key-of-the-tests-own";
-/// What a sign-up stores: key, alias, sign-up, tenant, user, the tenant's user, audit entry,
-/// expiry.
+/// The items of a sign-up: key, alias, sign-up, tenant, user, membership, audit entry, expiry task.
 const ITEMS: usize = 8;
 const ODD_EVENTS: usize = 300;
 
-/// A region of its own: tables, a user pool, and the API on them.
+/// A region with its own tables, user pool and API.
 struct World {
     region: Region,
     people: People,
     limits: Limits,
-    /// How many mails an address gets in an hour.
+    /// The mails that an address gets in an hour.
     mails: u64,
     mode: Mode,
     accepts_new_tenants: bool,
@@ -145,7 +144,7 @@ impl World {
             .len()
     }
 
-    /// Everything stored, but the counts, limits and vouchers.
+    /// Everything stored, except counts, limits and vouchers.
     async fn stored(&self) -> Vec<HashMap<String, AttributeValue>> {
         let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
         let scanned = client
@@ -186,7 +185,7 @@ impl World {
         self.region.register(&Newcomer::ada()).await
     }
 
-    /// Makes the account, as the API's second step does, and does not note it.
+    /// Creates the account, as the API's second step does, and does not store that.
     async fn make_account(&self, made: &SignUp) {
         let password = Newcomer::ada().password.parse().unwrap();
         self.people
@@ -202,7 +201,7 @@ impl World {
             .unwrap();
     }
 
-    /// Makes the account and notes it.
+    /// Creates the account and stores that.
     async fn complete(&self, made: &SignUp) {
         let ada = Newcomer::ada();
         self.region
@@ -215,7 +214,7 @@ fn ada() -> Value {
     Newcomer::ada().request()
 }
 
-/// Sends what API Gateway sends. Every answer is one that the document describes.
+/// Sends a request as API Gateway does, and asserts that the API document describes the response.
 async fn invoke(api: Router, payload: &Value) -> Answer {
     let response = runtime::http::respond(api, &payload.to_string()).await;
     let (parts, body) = response.into_parts();
@@ -265,7 +264,7 @@ fn case(name: &str) -> Case {
         .unwrap()
 }
 
-/// The operation that an answer shows, whosever password holds.
+/// The operation that a response shows, without the member `password`.
 fn operation(answer: &Answer) -> Value {
     let mut body = answer.body.clone();
     body.as_object_mut().unwrap().remove("password");
@@ -277,9 +276,9 @@ fn slug(answer: &Answer) -> (u16, &str) {
     (answer.status, kind.rsplit('/').next().unwrap())
 }
 
-/// Each file of `events/signup-api` on a region where its sign-up waits for its code.
+/// Each file of `events/signup-api`, on a region whose sign-up expects its code.
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_event_gets_its_response() {
     let expected = |name: &str| match name {
         "valid-signup" | "valid-signup-with-region" | "valid-resend" | "valid-trapped" => (202, ""),
         "valid-form" | "valid-read" | "valid-confirmation" | "valid-openapi" => (200, ""),
@@ -329,7 +328,7 @@ async fn every_event_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn an_object_is_not_taken_by_position() {
+async fn a_json_array_is_not_accepted_as_an_object() {
     let world = World::new().await;
     for Case { name, payload } in testkit::by_position("signup-api") {
         let answer = invoke(world.api(), &payload).await;
@@ -344,7 +343,7 @@ async fn an_object_is_not_taken_by_position() {
 }
 
 #[tokio::test]
-async fn every_odd_event_has_an_answer() {
+async fn every_odd_event_gets_a_response() {
     let world = World::new().await;
     let usual = testkit::cases("signup-api")
         .into_iter()
@@ -359,7 +358,7 @@ async fn every_odd_event_has_an_answer() {
 }
 
 #[tokio::test]
-async fn each_bad_field_is_named_with_its_reason() {
+async fn each_invalid_field_is_named_with_its_reason() {
     let world = World::new().await;
     let answer = invoke(world.api(), &case("invalid-every-field").payload).await;
     let fields: Vec<_> = answer.body["fields"]
@@ -462,9 +461,9 @@ async fn a_tenant_signs_up_confirms_and_is_active() {
     assert_eq!(world.events().await.len(), 2);
 }
 
-/// An address that is known already is answered as a new one is.
+/// A known address gets the same response as a new one.
 #[tokio::test]
-async fn an_answer_reveals_nothing_of_other_registrations() {
+async fn a_response_discloses_nothing_of_other_registrations() {
     let world = World::new().await;
     let first = sign_up(world.api(), KEY, &ada()).await;
     let again = sign_up(world.api(), "another-key-of-the-tests", &ada()).await;
@@ -500,9 +499,9 @@ async fn an_answer_reveals_nothing_of_other_registrations() {
     );
 }
 
-/// What a person typed is in no answer, and in no event.
+/// No response and no event holds what a person typed.
 #[tokio::test]
-async fn nothing_personal_gets_out() {
+async fn no_personal_data_leaves_the_region() {
     let world = World::new().await;
     let mut shown = String::new();
     for (key, body) in [

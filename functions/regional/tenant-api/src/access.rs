@@ -1,4 +1,4 @@
-//! Who may do what, decided in one place, and the trail of whom it was refused.
+//! The authorization of every route, in one place, and the audit trail of its refusals.
 
 use crate::accounts::require_session;
 use crate::adapters::{Adapters, AuditNote, TenantScope, store};
@@ -15,33 +15,33 @@ use std::sync::Arc;
 use tenancy::{Actor, AuditAction, Bearer, Origin, Tenant, Username};
 use tenant_store::Membership;
 
-/// What a route does, who may do it, and when.
+/// The action of a route, with the role and lifecycle phase that it needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Permission {
-    /// What the trail calls it.
+    /// The action's name in the audit trail.
     pub(crate) action: AuditAction,
-    /// The least role that it takes.
+    /// The least role that is allowed.
     pub(crate) role: Role,
-    /// When in the tenant's life it can be done.
+    /// The phase of the tenant's life in which it is allowed.
     pub(crate) during: LifecyclePhase,
 }
 
-/// When in a tenant's life something can be done.
+/// The phases of a tenant's life in which an action is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LifecyclePhase {
-    /// As long as there is somebody to do it.
+    /// In every status.
     Always,
-    /// While the tenant is in use, and when it ends: it must not be suspended.
+    /// While the tenant is active, moving, closing or closed; not while it is suspended.
     UseAndEnd,
-    /// As before, and while it is suspended too: an end must not wait for a payment.
+    /// In all of these and while it is suspended: ending must not wait for a payment.
     ToEnd,
-    /// While the tenant is in use, a move to another region included.
+    /// While the tenant is active, or moving to another region.
     Use,
-    /// While the tenant is in use and can change.
+    /// While the tenant is active and not moving.
     Change,
 }
 
-/// An authenticated user, with the tenant that the user belongs to.
+/// An authenticated user, and the user's tenant.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) username: Username,
@@ -50,15 +50,15 @@ pub(crate) struct Caller {
     pub(crate) scope: TenantScope,
 }
 
-/// A refusal of an authenticated caller. The tenant's trail will tell of it.
+/// A refusal of an authenticated caller. It is recorded in the tenant's audit trail.
 #[derive(Debug)]
 pub(crate) struct Refused(Problem);
 
-/// The name of the problem that a response is.
+/// The problem's slug, as an extension of the response.
 #[derive(Debug, Clone, Copy)]
 struct Slug(&'static str);
 
-/// The ids of a path, where they are well formed.
+/// The ids in a path, if they are well formed.
 #[derive(Debug, Default)]
 struct Named {
     tenant: Option<TenantId>,
@@ -66,8 +66,8 @@ struct Named {
 }
 
 impl Permission {
-    /// Whether the token has to hold at the pool as well, and not for its hour only: for all that
-    /// changes something, and for all that only administrators may see.
+    /// Whether the pool has to confirm that the token's session still exists: for every change, and
+    /// for all that only administrators may read. The token alone stays valid for its hour.
     fn takes_session(self, method: &Method) -> bool {
         self.role == Role::Admin || method != Method::GET
     }
@@ -88,7 +88,7 @@ impl From<ProblemKind> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let Self(problem) = self;
-        // What failed on our side was not refused.
+        // A failure on our side is not a refusal.
         let slug = problem
             .status()
             .is_client_error()
@@ -101,9 +101,8 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Lets a request through to its route when its bearer may use it, and sees to it that every
-/// refusal of an authenticated bearer, whoever utters it, is in the trail of the bearer's own
-/// tenant.
+/// Authorizes a request for its route. Every refusal of an authenticated caller, by this guard or
+/// by the handler, is recorded in the audit trail of the caller's own tenant.
 pub(crate) async fn guard(
     State((adapters, permission)): State<(Arc<Adapters>, Permission)>,
     Now(now): Now,
@@ -150,7 +149,8 @@ pub(crate) async fn guard(
     Ok(response)
 }
 
-/// The same for a route that can also be used without a token, and then asks for something else.
+/// As [`guard`], for a route that also works without a token; the handler then demands another
+/// proof.
 pub(crate) async fn guard_bearer(
     state: State<(Arc<Adapters>, Permission)>,
     now: Now,
@@ -165,7 +165,8 @@ pub(crate) async fn guard_bearer(
     }
 }
 
-/// The bearer as a user of this region, as the region knows it now and not as the token once said.
+/// Identifies the bearer as a user of this region. The stored role counts, not the one in the
+/// token.
 pub(crate) async fn identify(
     adapters: &Adapters,
     client: &Client,
@@ -182,7 +183,8 @@ pub(crate) async fn identify(
         return Ok(None);
     };
     let scope = adapters.scope(membership.tenant, now).await?;
-    // What leads to the tenant is not what the tenant says: that is in its own partition.
+    // The membership item is outside the tenant's partition. Only the tenant's own record of the
+    // user counts.
     let found = scope
         .reader()
         .load_with_member(membership.tenant, bearer.username)
@@ -202,8 +204,8 @@ pub(crate) async fn identify(
     }))
 }
 
-/// Whether people of a tenant come by this client: the region's own, or the one for the tenant's
-/// own provider.
+/// Whether a tenant's people sign in through this client: the region's own, or the one of the
+/// tenant's own identity provider.
 pub(crate) fn is_for(client: &Client, tenant: &Tenant) -> bool {
     match client {
         Client::Named => true,
@@ -214,9 +216,9 @@ pub(crate) fn is_for(client: &Client, tenant: &Tenant) -> bool {
     }
 }
 
-/// Whether a token speaks for a membership: one that is confirmed, in the tenant that the token is
-/// for. The account of who was invited is only made once the address is proved, so that its token
-/// proves it too.
+/// Whether a token is valid for a membership: one that is confirmed, in the tenant that the token
+/// names. An invited person's account is created only after the address is proved, so an
+/// invitation's token proves it too.
 pub(crate) fn is_of(bearer: &Bearer, membership: &Membership) -> bool {
     let is_proved =
         membership.confirmed_at.is_some() || matches!(membership.origin, Origin::Invitation(_));
@@ -226,8 +228,8 @@ pub(crate) fn is_of(bearer: &Bearer, membership: &Membership) -> bool {
             .is_none_or(|tenant| tenant == membership.tenant)
 }
 
-/// Refuses somebody who is no user any more; the trail is that of the tenant that the token was
-/// for.
+/// Refuses a former user. The refusal is recorded in the audit trail of the tenant that the token
+/// names.
 pub(crate) async fn reject(
     adapters: &Adapters,
     bearer: &Bearer,
@@ -239,7 +241,7 @@ pub(crate) async fn reject(
         return Err(problem);
     };
     let scope = adapters.scope(tenant, now).await?;
-    // Nothing is added to what is erased, or about to be.
+    // A closed tenant is erased, or about to be: nothing is added to it.
     if scope
         .load_tenant()
         .await?
@@ -257,7 +259,7 @@ pub(crate) async fn reject(
     Err(problem)
 }
 
-/// Whether a user may do something to the tenant that the path names. Another tenant is as unknown
+/// Whether a role allows an action on the tenant that the path names. Another tenant is as unknown
 /// as one that does not exist.
 pub(crate) fn authorize(
     role: Role,
@@ -310,8 +312,7 @@ impl Named {
         named
     }
 
-    /// What the trail of a tenant says was tried on: a user or an invitation, or else another
-    /// tenant.
+    /// The target in the audit trail: a user or an invitation, or else another tenant.
     fn target(&self, own: TenantId) -> Option<String> {
         let other = self.tenant.filter(|tenant| *tenant != own);
         match (self.tenant, other) {

@@ -1,6 +1,6 @@
-//! What the region's user pool has of a tenant's users. People can delete their own accounts there
-//! with nothing but their token, and so can whoever administers the pool: no trigger tells of it,
-//! so it is looked at where it matters.
+//! Comparison of the region's user pool with a tenant's users. People can delete their own accounts
+//! with nothing but their token, and so can anybody who administers the pool. No trigger reports
+//! it, so the pool is checked where it matters.
 
 use crate::access::Caller;
 use crate::adapters::{Adapters, TenantScope, store};
@@ -15,44 +15,43 @@ use std::time::Duration;
 use tenancy::{Origin, Tenant, User, Username, decide_lost};
 use tenant_store::LoadOptions;
 
-/// How many accounts are asked for at once: the pool answers 120 such questions a second in all
+/// The accounts that are requested at once. The pool answers 120 such requests a second in all
 /// (Amazon Cognito quotas, category `UserRead`).
-const QUESTIONS_AT_ONCE: usize = 8;
-/// How many of a tenant's administrators are looked at.
+const CHECKS_AT_ONCE: usize = 8;
+/// The most administrators of a tenant that are checked.
 const ADMINISTRATORS_MAX: usize = 50;
-/// A look is as good as another for so long: what a tenant is shown is never older.
-const LOOK_AGAIN_S: i64 = 60;
-/// An account that a tenant's own provider vouches for is made just after its user. Before that it
-/// is not missing.
-const MADE_WITHIN_S: i64 = 600;
-/// When an account that is missing is asked for once more.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// How many looks are remembered before all are forgotten.
-const LOOKS_MAX: usize = 10_000;
+/// The interval between checks of the same page: what a tenant is shown is never older.
+const CHECK_INTERVAL_S: i64 = 60;
+/// How long an account may be missing after its user was confirmed, in seconds. Cognito creates the
+/// account of a federated user only after Meridian has stored the user.
+const CREATED_WITHIN_S: i64 = 600;
+/// The delay before a missing account is requested once more.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The most checks that are remembered. All are dropped then, which costs some checks more.
+const CHECKS_MAX: usize = 10_000;
 
-/// When tenants were looked at by this process.
+/// When this process last checked tenants against the pool.
 #[derive(Debug, Default)]
-pub(crate) struct Looks(Mutex<HashMap<(TenantId, Option<String>), Timestamp>>);
+pub(crate) struct PoolChecks(Mutex<HashMap<(TenantId, Option<String>), Timestamp>>);
 
-impl Looks {
-    /// Whether it is time to look at a tenant's administrators, or at a page of its users, and
-    /// notes that it is done.
+impl PoolChecks {
+    /// Whether a tenant's administrators, or a page of its users, are due for a check. Records the
+    /// check as done.
     fn is_due(&self, tenant: TenantId, page: Option<&str>, now: Timestamp) -> bool {
-        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if looks.len() >= LOOKS_MAX {
-            looks.clear();
+        let mut checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if checks.len() >= CHECKS_MAX {
+            checks.clear();
         }
-        let last = looks.insert((tenant, page.map(str::to_owned)), now);
-        last.is_none_or(|last| now.as_second() - last.as_second() >= LOOK_AGAIN_S)
+        let last = checks.insert((tenant, page.map(str::to_owned)), now);
+        last.is_none_or(|last| now.as_second() - last.as_second() >= CHECK_INTERVAL_S)
     }
 }
 
-/// Makes sure that a person's token still holds at the pool, which knows what the token itself does
-/// not say: that the person has signed out everywhere since, or that the account is disabled or
-/// gone.
+/// Makes sure that a person's token is still valid at the pool. The token itself does not show that
+/// the person has signed out everywhere since, or that the account was disabled or deleted.
 ///
 /// # Errors
-/// 401 where it does not hold; 503 when the pool does not answer.
+/// 401 where the token is not valid any more; 503 when the pool does not answer.
 pub(crate) async fn require_session(
     adapters: &Adapters,
     client: &Client,
@@ -61,8 +60,8 @@ pub(crate) async fn require_session(
 ) -> Result<(), Problem> {
     let holds = match client {
         Client::Named => adapters.identity.is_in_session(access_token).await,
-        // The pool answers nobody by such a token: it says at least whether the account can be
-        // used.
+        // The pool does not accept the token of a federated client for this request. The state of
+        // the account is the next best proof.
         Client::Other(_) => {
             let user = find(&caller.scope, caller.tenant.id, caller.username).await?;
             let state = adapters.identity.account_state(&user.account_name()).await;
@@ -76,22 +75,23 @@ pub(crate) async fn require_session(
     }
 }
 
-/// Removes the administrators whose accounts are gone, unless that was looked at within the minute,
-/// and says whether there were any. Where the pool does not answer, what is stored is shown.
+/// Removes the administrators whose accounts are gone, unless they were checked within the last
+/// minute. Returns whether there were any. Where the pool does not answer, the stored users are
+/// shown.
 pub(crate) async fn reconcile_administrators(
     adapters: &Adapters,
     caller: &Caller,
     now: Timestamp,
 ) -> bool {
     let tenant = caller.tenant.id;
-    if !adapters.looks.is_due(tenant, None, now) {
+    if !adapters.checks.is_due(tenant, None, now) {
         return false;
     }
     let removed = remove_lost_administrators(adapters, caller, now).await;
     note_failure(tenant, removed)
 }
 
-/// The same for a page of users, which begins after `cursor`.
+/// As [`reconcile_administrators`], for the page of users after `cursor`.
 pub(crate) async fn reconcile_users(
     adapters: &Adapters,
     caller: &Caller,
@@ -101,7 +101,7 @@ pub(crate) async fn reconcile_users(
 ) -> bool {
     let tenant = &caller.tenant;
     if !adapters
-        .looks
+        .checks
         .is_due(tenant.id, Some(cursor.unwrap_or_default()), now)
     {
         return false;
@@ -128,7 +128,7 @@ pub(crate) async fn remove_lost_administrators(
     remove_lost(adapters, scope, tenant, &administrators, now).await
 }
 
-/// Removes those of a tenant's users whose accounts are gone, and says whether there were any.
+/// Removes those of a tenant's users whose accounts are gone. Returns whether there were any.
 ///
 /// # Errors
 /// When the pool or the table does not answer.
@@ -139,17 +139,21 @@ pub(crate) async fn remove_lost(
     users: &[User],
     now: Timestamp,
 ) -> Result<bool, Problem> {
-    // Where a tenant has come from another pool, an account follows at its person's next sign-in.
+    // After a move from another pool, an account is created at its person's next sign-in.
     if tenant.previous.is_some() {
         return Ok(false);
     }
-    let mut asked = Vec::with_capacity(users.len());
+    let mut checks = Vec::with_capacity(users.len());
     for user in users {
         if is_made(user, now) {
-            asked.push(look(&adapters.identity, user.username, user.account_name()));
+            checks.push(check_account(
+                &adapters.identity,
+                user.username,
+                user.account_name(),
+            ));
         }
     }
-    let mut answers = iter(asked).buffer_unordered(QUESTIONS_AT_ONCE);
+    let mut answers = iter(checks).buffer_unordered(CHECKS_AT_ONCE);
     let mut lost = Vec::new();
     while let Some(answer) = answers.next().await {
         let (username, state) = answer.map_err(|error| problems::pool_unavailable(&error))?;
@@ -157,24 +161,24 @@ pub(crate) async fn remove_lost(
     }
     for username in &lost {
         let context = adapters.context(now);
-        let reach = LoadOptions {
+        let options = LoadOptions {
             user: Some(*username),
             ..LoadOptions::TENANT
         };
-        let removed = scope.change(reach, |loaded| {
+        let removed = scope.change(options, |loaded| {
             Ok(loaded
                 .user
                 .as_ref()
                 .map(|user| decide_lost(&loaded.state, user, &context)))
         });
         removed.await.map_err(store)?;
-        tracing::warn!(tenant = %tenant.id, "a user's account is gone, and so is the user");
+        tracing::warn!(tenant = %tenant.id, "removed a user whose account is gone");
     }
     Ok(!lost.is_empty())
 }
 
-/// Deletes every account of a user: the one of the user's own name, and whatever else has the
-/// address and is nobody else's.
+/// Deletes every account of a user: the one with the user's own name, and each other account with
+/// the address that belongs to no other user.
 ///
 /// # Errors
 /// When the pool or the table does not answer.
@@ -201,9 +205,9 @@ pub(crate) async fn delete_accounts(adapters: &Adapters, user: &User) -> Result<
     Ok(())
 }
 
-/// Makes sure that a tenant is not left without an administrator who can get in: where somebody
-/// gives up being one, the others have to have accounts. Who does it to somebody else has one, by
-/// the token.
+/// Makes sure that a tenant keeps an administrator who can sign in. An administrator who gives up
+/// the role leaves it to the others, so their accounts have to exist. The caller who changes
+/// somebody else's role has an account, as the token proves.
 ///
 /// # Errors
 /// When the pool or the table does not answer.
@@ -220,28 +224,28 @@ pub(crate) async fn require_other_administrators(
     Ok(())
 }
 
-/// Whether a user's account has to be there. Of people who prove their address at the pool it is
-/// made before.
+/// Whether a user's account has to exist. Accounts of people who prove their address at the pool
+/// are created before the user is confirmed.
 fn is_made(user: &User, now: Timestamp) -> bool {
-    let made_within_s = if user.origin == Origin::Federation {
-        MADE_WITHIN_S
+    let created_within_s = if user.origin == Origin::Federation {
+        CREATED_WITHIN_S
     } else {
         0
     };
     user.confirmed_at
-        .is_some_and(|confirmed_at| now.as_second() - confirmed_at.as_second() >= made_within_s)
+        .is_some_and(|confirmed_at| now.as_second() - confirmed_at.as_second() >= created_within_s)
 }
 
-/// What the pool has of a user. Whoever is missing is asked for twice: Cognito does not promise
-/// that a read sees what was made just before.
-async fn look(
+/// The state of a user's account. A missing one is requested twice: Cognito does not promise that a
+/// read sees an account that was created just before.
+async fn check_account(
     identity: &Identity,
     username: Username,
     account: String,
 ) -> Result<(Username, AccountState), IdentityError> {
     let mut state = identity.account_state(&account).await?;
     if state == AccountState::Missing {
-        tokio::time::sleep(ASK_AGAIN_AFTER).await;
+        tokio::time::sleep(RETRY_DELAY).await;
         state = identity.account_state(&account).await?;
     }
     Ok((username, state))
@@ -256,10 +260,10 @@ async fn find(scope: &TenantScope, tenant: TenantId, username: Username) -> Resu
     user.ok_or_else(|| ProblemKind::UnknownBearer.into())
 }
 
-/// A look that failed leaves what is stored, and is told in the log; there will be another.
+/// Logs a check that failed. The stored users stay, and the next check follows.
 fn note_failure(tenant: TenantId, removed: Result<bool, Problem>) -> bool {
     removed.unwrap_or_else(|problem| {
-        tracing::warn!(%tenant, slug = problem.slug(), "the user pool was not compared with the tenant's users");
+        tracing::warn!(%tenant, slug = problem.slug(), "the tenant's users were not checked against the user pool");
         false
     })
 }

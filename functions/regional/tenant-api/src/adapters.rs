@@ -1,6 +1,6 @@
-//! What the handlers work with, and what several of them do.
+//! The adapters of the handlers, and operations that several handlers share.
 
-use crate::accounts::Looks;
+use crate::accounts::PoolChecks;
 use crate::notices::NoticeQueue;
 use crate::problems;
 use crate::subdomains::SubdomainKey;
@@ -26,33 +26,34 @@ use usage_store::UsageReader;
 /// SES, SQS) are called by few requests, and a connection costs a handshake.
 pub(crate) const SERVICES: [Service; 2] = [Service::DynamoDb, Service::Sts];
 
-/// What the handlers work with.
+/// The adapters of the handlers.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) catalogue: Catalogue,
     pub(crate) settings: Settings,
-    /// What the function's own credentials reach: whose a token is, and how often a source asks.
+    /// The store under the function's own credentials: resolves memberships and counts requests by
+    /// source. All else goes through [`TenantScopes`].
     pub(crate) own: TenantStore,
     pub(crate) scopes: TenantScopes,
     pub(crate) identity: Identity,
-    /// When the pool was compared with a tenant's users.
-    pub(crate) looks: Looks,
+    /// When the pool was last compared with a tenant's users.
+    pub(crate) checks: PoolChecks,
     pub(crate) tokens: Tokens,
-    /// Verifies the tokens of operators, who give tenants administrators and do nothing else here.
+    /// Verifies operators' tokens, which may appoint administrators and do nothing else here.
     pub(crate) operators: Tokens,
     pub(crate) notices: NoticeQueue,
     pub(crate) mailer: Mailer,
     pub(crate) mails: MailTally,
     pub(crate) addresses: Addresses,
-    /// Tells subdomains apart that tenants choose.
+    /// Computes the digests of custom subdomains.
     pub(crate) subdomains: SubdomainKey,
-    /// Where the user pool is signed in to by way of a page.
+    /// The base URL of the user pool's sign-in pages.
     pub(crate) auth_url: String,
-    /// Whether an identity provider may be on this machine, as it is where AWS is.
+    /// Whether an identity provider may be on this machine; only with a local AWS.
     pub(crate) with_loopback: bool,
 }
 
-/// Gives each tenant's requests what they work with.
+/// Creates the credentials and clients of each tenant's requests.
 pub(crate) struct TenantScopes {
     pub(crate) access: TenantAccess,
     pub(crate) regional_table: String,
@@ -60,26 +61,25 @@ pub(crate) struct TenantScopes {
     pub(crate) usage_table: String,
 }
 
-/// What a request for one tenant works with: the credentials behind it reach no other tenant's
-/// items.
+/// The adapters of a request for one tenant: their credentials options no other tenant's items.
 #[derive(Debug, Clone)]
 pub(crate) struct TenantScope {
     tenant: TenantId,
     tenants: TenantStore,
 }
 
-/// What an audit trail says of an action that changed nothing.
+/// An audit entry of an action that changed nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditNote {
     pub(crate) actor: Actor,
     pub(crate) action: AuditAction,
     pub(crate) target: Option<String>,
-    /// The problem's name, where it was refused.
+    /// The problem's slug, if the action was refused.
     pub(crate) refused: Option<&'static str>,
 }
 
 impl Adapters {
-    /// As the template sets them.
+    /// Reads the variables that the template sets.
     ///
     /// # Errors
     /// When a variable of the environment is missing or not a value of its type.
@@ -106,7 +106,7 @@ impl Adapters {
             tokens: Tokens::new(aws, &pool, client.clone())?.and(env("SERVICE_CLIENT_ID")?),
             operators: Tokens::new(aws, &pool, env("TENANT_OPERATOR_CLIENT_ID")?)?,
             identity: Identity::new(aws, pool, client),
-            looks: Looks::default(),
+            checks: PoolChecks::default(),
             notices: NoticeQueue::new(aws, env("WORKSPACES_QUEUE_URL")?),
             mailer: Mailer::new(aws, env("MAIL_FROM")?),
             addresses: env("TENANT_ADDRESS")?,
@@ -116,7 +116,7 @@ impl Adapters {
         })
     }
 
-    /// The circumstances of a decision that is made now.
+    /// The context of a decision that is made now.
     pub(crate) fn context(&self, now: Timestamp) -> Context {
         Context {
             region: self.region.clone(),
@@ -125,7 +125,7 @@ impl Adapters {
         }
     }
 
-    /// Counts one more try of a source that nothing else is known of.
+    /// Counts an attempt from a source that has not authenticated.
     pub(crate) async fn limit_source(
         &self,
         source: &Source,
@@ -136,7 +136,7 @@ impl Adapters {
         taken(self.own.take(&limit, &fresh_mark(), now).await)
     }
 
-    /// What a request for this tenant works with.
+    /// The adapters of a request for this tenant.
     pub(crate) async fn scope(
         &self,
         tenant: TenantId,
@@ -155,7 +155,7 @@ impl Adapters {
         })
     }
 
-    /// What a request for this tenant's usage reads it with.
+    /// The reader of this tenant's usage.
     pub(crate) async fn usage_of(
         &self,
         tenant: TenantId,
@@ -167,7 +167,7 @@ impl Adapters {
         ))
     }
 
-    /// The configuration of clients that reach this tenant's items only.
+    /// The SDK configuration whose credentials options this tenant's items only.
     async fn narrowed(&self, tenant: TenantId, now: Timestamp) -> Result<SdkConfig, Problem> {
         self.scopes
             .access
@@ -178,17 +178,17 @@ impl Adapters {
 }
 
 impl TenantScope {
-    /// What is stored of the tenant.
+    /// The reader of the tenant's items.
     pub(crate) const fn reader(&self) -> &TenantReader {
         self.tenants.reader()
     }
 
-    /// The tenant as it is now.
+    /// Loads the current tenant.
     pub(crate) async fn load_tenant(&self) -> Result<Option<Tenant>, Problem> {
         self.reader().load_tenant(self.tenant).await.map_err(store)
     }
 
-    /// Changes the tenant as a decision says.
+    /// Changes the tenant by a decision.
     pub(crate) async fn change(
         &self,
         options: LoadOptions,
@@ -197,7 +197,7 @@ impl TenantScope {
         self.tenants.change(self.tenant, options, decide).await
     }
 
-    /// Adds to the tenant's trail.
+    /// Adds an entry to the tenant's audit trail.
     pub(crate) async fn note(&self, note: AuditNote, now: Timestamp) -> Result<(), Problem> {
         let entry = AuditEntry {
             id: EventId::from_uuid(runtime::new_uuid()),
@@ -213,7 +213,7 @@ impl TenantScope {
             .map_err(store)
     }
 
-    /// Counts one more of something. What has the same mark is one.
+    /// Counts against a limit. Requests with the same mark count once.
     pub(crate) async fn limit(
         &self,
         limit: &Limit,
@@ -224,7 +224,7 @@ impl TenantScope {
     }
 }
 
-/// A mark that no other request has.
+/// A mark that no other request has, so that every attempt counts.
 pub(crate) fn fresh_mark() -> KeyDigest {
     KeyDigest::of("request", &runtime::new_uuid().to_string())
 }
@@ -236,7 +236,7 @@ fn taken(taken: Result<Taken, TenantStoreError>) -> Result<(), Problem> {
     }
 }
 
-/// What the store's error is to the caller.
+/// Maps the store's error to a problem.
 pub(crate) fn store(error: TenantStoreError) -> Problem {
     problems::store(&error)
 }

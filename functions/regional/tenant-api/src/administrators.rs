@@ -1,8 +1,8 @@
-//! A new administrator for a tenant, given by an operator of the provider: the way back for a
-//! tenant whose own administrators cannot get in any more.
+//! Appointment of a tenant's administrator by an operator of the provider: the way back for a
+//! tenant whose own administrators cannot sign in any more.
 //!
-//! The person's address is personal, so it comes to the tenant's region only, with a credential of
-//! that region.
+//! The person's address is personal data, so the request goes to the tenant's region only, with a
+//! credential of that region.
 
 use crate::accounts::remove_lost;
 use crate::adapters::{Adapters, TenantScope, store};
@@ -23,10 +23,10 @@ use tenant_store::LoadOptions;
 #[cfg(test)]
 use testkit::problems;
 
-/// What the token of an operator's tool has to carry.
+/// The scope that an operator's token needs.
 pub(crate) const SCOPE: &str = "tenant/administrators.write";
 
-/// Who is to administer the tenant.
+/// The new administrator of the tenant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -36,28 +36,28 @@ pub(crate) struct NewAdministrator {
     email: String,
 }
 
-/// What came of it. Names nobody.
+/// The result. Names nobody.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 enum Appointment {
-    /// The person is invited, and becomes an administrator by the code that was mailed.
+    /// The person is invited, and becomes an administrator with the code that was mailed.
     Invited {
         invitation: InvitationId,
         /// Until when it can be accepted.
         valid_until: Timestamp,
     },
-    /// The person is a user of the tenant, and an administrator from now on.
+    /// The person was a user of the tenant, and is an administrator from now on.
     Appointed { user: Username },
 }
 
 /// Gives a tenant a new administrator.
 ///
-/// For operators of the provider, by the region's own client for this. A user of the tenant becomes
-/// an administrator; anybody else is invited by mail. The tenant's audit trail tells of it, and all
-/// people of the tenant are told by mail. A suspended tenant can be given one; one that is closing
-/// or closed cannot. Too many mails to the tenant, or to this address, are refused; what the tenant
-/// asked for does not count.
+/// For operators of the provider, with the region's own client for this. A user of the tenant
+/// becomes an administrator; anybody else is invited by mail. The appointment is recorded in the
+/// tenant's audit trail, and all people of the tenant are notified by mail. A suspended tenant can
+/// get a new administrator; a closing or closed one cannot. Too many mails to the tenant, or to
+/// this address, are refused; mails that the tenant itself requested do not count.
 #[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/administrators",
     operation_id = "giveAdministrator", tag = "Tenant", params(OfTenant),
     request_body = NewAdministrator, security(("machine" = [SCOPE])),
@@ -73,9 +73,8 @@ pub(crate) async fn give(
     Now(now): Now,
     Body(NewAdministrator { email }): Body<NewAdministrator>,
 ) -> Result<Response, Problem> {
-    // The notice to all people of the tenant is on its way before anybody can become an
-    // administrator by the mail. Repeated, the request invites the same person once, by another
-    // code.
+    // The notice to all people of the tenant is queued before anybody can become an administrator
+    // with the mail. A repeated request invites the same person once, with another code.
     adapters.operators.verify(&headers, SCOPE, now).await?;
     let tenant: TenantId = tenant.parse().map_err(|_| ProblemKind::UnknownTenant)?;
     let email: EmailAddress = problems::parse("email", &email)?;
@@ -100,7 +99,7 @@ pub(crate) async fn give(
     }
 }
 
-/// The user with this address, where there is one whose account is there.
+/// The user with this address, if the user's account exists.
 async fn member(
     adapters: &Adapters,
     scope: &TenantScope,
@@ -125,11 +124,11 @@ async fn appoint(
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let context = adapters.context(now);
-    let reach = LoadOptions {
+    let options = LoadOptions {
         user: Some(user.username),
         ..LoadOptions::TENANT
     };
-    let changed = scope.change(reach, |loaded| {
+    let changed = scope.change(options, |loaded| {
         let user = loaded.user.as_ref();
         user.map_or(Ok(None), |user| {
             decide_role(&loaded.state, user, Role::Admin, Actor::Operator, &context)
@@ -158,8 +157,8 @@ async fn invite(
     };
     let owed = take_mail(adapters, &inviting, email, Asker::operator(), now).await?;
     if owed.is_some() {
-        // A code that was mailed before makes an administrator as soon as this is stored, and the
-        // owed mail goes out by itself.
+        // A code that was mailed before makes the person an administrator as soon as this is
+        // stored, and the owed mail is sent later without this function. So the notice comes first.
         adapters.notices.notify_all(scope, tenant.id).await?;
     }
     let (invitation, code) = renew(
@@ -172,7 +171,7 @@ async fn invite(
     )
     .await?;
     if owed.is_none() {
-        // Nobody knows the code yet.
+        // Nobody knows the code yet, so the notice may follow the invitation, but not its mail.
         adapters.notices.notify_all(scope, tenant.id).await?;
         mail(adapters, &inviting, &invitation, &code).await?;
     }

@@ -1,4 +1,4 @@
-//! The thresholds of usage that are told: those of the tenant's plan, and the tenant's own besides.
+//! Alert thresholds of usage: those of the tenant's plan, and the tenant's own.
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
@@ -16,20 +16,20 @@ use std::sync::Arc;
 use tenancy::{Tenant, decide_alert_thresholds, thresholds_of_plan};
 use tenant_store::LoadOptions;
 
-/// The thresholds that a tenant wants to be told besides those of its plan.
+/// The tenant's own alert thresholds, besides those of its plan.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = AlertThresholdsRequest))]
-pub(crate) struct Wish {
-    /// By meter; a meter that is not there has none.
-    thresholds: Vec<MeterWish>,
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct AlertThresholdsRequest {
+    /// By meter; a meter that is missing has none.
+    thresholds: Vec<MeterThresholdsRequest>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MeterThresholdsRequest))]
-struct MeterWish {
-    /// A meter that the plan has an allowance of.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct MeterThresholdsRequest {
+    /// A meter for which the plan has an allowance.
     #[cfg_attr(test, schema(value_type = MeterCode))]
     meter: String,
     /// In percent of the allowance.
@@ -37,11 +37,11 @@ struct MeterWish {
     percents: Vec<u16>,
 }
 
-/// The thresholds of usage that are told, each once in a billing period.
+/// The alert thresholds of a tenant, each of which is reported once in a billing period.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageAlerts))]
 struct Thresholds<'a> {
-    /// Of each meter that the plan has an allowance of.
+    /// Each meter for which the plan has an allowance.
     thresholds: Vec<MeterThresholds<'a>>,
 }
 
@@ -49,7 +49,7 @@ struct Thresholds<'a> {
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MeterThresholds))]
 struct MeterThresholds<'a> {
     meter: &'a MeterCode,
-    /// What the plan allows in a billing period.
+    /// The allowance of the plan in a billing period.
     #[cfg_attr(test, schema(value_type = String, example = "100000"))]
     allowance: &'a PlanDecimal,
     /// The plan's own thresholds, in percent of the allowance.
@@ -58,9 +58,10 @@ struct MeterThresholds<'a> {
     percents: Vec<u16>,
 }
 
-/// Shows which thresholds of usage the application is told.
+/// Shows the alert thresholds of usage.
 ///
-/// For every user. Each is told once in a billing period, when the tenant's usage reaches it.
+/// For every user. The application is notified of each threshold once in a billing period, when the
+/// tenant's usage reaches it.
 #[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}/alert-thresholds",
     operation_id = "readAlertThresholds", tag = "Usage", params(OfTenant), security(("person" = [])),
     responses((status = 200, description = "The thresholds.", body = Thresholds<'static>)),
@@ -72,12 +73,13 @@ pub(crate) async fn read(
     shown(&adapters, &caller.tenant)
 }
 
-/// Sets the tenant's own thresholds of usage.
+/// Sets the tenant's own alert thresholds.
 ///
-/// For administrators. In place of the tenant's own thresholds before; those of the plan are told all
-/// the same. One that is passed already is told with the next usage of its meter.
+/// For administrators. Replaces the tenant's own thresholds; those of the plan stay. A threshold
+/// that is passed already is reported with the next usage of its meter.
 #[cfg_attr(test, utoipa::path(put, path = "/tenants/{tenant}/alert-thresholds",
-    operation_id = "setAlertThresholds", tag = "Usage", params(OfTenant), request_body = Wish,
+    operation_id = "setAlertThresholds", tag = "Usage", params(OfTenant), 
+    request_body = AlertThresholdsRequest,
     security(("person" = [])),
     responses((status = 200, description = "The thresholds.", body = Thresholds<'static>)),
     extensions(("x-problems" = json!(refusals![Change; InvalidFields, UnknownPlan])))))]
@@ -85,9 +87,9 @@ pub(crate) async fn set(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
-    body: Result<Body<Wish>, Problem>,
+    body: Result<Body<AlertThresholdsRequest>, Problem>,
 ) -> Result<Response, Refused> {
-    let Body(Wish { thresholds }) = body?;
+    let Body(AlertThresholdsRequest { thresholds }) = body?;
     let plan = adapters
         .catalogue
         .plan(&caller.tenant.plan)

@@ -1,8 +1,8 @@
 //! The machine clients of a tenant.
 //!
-//! A client is known here before the identity provider makes it, under an id that is a function of
-//! the request's key. So a request that was cut off is completed by the same one, and whatever it
-//! left can be revoked.
+//! A client is stored here before the identity provider creates it, under an id that is a function
+//! of the request's idempotency key. So the same request completes one that was interrupted, and
+//! whatever an interrupted one left can be revoked.
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
@@ -26,12 +26,12 @@ use tenancy::{
 };
 use tenant_store::{LoadOptions, TenantStoreError};
 
-/// A wish for a client.
+/// A request for a machine client.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct ClientRequest {
-    /// What it may do: at least one, each once.
+    /// The client's scopes: at least one, each once.
     #[cfg_attr(test, schema(min_items = 1, max_items = 3))]
     scopes: Vec<MachineScope>,
 }
@@ -41,11 +41,11 @@ pub(crate) struct ClientRequest {
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MachineClient))]
 struct ClientView<'a> {
     id: ClientId,
-    /// What it signs in by; absent while it is being made.
+    /// The id with which it signs in; absent until the identity provider has created it.
     client_id: Option<&'a str>,
     scopes: &'a [MachineScope],
     created_at: Timestamp,
-    /// From when on it cannot be used; absent unless somebody has ended it.
+    /// When it stops working; absent unless somebody has ended it.
     ends_at: Option<Timestamp>,
 }
 
@@ -56,7 +56,7 @@ struct ClientList<'a> {
     clients: Vec<ClientView<'a>>,
 }
 
-/// A client that was made, with its secret, which is shown nowhere else.
+/// A new client with its secret, which no other response shows.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MachineClientMade))]
 struct ClientMade<'a> {
@@ -100,11 +100,11 @@ pub(crate) async fn list(
     Ok(Json(ClientList { clients }).into_response())
 }
 
-/// Makes a machine client.
+/// Creates a machine client.
 ///
-/// For administrators. It signs in by the grant client_credentials at the token endpoint. The same
-/// request once more, with the same Idempotency-Key, completes what was cut off and shows the
-/// secret again, as long as the client is there.
+/// For administrators. The client signs in at the token endpoint with the grant client_credentials.
+/// The same request with the same Idempotency-Key completes one that was interrupted, and shows the
+/// secret again as long as the client exists.
 #[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/clients",
     operation_id = "createClient", tag = "Clients", params(OfTenant, IdempotencyHeader),
     request_body = ClientRequest, security(("person" = [])),
@@ -121,10 +121,10 @@ pub(crate) async fn create(
 ) -> Result<Response, Refused> {
     let id = client_of(&caller, &headers)?;
     let Body(ClientRequest { mut scopes }) = body?;
-    let asked = scopes.len();
+    let requested = scopes.len();
     scopes.sort_unstable();
     scopes.dedup();
-    if scopes.is_empty() || scopes.len() != asked {
+    if scopes.is_empty() || scopes.len() != requested {
         let reason = "a list of at least one scope, each once";
         return Err(problems::invalid_fields(&[FieldProblem {
             field: "scopes",
@@ -132,18 +132,18 @@ pub(crate) async fn create(
         }])
         .into());
     }
-    let wish = ClientWish {
+    let request = ClientWish {
         id,
         scopes,
         replaces: None,
         by: caller.username,
     };
-    Ok(make(&adapters, &caller, &wish, now).await?)
+    Ok(make(&adapters, &caller, &request, now).await?)
 }
 
-/// Makes a client's successor.
+/// Creates a client's successor.
 ///
-/// For administrators. The successor may do the same; the old client can be used for another 24
+/// For administrators. The successor has the same scopes; the old client works for another 24
 /// hours.
 #[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/clients/{client}/rotation",
     operation_id = "rotateClient", tag = "Clients", params(OfClient, IdempotencyHeader),
@@ -161,18 +161,18 @@ pub(crate) async fn rotate(
 ) -> Result<Response, Refused> {
     let id = client_of(&caller, &headers)?;
     let old = find(&caller, &client).await?;
-    let wish = ClientWish {
+    let request = ClientWish {
         id,
         scopes: old.scopes,
         replaces: Some(old.id),
         by: caller.username,
     };
-    Ok(make(&adapters, &caller, &wish, now).await?)
+    Ok(make(&adapters, &caller, &request, now).await?)
 }
 
 /// Revokes a machine client.
 ///
-/// For administrators. Its tokens hold no more from now on.
+/// For administrators. Its tokens are rejected from now on.
 #[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/clients/{client}",
     operation_id = "revokeClient", tag = "Clients", params(OfClient), security(("person" = [])),
     responses((status = 204, description = "It is revoked.")),
@@ -184,8 +184,8 @@ pub(crate) async fn revoke(
     Path((_, client)): Path<(String, String)>,
     Now(now): Now,
 ) -> Result<Response, Refused> {
-    // The client is refused here at once, then forgotten by the identity provider. What is cut off
-    // in between is completed when it is due.
+    // The client is rejected here first, then deleted at the identity provider. A scheduled task
+    // completes what was interrupted in between.
     let client = find(&caller, &client).await?;
     let context = adapters.context(now);
     let ended = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
@@ -212,15 +212,15 @@ pub(crate) async fn revoke(
         }
     };
     deleted.map_err(|error| problems::client_not_deleted(&error))?;
-    let forgotten = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
+    let removed = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
         let known = loaded.clients.iter().find(|known| known.id == client.id);
         Ok(known.map(|known| decide_forgotten(&loaded.state, known)))
     });
-    forgotten.await.map_err(store)?;
+    removed.await.map_err(store)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// The client that a request makes, by its key.
+/// The id of the client that a request creates, from its idempotency key.
 fn client_of(caller: &Caller, headers: &HeaderMap) -> Result<ClientId, Problem> {
     let header = headers
         .get("idempotency-key")
@@ -230,20 +230,20 @@ fn client_of(caller: &Caller, headers: &HeaderMap) -> Result<ClientId, Problem> 
     Ok(ClientId::of(caller.tenant.id, &key.digest()))
 }
 
-/// Makes a client, or completes it, or shows it again.
+/// Creates a client, or completes an interrupted one, or returns an existing one.
 async fn make(
     adapters: &Adapters,
     caller: &Caller,
-    wish: &ClientWish,
+    request: &ClientWish,
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let known = load(caller)
         .await?
         .into_iter()
-        .find(|known| known.id == wish.id);
+        .find(|known| known.id == request.id);
     if known
         .as_ref()
-        .is_some_and(|known| known.scopes != wish.scopes || known.replaces != wish.replaces)
+        .is_some_and(|known| known.scopes != request.scopes || known.replaces != request.replaces)
     {
         return Err(ProblemKind::KeyReused.into());
     }
@@ -252,16 +252,16 @@ async fn make(
     }
     let credentials = match &known {
         None => {
-            begin(adapters, caller, wish, now).await?;
-            create_machine(adapters, wish).await?
+            begin(adapters, caller, request, now).await?;
+            create_machine(adapters, request).await?
         }
         Some(MachineClient {
             client_id: Some(client_id),
             ..
         }) => machine(adapters, client_id).await?,
-        Some(_) => find_machine(adapters, wish).await?,
+        Some(_) => find_machine(adapters, request).await?,
     };
-    let (client, credentials) = complete(adapters, caller, wish.id, credentials, now).await?;
+    let (client, credentials) = complete(adapters, caller, request.id, credentials, now).await?;
     let made = ClientMade {
         id: client.id,
         client_id: &credentials.client_id,
@@ -280,37 +280,40 @@ async fn make(
 async fn begin(
     adapters: &Adapters,
     caller: &Caller,
-    wish: &ClientWish,
+    request: &ClientWish,
     now: Timestamp,
 ) -> Result<(), Problem> {
     let context = adapters.context(now);
     let begun = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
-        let is_begun = loaded.clients.iter().any(|known| known.id == wish.id);
+        let is_begun = loaded.clients.iter().any(|known| known.id == request.id);
         if is_begun {
             Ok(None)
         } else {
-            decide_client(&loaded.state, &loaded.clients, wish, &context).map(Some)
+            decide_client(&loaded.state, &loaded.clients, request, &context).map(Some)
         }
     });
     begun.await.map(|_| ()).map_err(store)
 }
 
-/// What a request that was cut off had made, or else a new one.
-async fn find_machine(adapters: &Adapters, wish: &ClientWish) -> Result<Credentials, Problem> {
-    let named = adapters.identity.clients_named(&wish.id.to_string()).await;
+/// Finds the client that an interrupted request created at the pool, or creates one.
+async fn find_machine(adapters: &Adapters, request: &ClientWish) -> Result<Credentials, Problem> {
+    let named = adapters
+        .identity
+        .clients_named(&request.id.to_string())
+        .await;
     match named
         .map_err(|error| problems::client_not_made(&error))?
         .first()
     {
         Some(client_id) => machine(adapters, client_id).await,
-        None => create_machine(adapters, wish).await,
+        None => create_machine(adapters, request).await,
     }
 }
 
-async fn create_machine(adapters: &Adapters, wish: &ClientWish) -> Result<Credentials, Problem> {
+async fn create_machine(adapters: &Adapters, request: &ClientWish) -> Result<Credentials, Problem> {
     let created = adapters
         .identity
-        .create_machine(wish.id, &wish.scopes)
+        .create_machine(request.id, &request.scopes)
         .await;
     created.map_err(|error| problems::client_not_made(&error))
 }
@@ -324,8 +327,8 @@ async fn machine(adapters: &Adapters, client_id: &str) -> Result<Credentials, Pr
     found.ok_or_else(|| ProblemKind::UnknownClient.into())
 }
 
-/// Notes that the client is made. Of two that one key made at once, the one that was noted first
-/// stays.
+/// Stores that the client was created. Of two that concurrent requests with one key created, the
+/// one that was stored first stays; the other is deleted.
 async fn complete(
     adapters: &Adapters,
     caller: &Caller,
@@ -349,17 +352,19 @@ async fn complete(
         Err(TenantStoreError::Refused(Refusal::NoClient)) => None,
         Err(error) => return Err(store(error)),
     };
-    let stays = client.as_ref().and_then(|client| client.client_id.clone());
-    if stays.as_ref() != Some(&credentials.client_id) {
+    let stored_id = client.as_ref().and_then(|client| client.client_id.clone());
+    if stored_id.as_ref() != Some(&credentials.client_id) {
         let deleted = adapters
             .identity
             .delete_client(&credentials.client_id)
             .await;
         deleted.map_err(|error| problems::client_not_made(&error))?;
     }
-    match (client, stays) {
-        (Some(client), Some(stays)) if stays == credentials.client_id => Ok((client, credentials)),
-        (Some(client), Some(stays)) => Ok((client, machine(adapters, &stays).await?)),
+    match (client, stored_id) {
+        (Some(client), Some(stored_id)) if stored_id == credentials.client_id => {
+            Ok((client, credentials))
+        }
+        (Some(client), Some(stored_id)) => Ok((client, machine(adapters, &stored_id).await?)),
         _ => Err(ProblemKind::UnknownClient.into()),
     }
 }
@@ -373,7 +378,7 @@ async fn load(caller: &Caller) -> Result<Vec<MachineClient>, Problem> {
         .map_err(store)
 }
 
-/// A client of this tenant: one of another is as unknown as one that does not exist.
+/// Finds a client of this tenant. Another tenant's is as unknown as one that does not exist.
 async fn find(caller: &Caller, client: &str) -> Result<MachineClient, Problem> {
     let id: ClientId = client.parse().map_err(|_| ProblemKind::UnknownClient)?;
     let found = load(caller).await?.into_iter().find(|known| known.id == id);

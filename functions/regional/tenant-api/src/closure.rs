@@ -1,4 +1,4 @@
-//! The end of a tenant, asked for and taken back.
+//! The closure of a tenant, and its undoing.
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, AuditNote, TenantScope, fresh_mark, store};
@@ -18,44 +18,45 @@ use std::sync::Arc;
 use tenancy::{Actor, AuditAction, KeyDigest, Refusal, UndoCode, decide_closure, decide_reopening};
 use tenant_store::{Limit, LoadOptions, TenantStoreError};
 
-/// How many wrong codes are looked at for one tenant in an hour. The right one always is.
+/// The wrong codes that are answered for one tenant in an hour. The right code is always accepted,
+/// so that nobody can shut out its holder.
 const WRONG_CODES_PER_HOUR_MAX: u64 = 10;
-/// How many codes one source can try in an hour, at whichever tenants.
+/// The codes that one source can try in an hour, over all tenants.
 const CODES_PER_SOURCE_MAX: u64 = 30;
 
-/// A closure, which this code undoes: nobody can sign in to a tenant that is closing.
+/// A closure. Only its code undoes it without a token: nobody can sign in to a closing tenant.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Closing {
     /// Until when it can be undone.
     ends_at: Timestamp,
-    /// To be kept: it is told this once.
+    /// The code that undoes the closure. Keep it: it is shown only once.
     #[cfg_attr(test, schema(pattern = "^[0-9a-f]{32}$"))]
     undo_code: String,
 }
 
-/// What undoes a closure where there is no token.
+/// The proof of a caller without a token.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ClosureUndo))]
 struct Undo {
-    /// The `undo_code` of the closure; needed where no token is sent. Blanks and hyphens in it do
-    /// not count.
+    /// The `undo_code` of the closure; required without a token. Blanks and hyphens in it are
+    /// ignored.
     #[cfg_attr(test, schema(write_only, max_length = 512))]
     code: Option<String>,
 }
 
-/// What the tenant is again.
+/// The status of the tenant after a closure was undone.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Reopened {
     status: TenantStatus,
 }
 
-/// Asks for the end of the tenant.
+/// Requests the closure of the tenant.
 ///
-/// For administrators. Nobody signs in to it from now on; until the grace period ends, it can be
-/// undone. Asked for again, it gives another code.
+/// For administrators. Nobody can sign in to the tenant from now on. The closure can be undone
+/// until the grace period ends. A repeated request returns another code.
 #[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/closure",
     operation_id = "closeTenant", tag = "Tenant", params(OfTenant), security(("person" = [])),
     responses((status = 202, description = "When it ends, and what undoes it.", body = Closing)),
@@ -91,10 +92,10 @@ pub(crate) async fn close(
         .into_response())
 }
 
-/// Takes the end of the tenant back.
+/// Undoes the closure of the tenant.
 ///
-/// For administrators by their token, or for whoever has the code of the closure without one. Too
-/// many wrong codes for this tenant, or too many codes from one source, are refused.
+/// For administrators with their token, or for anybody with the closure's code. Too many wrong
+/// codes for this tenant, or too many codes from one source, are refused.
 #[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/closure/undo",
     operation_id = "undoClosure", tag = "Tenant", params(OfTenant), request_body = Option<Undo>,
     security((), ("person" = [])),
@@ -122,7 +123,7 @@ pub(crate) async fn undo(
             .await?
         }
         (None, Some(code)) => {
-            // A path that is not even text names no tenant.
+            // A path that is not valid text names no tenant.
             let tenant = path.map_or_else(|_| String::new(), |Path(tenant)| tenant);
             reopen_by_code(&adapters, &source, &tenant, &code, now).await?
         }
@@ -131,7 +132,7 @@ pub(crate) async fn undo(
     Ok(Json(reopened).into_response())
 }
 
-/// Reads the body; none is as good as an empty document.
+/// Reads the body; an empty body counts as an empty document.
 async fn read(request: Request) -> Result<Undo, Problem> {
     if request.body().is_end_stream() {
         return Ok(Undo::default());
@@ -163,7 +164,8 @@ async fn reopen(
     }
 }
 
-/// Whoever does not know the code learns nothing of the tenant, not even whether there is one.
+/// Reopens a tenant for a holder of the code. A caller without the right code learns nothing of the
+/// tenant, not even whether it exists.
 async fn reopen_by_code(
     adapters: &Adapters,
     source: &Source,

@@ -1,7 +1,6 @@
-//! What a tenant is entitled to, for the application plane: from what the region itself has
-//! applied.
+//! A tenant's entitlements, for the application plane, as the region has applied them.
 //!
-//! It is asked for often, by machines, and changes nothing: no audit trail tells of it.
+//! Machines request them often, and nothing changes, so the audit trail does not record it.
 
 use crate::access::identify;
 use crate::adapters::{Adapters, store};
@@ -22,29 +21,31 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tenancy::{Bearer, Tenant};
 
-/// For as long an answer may be used again.
+/// How long a client may cache the response.
 const CACHED: &str = "private, max-age=30";
 
-/// What a tenant is entitled to.
+/// A tenant's entitlements.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Entitlements<'a> {
     tenant: TenantId,
     alias: &'a Alias,
     region: &'a RegionCode,
-    /// `suspended` too where a suspension of the provider's holds before the tenant shows it.
+    /// Also `suspended` once the provider's suspension is in force here, before the tenant's own
+    /// status shows it.
     status: TenantStatus,
     plan: &'a PlanCode,
     entitlements: &'a [EntitlementCode],
-    /// Which version of home's policy this is; 0 before home's first.
+    /// The version of home's policy; 0 before the first one.
     policy_version: u64,
 }
 
-/// Shows what a tenant is entitled to.
+/// Shows a tenant's entitlements.
 ///
-/// By a user's token, or one of the tenant's own client with the scope tenant/read: of that tenant.
-/// By the provider's service client with the scope tenant/read: of the tenant that is asked for.
-/// Holds with home out of reach, since it is what this region has applied.
+/// With a user's token, or one of the tenant's own client with the scope tenant/read: those of that
+/// tenant. With the provider's service client and the scope tenant/read: those of the requested
+/// tenant. Works while home is unreachable, because the region answers with the policy that it has
+/// applied.
 #[cfg_attr(test, utoipa::path(get, path = "/entitlements", operation_id = "readEntitlements",
     tag = "Entitlements", params(AskedTenant),
     security(("person" = []), ("machine" = ["tenant/read"])),
@@ -62,11 +63,11 @@ pub(crate) async fn read(
         .tokens
         .verify_holder::<Bearer>(&headers, now)
         .await?;
-    let asked = query.get("tenant").map(|text| {
+    let requested = query.get("tenant").map(|text| {
         text.parse::<TenantId>()
             .map_err(|_| ProblemKind::UnknownTenant)
     });
-    let asked = asked.transpose()?;
+    let requested = requested.transpose()?;
     let tenant = match holder {
         Holder::Person(client, bearer) => {
             let caller = identify(&adapters, &client, &bearer, now).await?;
@@ -74,28 +75,29 @@ pub(crate) async fn read(
         }
         Holder::Machine(client, scopes) => {
             scopes.require(MachineScope::TenantRead.as_str())?;
-            seen_by(&adapters, &client, MachineScope::TenantRead, asked, now).await?
+            seen_by(&adapters, &client, MachineScope::TenantRead, requested, now).await?
         }
     };
-    if asked.is_some_and(|asked| asked != tenant.id) {
+    if requested.is_some_and(|requested| requested != tenant.id) {
         return Err(ProblemKind::UnknownTenant.into());
     }
     Ok(shown(&adapters.region, &tenant))
 }
 
-/// The tenant that a machine reads: its own, or whichever it names where it is the provider's.
+/// The tenant that a machine may read: its own, or for the provider's service client the requested
+/// one.
 pub(crate) async fn seen_by(
     adapters: &Adapters,
     client: &Client,
     scope: MachineScope,
-    asked: Option<TenantId>,
+    requested: Option<TenantId>,
     now: Timestamp,
 ) -> Result<Tenant, Problem> {
     match client {
         Client::Named => {
-            let asked = asked.ok_or(ProblemKind::UnknownTenant)?;
+            let requested = requested.ok_or(ProblemKind::UnknownTenant)?;
             adapters
-                .scope(asked, now)
+                .scope(requested, now)
                 .await?
                 .load_tenant()
                 .await?

@@ -21,24 +21,24 @@ use tenancy::{
 };
 use tenant_store::LoadOptions;
 
-/// An OpenID provider.
+/// A request for an OpenID provider.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct ProviderRequest {
-    /// Its address, without a query; `/.well-known/openid-configuration` follows it.
+    /// Its issuer URL, without a query; `/.well-known/openid-configuration` is appended to it.
     #[cfg_attr(test, schema(format = "uri", max_length = 200))]
     issuer: String,
-    /// What it calls Meridian.
+    /// Meridian's client id at the provider.
     #[cfg_attr(test, schema(min_length = 1, max_length = 256))]
     client_id: String,
-    /// By what it knows Meridian. Handed to the region's user pool, and kept nowhere else.
+    /// Meridian's client secret at the provider. It is passed to the region's user pool, and stored
+    /// nowhere else.
     #[cfg_attr(test, schema(min_length = 1, max_length = 256, format = "password"))]
     client_secret: String,
-    /// Whether its word for an address is taken where it does not say that the address is verified,
-    /// as Microsoft Entra ID never does: false if absent. It counts at this tenant's own sign-in
-    /// only. Whoever can write addresses into the provider's directory then decides whom the tenant
-    /// takes for whom.
+    /// Whether an address is accepted that the provider does not mark as verified, as Microsoft
+    /// Entra ID never does; false if absent. It applies to this tenant's own sign-in only. With it,
+    /// anybody who can write addresses into the provider's directory decides who signs in as whom.
     #[serde(default)]
     trusts_unverified_email: bool,
 }
@@ -50,12 +50,13 @@ struct ProviderView<'a> {
     #[cfg_attr(test, schema(format = "uri"))]
     issuer: &'a str,
     client_id: &'a str,
-    /// What the provider has to lead back to.
+    /// The redirect URI that the provider has to allow.
     #[cfg_attr(test, schema(format = "uri"))]
     redirect_uri: &'a str,
-    /// Whether its word for an address is taken where it does not say that the address is verified.
+    /// Whether an address is accepted that the provider does not mark as verified.
     trusts_unverified_email: bool,
-    /// Whether people can sign in by it. Where they cannot, the request that sets it was cut off.
+    /// Whether people can sign in with it. Where they cannot, the request that sets it was
+    /// interrupted.
     in_use: bool,
     changed_at: Timestamp,
 }
@@ -86,9 +87,9 @@ pub(crate) async fn read(
 
 /// Sets the tenant's own identity provider.
 ///
-/// For administrators. Whoever the provider vouches for, with a verified address, signs in at the
-/// tenant's address, and is a member from the first time on. `trusts_unverified_email` does without
-/// the verification.
+/// For administrators. Everybody to whom the provider attests a verified address can sign in at the
+/// tenant's address, and is a member from the first sign-in on. `trusts_unverified_email` drops the
+/// demand for verification.
 #[cfg_attr(test, utoipa::path(put, path = "/tenants/{tenant}/identity-provider",
     operation_id = "setIdentityProvider", tag = "Federation", params(OfTenant),
     request_body = ProviderRequest, security(("person" = [])),
@@ -101,8 +102,8 @@ pub(crate) async fn set(
     Now(now): Now,
     body: Result<Body<ProviderRequest>, Problem>,
 ) -> Result<Response, Refused> {
-    // The provider is known here first, then to the user pool, then to the sign-in page. The same
-    // request completes what was cut off.
+    // Order: the provider is stored here first, then in the user pool, then for the sign-in page.
+    // The same request completes an interrupted one.
     let Body(request) = body?;
     let alias = &caller.tenant.alias;
     let address = adapters
@@ -145,8 +146,8 @@ pub(crate) async fn set(
 
 /// Removes the tenant's own identity provider.
 ///
-/// For administrators. Whoever came by it stays a user and cannot sign in; their tokens hold no
-/// more.
+/// For administrators. People who signed in with it stay users but cannot sign in; their tokens are
+/// rejected.
 #[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/identity-provider",
     operation_id = "removeIdentityProvider", tag = "Federation", params(OfTenant),
     security(("person" = [])),
@@ -179,15 +180,15 @@ pub(crate) async fn remove(
         .delete_provider(&provider.name)
         .await
         .map_err(not_removed)?;
-    let forgotten = caller.scope.change(LoadOptions::TENANT, |loaded| {
+    let removed = caller.scope.change(LoadOptions::TENANT, |loaded| {
         Ok(Some(decide_provider_forgotten(&loaded.state)))
     });
-    forgotten.await.map_err(store)?;
+    removed.await.map_err(store)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Makes the client that people use, and lets the sign-in page know it. Of two that were made at
-/// once, the one that was noted first stays.
+/// Creates the client that people sign in with, and stores it for the sign-in page. Of two that
+/// concurrent requests created, the one that was stored first stays.
 async fn federate(
     adapters: &Adapters,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! The routes, each with who may use it and when.
+//! The routes, each with the role and the lifecycle phase that it needs.
 
 use crate::access::{LifecyclePhase, Permission, guard, guard_bearer};
 use crate::adapters::Adapters;
@@ -33,7 +33,7 @@ const CHANGE_ROLE: Permission = Permission {
     role: Admin,
     during: LifecyclePhase::Change,
 };
-/// Everybody may leave; to remove somebody else takes an administrator.
+/// Members too, because everybody may leave; the handler lets only administrators remove others.
 const REMOVE_USER: Permission = Permission {
     action: AuditAction::RemoveUser,
     role: Member,
@@ -84,7 +84,7 @@ const RELEASE_ADDRESS: Permission = Permission {
     role: Admin,
     during: LifecyclePhase::Change,
 };
-/// Asked for again, a closure gives another code.
+/// Allowed while closing too: a repeated closure returns another code.
 const CLOSE: Permission = Permission {
     action: AuditAction::Close,
     role: Admin,
@@ -115,7 +115,7 @@ const ROTATE_CLIENT: Permission = Permission {
     role: Admin,
     during: LifecyclePhase::Change,
 };
-/// What has leaked must not wait for a payment.
+/// Allowed while suspended and closing too: a leaked secret must not wait for a payment.
 const REVOKE_CLIENT: Permission = Permission {
     action: AuditAction::RevokeClient,
     role: Admin,
@@ -137,7 +137,7 @@ const REMOVE_PROVIDER: Permission = Permission {
     during: LifecyclePhase::ToEnd,
 };
 
-/// The API.
+/// The API's router.
 pub(crate) fn router(adapters: Adapters) -> Router {
     let adapters = Arc::new(adapters);
     let to = |permission: Permission, route: MethodRouter<Arc<Adapters>>| {

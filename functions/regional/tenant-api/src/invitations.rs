@@ -1,4 +1,5 @@
-//! The open invitations of a tenant. They are stored first and mailed then: what is mailed holds.
+//! The open invitations of a tenant. They are stored before they are mailed, so that every mailed
+//! code is valid.
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, TenantScope, fresh_mark, store};
@@ -22,14 +23,15 @@ use tenancy::{
 };
 use tenant_store::{Limit, LoadOptions, Taken, TenantStoreError};
 
-/// How many invitations a tenant mails in an hour, and operators for it.
+/// The invitation mails of a tenant in an hour; operators have as many for it.
 const MAILS_PER_HOUR_MAX: u64 = 200;
-/// How many mails one address gets from a tenant in a day, and from operators for it, withdrawn
-/// invitations included.
+/// The mails of one invitation in a day, withdrawn invitations to the same address included;
+/// operators have as many.
 const MAILS_PER_ADDRESS_PER_DAY_MAX: u64 = 10;
+/// The largest page that the store reads, so that a tenant's 200 invitations take few requests.
 const PAGE_MAX: u8 = 100;
 
-/// Whom to invite, and as what.
+/// The person to invite, and the role.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -37,11 +39,11 @@ pub(crate) struct InviteRequest {
     /// The person's address, in ASCII.
     #[cfg_attr(test, schema(format = "email", max_length = 254))]
     email: String,
-    /// What the person will be.
+    /// The person's role after joining.
     role: Role,
 }
 
-/// An invitation as an administrator of its tenant sees it. Personal.
+/// An invitation as an administrator of its tenant sees it. Personal data.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Invitation))]
 struct InvitationView<'a> {
@@ -49,13 +51,13 @@ struct InvitationView<'a> {
     #[cfg_attr(test, schema(format = "email"))]
     email: &'a str,
     role: Role,
-    /// A user of the tenant, or `operator`: the provider gives the tenant an administrator.
+    /// The user who invited, or `operator` where the provider appoints an administrator.
     invited_by: Actor,
     created_at: Timestamp,
     /// Until when it can be accepted.
     valid_until: Timestamp,
-    /// How often the tenant asked for its mail. An address that got as many mails as it gets is
-    /// sent it a little later.
+    /// How often the tenant requested its mail. A mail to an address that has reached its limit is
+    /// sent a little later.
     sendings: u32,
 }
 
@@ -64,7 +66,7 @@ struct InvitationView<'a> {
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct InvitationList<'a> {
     invitations: Vec<InvitationView<'a>>,
-    /// Where the next page begins, unless this is the last.
+    /// The cursor of the next page; absent on the last one.
     next_cursor: Option<String>,
 }
 
@@ -113,8 +115,8 @@ pub(crate) async fn list(
 
 /// Invites a person.
 ///
-/// For administrators. Mails a code, which `POST /invitations/acceptance` takes. An address that
-/// has an open invitation gets another code, and the role of this request. Too many mails for the
+/// For administrators. Mails a code, which `POST /invitations/acceptance` accepts. An address with
+/// an open invitation gets another code, and the role of this request. Too many mails for the
 /// tenant, or to this address, are refused.
 #[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/invitations", operation_id = "invite",
     tag = "Invitations", params(OfTenant), request_body = InviteRequest, security(("person" = [])),
@@ -136,8 +138,8 @@ pub(crate) async fn invite(
 
 /// Mails another code.
 ///
-/// For administrators. The code that was mailed before is void. Too many mails for the tenant, or
-/// to this address, are refused.
+/// For administrators. The earlier code becomes void. Too many mails for the tenant, or to this
+/// address, are refused.
 #[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/invitations/{invitation}/resend",
     operation_id = "resendInvitation", tag = "Invitations", params(OfInvitation),
     security(("person" = [])),
@@ -177,11 +179,11 @@ pub(crate) async fn withdraw(
         .parse()
         .map_err(|_| ProblemKind::UnknownInvitation)?;
     let context = adapters.context(now);
-    let reach = LoadOptions {
+    let options = LoadOptions {
         invitation: Some(id),
         ..LoadOptions::TENANT
     };
-    let withdrawn = caller.scope.change(reach, |loaded| {
+    let withdrawn = caller.scope.change(options, |loaded| {
         let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
         Ok(Some(decide_withdrawal(
             &loaded.state,
@@ -194,7 +196,7 @@ pub(crate) async fn withdraw(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Who invites, and to which tenant.
+/// The inviter, and the tenant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inviting<'a> {
     pub(crate) scope: &'a TenantScope,
@@ -212,8 +214,8 @@ impl<'a> From<&'a Caller> for Inviting<'a> {
     }
 }
 
-/// Stores an invitation with a fresh code, and mails the code, or has it mailed once the address
-/// may get it.
+/// Stores an invitation with a fresh code, and mails the code. Where the address has reached its
+/// limit, the mail stays owed and is sent later.
 async fn send(
     adapters: &Adapters,
     caller: &Caller,
@@ -238,9 +240,9 @@ async fn send(
     Ok(invitation)
 }
 
-/// Counts one more mail with a code to an address. Returns the mail that the address has to wait
-/// for, where it got as many as it gets. The answer does not tell: others may have asked for those.
-/// What the tenant is sent too often itself is refused.
+/// Counts one more code mail to an address. Returns an owed mail where the address has reached its
+/// limit: others may have used it up, so the response must not disclose it. The tenant's own limits
+/// are refused openly.
 pub(crate) async fn take_mail(
     adapters: &Adapters,
     inviting: &Inviting<'_>,
@@ -271,7 +273,7 @@ pub(crate) async fn take_mail(
 }
 
 /// Stores an invitation with a fresh code, which nobody knows before it is mailed. Without a role,
-/// the invitation has to be open, and keeps the role that it has.
+/// the invitation has to be open, and keeps its role.
 pub(crate) async fn renew(
     adapters: &Adapters,
     inviting: &Inviting<'_>,
@@ -320,9 +322,8 @@ pub(crate) async fn mail(
     sent.map_err(|error| problems::mail_unavailable(&error, invitation.id))
 }
 
-/// The limits of the mails with codes. An operator has a count beside the tenant's: otherwise an
-/// administrator with bad intentions could use up the mails by which the operator gives the tenant
-/// another one.
+/// The limits of code mails. An operator has counts apart from the tenant's: a malicious
+/// administrator could otherwise use up the mails with which the operator appoints another one.
 pub(crate) fn mail_limits(by: Actor, tenant: TenantId, id: InvitationId) -> [Limit; 2] {
     let (of_tenant, of_address) = match by {
         Actor::Operator => (
@@ -362,12 +363,12 @@ async fn record(
 ) -> Result<(), TenantStoreError> {
     let context = adapters.context(now);
     let id = code.invitation();
-    let reach = LoadOptions {
+    let options = LoadOptions {
         user: Some(Username::of_invitation(id)),
         invitation: Some(id),
         ..LoadOptions::TENANT
     };
-    let recorded = inviting.scope.change(reach, |loaded| {
+    let recorded = inviting.scope.change(options, |loaded| {
         let open = loaded.invitation.as_ref();
         let role = role
             .or(open.map(|open| open.role))
@@ -391,8 +392,8 @@ async fn record(
     recorded.await.map(|_| ())
 }
 
-/// Invitations that ran out leave the table by themselves, and the tenant's count of them stays:
-/// here it is set right.
+/// Corrects the tenant's count of open invitations: expired ones leave the table by DynamoDB's
+/// expiry, which does not update the count.
 async fn recount(scope: &TenantScope, tenant: &Tenant) -> Result<(), Problem> {
     let (reader, tenant) = (scope.reader(), tenant.id);
     let generation = reader
@@ -421,7 +422,8 @@ async fn recount(scope: &TenantScope, tenant: &Tenant) -> Result<(), Problem> {
     counted.await.map(|_| ()).map_err(store)
 }
 
-/// An open invitation to this tenant: one to another is as unknown as one that does not exist.
+/// Finds an open invitation to this tenant. Another tenant's is as unknown as one that does not
+/// exist.
 async fn find(
     scope: &TenantScope,
     tenant: &Tenant,

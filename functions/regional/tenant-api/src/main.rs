@@ -1,10 +1,10 @@
 //! A tenant's administration by its own users: profile, users, invitations, machine clients,
-//! identity provider, plan, closure, audit trail; its entitlements, and what it has used.
+//! identity provider, plan, closure, audit trail; also its entitlements and its usage.
 //!
 //! Trigger: RegionalApi, everything under `/tenants/{tenant}`, `/entitlements` and `/usage`. Reads:
 //! RegionalTable, UsageTable, the user pool's keys. Emits: TenantStatusChanged.v1,
-//! PlanChangeRequested.v1, SubdomainReservationUpdated.v1, TenantAddressChanged.v1. Sends: invitations, by SES;
-//! notices to all people of a tenant, by WorkspacesQueue.
+//! PlanChangeRequested.v1, SubdomainReservationUpdated.v1, TenantAddressChanged.v1. Sends:
+//! invitations through SES; notices to all people of a tenant through WorkspacesQueue.
 
 mod access;
 mod accounts;

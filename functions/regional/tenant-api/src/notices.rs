@@ -1,4 +1,4 @@
-//! The queue of what a tenant's people are told by mail.
+//! The queue of notices that are mailed to a tenant's people.
 
 use crate::adapters::{TenantScope, store};
 use crate::problems;
@@ -8,7 +8,7 @@ use kernel::TenantId;
 use runtime::http::Problem;
 use tenancy::AdministratorNotice;
 
-/// The queue, which is encrypted by the region's key and read in the region only.
+/// The queue. It is encrypted with the region's key and read in the region only.
 #[derive(Debug)]
 pub(crate) struct NoticeQueue {
     client: Client,
@@ -16,7 +16,7 @@ pub(crate) struct NoticeQueue {
 }
 
 impl NoticeQueue {
-    /// The queue of a URL.
+    /// The queue with a URL.
     pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
         Self {
             client: Client::new(config),
@@ -24,8 +24,8 @@ impl NoticeQueue {
         }
     }
 
-    /// Has all people of a tenant told of a new administrator, some with each message. Sent again
-    /// after an error, some are told twice.
+    /// Queues notices of a new administrator to all people of a tenant, a page of people with each
+    /// message. A retry after an error notifies some of them twice.
     pub(crate) async fn notify_all(
         &self,
         scope: &TenantScope,

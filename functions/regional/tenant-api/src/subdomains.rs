@@ -1,4 +1,4 @@
-//! The readable subdomain of a tenant's address.
+//! The custom subdomain of a tenant's address.
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
@@ -22,19 +22,20 @@ use tenancy::{
 };
 use tenant_store::{Limit, LoadOptions};
 
-/// How many subdomains one tenant asks for in a day: a subdomain that was in use is kept from others for a
-/// month.
-const LABELS_PER_DAY_MAX: u64 = 10;
+/// The subdomains that one tenant can request in a day. A subdomain that was in use stays blocked
+/// for others for 30 days, so that nobody may block many.
+const REQUESTS_PER_DAY_MAX: u64 = 10;
+// The length of an HMAC-SHA-256, in bytes.
 const DIGEST_LENGTH: usize = 32;
 
-/// Tells subdomains apart for home, by a secret that the regions share: HMAC-SHA-256 (RFC 2104) over
-/// the subdomain.
+/// Computes the digests by which home distinguishes subdomains without learning them: HMAC-SHA-256
+/// (RFC 2104) with a secret that the regions share.
 pub(crate) struct SubdomainKey(Option<Key>);
 
 impl FromStr for SubdomainKey {
     type Err = Infallible;
 
-    /// A secret; an empty one is none.
+    /// Parses a secret; an empty one means none.
     fn from_str(secret: &str) -> Result<Self, Infallible> {
         Ok(Self(
             (!secret.is_empty()).then(|| Key::new(HMAC_SHA256, secret.as_bytes())),
@@ -43,7 +44,7 @@ impl FromStr for SubdomainKey {
 }
 
 impl SubdomainKey {
-    /// What home knows a subdomain by; nothing without a secret.
+    /// The digest of a subdomain for home; none without a secret.
     pub(crate) fn of(&self, subdomain: &CustomSubdomain) -> Option<SubdomainDigest> {
         let tag = sign(self.0.as_ref()?, subdomain.expose().as_bytes());
         let bytes: [u8; DIGEST_LENGTH] = tag.as_ref().try_into().ok()?;
@@ -51,23 +52,23 @@ impl SubdomainKey {
     }
 }
 
-/// A wish for a subdomain.
+/// A request for a custom subdomain.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
-pub(crate) struct AddressWish {
+pub(crate) struct AddressRequest {
     /// The subdomain, in lower case.
     #[cfg_attr(test, schema(value_type = CustomSubdomain))]
     subdomain: String,
 }
 
-/// The readable subdomains of a tenant. Its random alias leads to it all the same.
+/// A tenant's custom subdomains. Its random alias always leads to it as well.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = TenantAddress))]
 pub(crate) struct AddressView<'a> {
-    /// The subdomain that leads to the tenant.
+    /// The custom subdomain that leads to the tenant.
     subdomain: Option<&'a CustomSubdomain>,
-    /// The subdomain that was asked for and does not lead to it.
+    /// The requested subdomain that does not lead to the tenant yet, or was refused.
     reservation: Option<ReservationView<'a>>,
 }
 
@@ -76,7 +77,7 @@ pub(crate) struct AddressView<'a> {
 struct ReservationView<'a> {
     subdomain: &'a CustomSubdomain,
     state: ReservationState,
-    /// Why it is refused.
+    /// The reason of a refusal.
     reason: Option<RefusalReason>,
     requested_at: Timestamp,
 }
@@ -85,12 +86,12 @@ struct ReservationView<'a> {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = AddressRefusal))]
 enum RefusalReason {
-    /// Another tenant has it, or had it a short while ago.
+    /// Another tenant has it, or had it within the last 30 days.
     Taken,
 }
 
 impl<'a> AddressView<'a> {
-    /// Absent where the tenant has no such subdomain and asks for none.
+    /// None where the tenant has no custom subdomain and requests none.
     pub(crate) fn of(tenant: &'a Tenant) -> Option<Self> {
         let reservation = tenant
             .subdomains
@@ -118,32 +119,33 @@ impl<'a> ReservationView<'a> {
     }
 }
 
-/// Asks for a readable subdomain of the tenant's address.
+/// Requests a custom subdomain for the tenant's address.
 ///
-/// For administrators. No two tenants have the same one, wherever they are. It leads to the tenant
-/// once that is certain; until then the subdomain before it does. Too many subdomains in a day are refused.
+/// For administrators. No two tenants have the same one in any region. The new subdomain leads to
+/// the tenant once home has confirmed it; until then the previous one does. Too many requested
+/// subdomains in a day are refused.
 #[cfg_attr(test, utoipa::path(put, path = "/tenants/{tenant}/address",
-    operation_id = "reserveSubdomain", tag = "Tenant", params(OfTenant), request_body = AddressWish,
+    operation_id = "reserveSubdomain", tag = "Tenant", params(OfTenant), request_body = AddressRequest,
     security(("person" = [])),
     responses(
         (status = 200, description = "The subdomain is the tenant's.", body = AddressView<'static>),
-        (status = 202, description = "The subdomain is asked for.", body = AddressView<'static>)),
+        (status = 202, description = "The subdomain is requested.", body = AddressView<'static>)),
     extensions(("x-problems" = json!(refusals![Change; SubdomainsNotConfigured, InvalidFields,
         TooManyRequests])))))]
 pub(crate) async fn reserve(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
-    body: Result<Body<AddressWish>, Problem>,
+    body: Result<Body<AddressRequest>, Problem>,
 ) -> Result<Response, Refused> {
-    let Body(AddressWish { subdomain }) = body?;
+    let Body(AddressRequest { subdomain }) = body?;
     let subdomain: CustomSubdomain = problems::parse("subdomain", &subdomain)?;
     let digest = adapters
         .subdomains
         .of(&subdomain)
         .ok_or(ProblemKind::SubdomainsNotConfigured)?;
     let of = KeyDigest::of("subdomains of a tenant", &caller.tenant.id.to_string());
-    let limit = Limit::daily(of, LABELS_PER_DAY_MAX);
+    let limit = Limit::daily(of, REQUESTS_PER_DAY_MAX);
     caller
         .scope
         .limit(&limit, &KeyDigest::of("subdomain", subdomain.expose()), now)
@@ -161,12 +163,13 @@ pub(crate) async fn reserve(
     Ok((status, Json(AddressView::of(&tenant))).into_response())
 }
 
-/// Gives up the readable subdomain, and any that is asked for.
+/// Gives up the custom subdomain, and any requested one.
 ///
-/// For administrators. No other tenant gets the subdomain for 30 days; this one may ask for it again.
+/// For administrators. No other tenant gets the subdomain for 30 days; this one may request it
+/// again.
 #[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/address",
     operation_id = "releaseAddress", tag = "Tenant", params(OfTenant), security(("person" = [])),
-    responses((status = 204, description = "No such subdomain leads to the tenant any more.")),
+    responses((status = 204, description = "No custom subdomain leads to the tenant any more.")),
     extensions(("x-problems" = json!(refusals![Change])))))]
 pub(crate) async fn release(
     State(adapters): State<Arc<Adapters>>,

@@ -23,26 +23,26 @@ use tenancy::{
 };
 use tenant_store::LoadOptions;
 
-/// What can be changed of the profile.
+/// A change of the profile.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct ProfileChange {
-    /// The new name, on one line, without web addresses and invisible characters; it stays if
+    /// The new name, on one line, without web addresses and invisible characters; unchanged if
     /// absent.
     #[cfg_attr(test, schema(min_length = 1, max_length = 200))]
     organisation: Option<String>,
-    /// What the tenant's people are addressed in; it stays if absent.
+    /// The language of the pages and mails for the tenant's people; unchanged if absent.
     #[cfg_attr(test, schema(value_type = Option<Language>))]
     language: Option<String>,
 }
 
-/// A wish for another plan.
+/// A request for another plan.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
-pub(crate) struct PlanWish {
-    /// The plan that is wanted.
+pub(crate) struct PlanRequest {
+    /// The requested plan.
     #[cfg_attr(test, schema(value_type = PlanCode))]
     plan: String,
 }
@@ -53,26 +53,26 @@ pub(crate) struct PlanWish {
 struct Profile<'a> {
     id: TenantId,
     alias: &'a Alias,
-    /// Absent once it is erased.
+    /// Absent once erased.
     organisation: Option<&'a str>,
-    /// What its people are addressed in.
+    /// The language of the pages and mails for its people.
     language: Language,
-    /// When its days and billing periods begin, in UTC.
+    /// The start of its days and billing periods, in UTC.
     billing_anchor: BillingAnchor,
     plan: &'a PlanCode,
-    /// Absent where the tenant has no readable subdomain and asks for none.
+    /// Absent where the tenant has no custom subdomain and requests none.
     address: Option<AddressView<'a>>,
-    /// The plan that was asked for and that is not in force yet.
+    /// The requested plan that is not in force yet.
     requested_plan: Option<RequestedPlan<'a>>,
     status: TenantStatus,
     entitlements: &'a [EntitlementCode],
     policy_version: u64,
-    /// Absent unless the tenant closes or is closed.
+    /// Absent unless the tenant is closing or closed.
     closure: Option<ClosureView>,
     users: u64,
-    /// How many of the users are administrators.
+    /// The number of users who are administrators.
     admins: u64,
-    /// How many invitations are open.
+    /// The number of open invitations.
     invitations: u64,
 }
 
@@ -91,7 +91,7 @@ struct ClosureView {
     ends_at: Timestamp,
 }
 
-/// A page of the trail, newest first.
+/// A page of the audit trail, newest first.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = AuditTrail))]
 struct Trail {
@@ -101,7 +101,7 @@ struct Trail {
 
 /// Shows the tenant.
 ///
-/// For every user of it, in every status.
+/// For every user of the tenant, in every status.
 #[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}", operation_id = "readTenant",
     tag = "Tenant", params(OfTenant), security(("person" = [])),
     responses((status = 200, description = "The tenant.", body = Profile<'static>)),
@@ -154,21 +154,22 @@ pub(crate) async fn change(
     Ok(profile(&caller.scope, &changed.await.map_err(store)?.tenant).await?)
 }
 
-/// Asks for another plan.
+/// Requests another plan.
 ///
-/// For administrators. It is in force once home has granted it and this region has applied that.
+/// For administrators. The plan is in force once home has granted it and this region has applied
+/// the new policy.
 #[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/plan-changes",
-    operation_id = "requestPlan", tag = "Tenant", params(OfTenant), request_body = PlanWish,
+    operation_id = "requestPlan", tag = "Tenant", params(OfTenant), request_body = PlanRequest,
     security(("person" = [])),
-    responses((status = 202, description = "What is asked for.", body = RequestedPlan<'static>)),
+    responses((status = 202, description = "The request.", body = RequestedPlan<'static>)),
     extensions(("x-problems" = json!(refusals![Change; UnknownPlan, OtherPlanKind])))))]
 pub(crate) async fn request_plan(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
-    body: Result<Body<PlanWish>, Problem>,
+    body: Result<Body<PlanRequest>, Problem>,
 ) -> Result<Response, Refused> {
-    let Body(PlanWish { plan }) = body?;
+    let Body(PlanRequest { plan }) = body?;
     let plan: PlanCode = plan.parse().map_err(|_| ProblemKind::UnknownPlan)?;
     let (context, actor) = (adapters.context(now), Actor::User(caller.username));
     let requested = caller.scope.change(LoadOptions::TENANT, |loaded| {
@@ -193,12 +194,12 @@ pub(crate) async fn request_plan(
         .into_response())
 }
 
-/// Shows who did what, newest first.
+/// Shows the audit trail, newest first.
 ///
-/// For administrators. What was refused is in it too.
+/// For administrators. Refusals are part of it.
 #[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}/audit", operation_id = "readAudit",
     tag = "Tenant", params(OfTenant, Page), security(("person" = [])),
-    responses((status = 200, description = "A page of the trail.", body = Trail)),
+    responses((status = 200, description = "A page of the audit trail.", body = Trail)),
     extensions(("x-problems" = json!(refusals![UseAndEnd; InvalidFields])))))]
 pub(crate) async fn audit(
     Extension(caller): Extension<Caller>,
@@ -219,7 +220,7 @@ pub(crate) async fn audit(
     .into_response())
 }
 
-/// Notes that a list was read.
+/// Records in the audit trail that a list was read.
 pub(crate) async fn note_read(
     caller: &Caller,
     action: AuditAction,
@@ -240,10 +241,10 @@ async fn profile(scope: &TenantScope, tenant: &Tenant) -> Result<Response, Probl
         .load_organisation(tenant.id)
         .await
         .map_err(store)?;
-    let wish = tenant
+    let request = tenant
         .plan_request
         .as_ref()
-        .filter(|wish| wish.plan != tenant.plan);
+        .filter(|request| request.plan != tenant.plan);
     let closure = tenant.closure.as_ref();
     let profile = Profile {
         id: tenant.id,
@@ -253,9 +254,9 @@ async fn profile(scope: &TenantScope, tenant: &Tenant) -> Result<Response, Probl
         billing_anchor: tenant.billing_anchor,
         plan: &tenant.plan,
         address: AddressView::of(tenant),
-        requested_plan: wish.map(|wish| RequestedPlan {
-            plan: &wish.plan,
-            requested_at: wish.requested_at,
+        requested_plan: request.map(|request| RequestedPlan {
+            plan: &request.plan,
+            requested_at: request.requested_at,
         }),
         status: tenant.status,
         entitlements: &tenant.policy.entitlements,

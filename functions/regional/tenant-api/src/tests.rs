@@ -1,4 +1,4 @@
-use crate::accounts::Looks;
+use crate::accounts::PoolChecks;
 use crate::adapters::{Adapters, TenantScopes};
 use crate::handler::router;
 use crate::notices::NoticeQueue;
@@ -37,9 +37,9 @@ mod tenant;
 mod usage;
 mod users;
 
-/// Whom invitations are from.
+/// The sender of invitations.
 const SENDER: &str = "hello@provider.example";
-/// Where tenants are signed in to.
+/// The pattern of tenants' addresses.
 const ADDRESS: &str = "https://{alias}.app.example.com";
 const PASSWORD: &str = "Difference-Engine-2";
 
@@ -49,22 +49,22 @@ struct World {
     region: Region,
     people: People,
     role_arn: String,
-    /// Who gives tenants administrators: the client's id and secret.
+    /// The operator's client: its id and secret.
     operator: (String, String),
-    /// Where notices to a tenant's people are put.
+    /// The URL of the queue of notices.
     notices: String,
     ada: SignUp,
     charles: User,
     grace: InvitationId,
 }
 
-/// Parts of the API that fail.
+/// A part of the API that fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Without {
     Nothing,
     Mail,
     Sender,
-    /// The pool knows people's tokens, and does nothing for us.
+    /// The pool accepts people's tokens, and rejects Meridian's own credentials.
     Accounts,
     Subdomains,
     Notices,
@@ -193,7 +193,7 @@ impl World {
                 outbox_table: self.region.outbox_table.clone(),
                 usage_table: self.region.usage_table.clone(),
             },
-            looks: Looks::default(),
+            checks: PoolChecks::default(),
             identity: Identity::new(accounts, pool.id.clone(), pool.client_id.clone()),
             operators: Tokens::new(aws, &pool.id, self.operator.0.clone()).unwrap(),
             notices: NoticeQueue::new(notices, self.notices.clone()),
@@ -269,7 +269,7 @@ impl World {
         invoke(self.api(Without::Nothing), &payload).await
     }
 
-    /// The whole trail of a tenant, newest first.
+    /// The audit trail of a tenant, newest first.
     async fn trail(&self, tenant: TenantId) -> Vec<AuditEntry> {
         self.region
             .tenants
@@ -280,7 +280,7 @@ impl World {
             .entries
     }
 
-    /// What the trail of the tenant says was refused: action, target, problem.
+    /// The refusals in the tenant's audit trail: action, target, problem.
     async fn refusals(&self) -> Vec<(Value, Option<String>, String)> {
         let trail = self.trail(self.tenant()).await;
         let refused = trail.into_iter().filter_map(|entry| {
@@ -290,7 +290,7 @@ impl World {
         refused.collect()
     }
 
-    /// The mails that an address got, oldest first.
+    /// The mails to an address, oldest first.
     async fn mails_to(&self, address: &str) -> Vec<Mail> {
         let url = format!("{}/_ministack/ses/messages", self.region.aws.endpoint);
         let mails = mailbox(&url).await.unwrap();
@@ -301,7 +301,7 @@ impl World {
     }
 }
 
-/// Between the sign-up and the events of the files.
+/// A moment between the sign-up and the events of the files.
 fn earlier() -> Timestamp {
     moment("2026-11-20T09:30:00Z")
 }
@@ -313,7 +313,8 @@ fn case(name: &str) -> Case {
         .unwrap()
 }
 
-/// What API Gateway sends, with another path, token and body; no token where it is empty.
+/// A request as API Gateway sends it, with another path, token and body; no token where it is
+/// empty.
 fn request(method: &str, path: &str, token: &str, body: &Value) -> Value {
     let mut payload = case("valid-profile-change").payload;
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -341,7 +342,7 @@ fn request(method: &str, path: &str, token: &str, body: &Value) -> Value {
     payload
 }
 
-/// Sends what API Gateway sends. Every answer is one that the document describes.
+/// Sends a request as API Gateway does, and asserts that the API document describes the response.
 async fn invoke(api: Router, payload: &Value) -> Answer {
     let response = runtime::http::respond(api, &payload.to_string()).await;
     let (parts, body) = response.into_parts();
@@ -358,12 +359,12 @@ async fn invoke(api: Router, payload: &Value) -> Answer {
     answer
 }
 
-/// What is stored of an undo code.
+/// The stored digest of an undo code.
 fn digest(code: &str) -> tenancy::KeyDigest {
     tenancy::KeyDigest::of("closure", code)
 }
 
-/// Status and problem of an answer.
+/// The status and the problem's slug of a response.
 fn slug(answer: &Answer) -> (u16, &str) {
     let kind = answer.body["type"].as_str().unwrap_or_default();
     (answer.status, kind.rsplit('/').next().unwrap())

@@ -1,6 +1,6 @@
-//! What a tenant has used, by window: the same numbers as will be billed.
+//! A tenant's usage by window: the same numbers as are billed.
 //!
-//! It is asked for often, by machines too, and changes nothing: no audit trail tells of it.
+//! Machines request it often, and nothing changes, so the audit trail does not record it.
 
 use crate::access::identify;
 use crate::adapters::Adapters;
@@ -26,13 +26,14 @@ use std::sync::Arc;
 use tenancy::{Bearer, FieldProblem};
 use usage_store::UsageStoreError;
 
-/// How many totals are in an answer, and a few more where the last window has several groups.
+/// The most totals of a response; a few more where the last window has several groups, since no
+/// window is cut.
 const TOTALS_MAX: usize = 1_000;
 
-/// The header of a table that says what became of the tenant's events.
+/// The header of a CSV response with the counts of [`Events`].
 const USAGE_EVENTS: HeaderName = HeaderName::from_static("usage-events");
 
-/// What a tenant has used of a meter.
+/// A tenant's usage of a meter.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageReport))]
 struct Report<'a> {
@@ -40,35 +41,34 @@ struct Report<'a> {
     meter: &'a MeterCode,
     #[cfg_attr(test, schema(value_type = String, example = "sum"))]
     aggregation: Aggregation,
-    /// What one unit is called.
+    /// The name of one unit.
     unit: &'a str,
     window: WindowSize,
     windows: Vec<Row>,
-    /// What became of the tenant's events after they were accepted.
+    /// The counts of the tenant's events after they were accepted.
     events: Events,
-    /// The `from` of what follows; absent when all is here.
+    /// The `from` of the next request; absent when this response is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
     next_from: Option<Timestamp>,
 }
 
-/// What became of all events of a tenant, of whatever meter, since its first one came. What a
-/// request was told of, such as what was refused, is not in it.
+/// The counts of a tenant's accepted events, of all meters, since its first one. Events that the
+/// request itself reported as refused are not included.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageEventCounts))]
 struct Events {
-    /// Counted once, or taken back before they came.
+    /// Counted once, or withdrawn by a correction that came first.
     accepted: u64,
-    /// Seen before with the same content, or corrected before in the same way.
+    /// Already received with the same content, or already corrected in the same way.
     duplicates: u64,
-    /// Of the source and id of another one of the same sender that says something else: not
-    /// counted.
+    /// Not counted: another event of the same sender has the same source and id, but other content.
     conflicts: u64,
-    /// Taken back by a correction.
+    /// Withdrawn by a correction.
     taken_back: u64,
-    /// Of corrections that found something else than they said, with what was to come in its place.
+    /// Corrections whose event has other content than they state, together with their replacements.
     unmatched: u64,
-    /// Of corrections whose replacement has an id that is used already: nothing was changed.
+    /// Corrections whose replacement has an id that is used already: nothing was changed.
     replacement_used: u64,
 }
 
@@ -86,7 +86,7 @@ impl From<Counted> for Events {
 }
 
 impl Events {
-    /// The same as a header: a dictionary of RFC 9651.
+    /// The counts as a header: a dictionary of RFC 9651.
     fn header(&self) -> HeaderValue {
         let Self {
             accepted,
@@ -116,33 +116,33 @@ struct Row {
     group: UsageGroup,
     #[cfg_attr(test, schema(value_type = String, example = "12.5"))]
     value: Quantity,
-    /// How many events it is made of.
+    /// The number of events in it.
     events: i64,
-    /// Whether it may change: `provisional`, `sealed`, or `adjusted` where something came after it
-    /// was sealed.
+    /// Whether it may change: `provisional`, `sealed`, or `adjusted` where events came after the
+    /// sealing.
     #[cfg_attr(test, schema(value_type = String, example = "provisional"))]
     state: Finality,
 }
 
-/// Shows what a tenant has used.
+/// Shows a tenant's usage.
 ///
-/// The totals of a meter, by window: the same numbers as are billed. By a user's token, or one of
-/// the tenant's own client with the scope usage/read: of that tenant. By the provider's service
-/// client with the scope usage/read: of the tenant that is asked for. Windows without usage are
-/// left out.
+/// The totals of a meter by window: the same numbers as are billed. With a user's token, or one of
+/// the tenant's own client with the scope usage/read: those of that tenant. With the provider's
+/// service client and the scope usage/read: those of the requested tenant. Windows without usage
+/// are left out.
 ///
-/// The member `events` says what became of the tenant's events of all meters after they were
-/// accepted: how many counted, came again, contradicted another one, or were taken back. It counts
-/// since the tenant's first event.
+/// The member `events` counts what became of the tenant's events of all meters after they were
+/// accepted: how many were counted, repeated, in conflict with another one, or withdrawn. The
+/// counts begin with the tenant's first event.
 #[cfg_attr(test, utoipa::path(get, path = "/usage", operation_id = "readUsage", tag = "Usage",
     params(UsageQuery), security(("person" = []), ("machine" = ["usage/read"])),
     responses((status = 200,
-            description = "The totals, in order of time; as CSV where `accept` asks for \
+            description = "The totals, in order of time; as CSV if `accept` names \
                            `text/csv`.",
             content((Report<'static> = "application/json"), (String = "text/csv")), headers(
                 ("link" = String, description = "With CSV: where the rest is, with rel=\"next\"."),
                 ("usage-events" = String,
-                    description = "With CSV: what the member `events` says, as a dictionary of RFC \
+                    description = "With CSV: the counts of the member `events`, as a dictionary of RFC \
                                    9651.")))),
     extensions(("x-problems" = json!(refusals![Always; InvalidFields, NotAnswerable])))))]
 pub(crate) async fn read(
@@ -161,7 +161,7 @@ pub(crate) async fn read(
         .await
         .map_err(|error| busy(&error))?;
     if let Some(until) = stored.read_until {
-        // The last window that is there in full.
+        // The last window that was read in full.
         question.to = question.size.start(until, question.anchor);
     }
     let mut totals = question
@@ -210,7 +210,7 @@ impl From<Total> for Row {
     }
 }
 
-/// Whose usage a caller may see and asks for, and when its days begin.
+/// The tenant whose usage the caller may see and requests, and its billing anchor.
 async fn tenant(
     adapters: &Adapters,
     headers: &HeaderMap,
@@ -221,11 +221,11 @@ async fn tenant(
         .tokens
         .verify_holder::<Bearer>(headers, now)
         .await?;
-    let asked = query.get("tenant").map(|text| {
+    let requested = query.get("tenant").map(|text| {
         text.parse::<TenantId>()
             .map_err(|_| ProblemKind::UnknownTenant)
     });
-    let asked = asked.transpose()?;
+    let requested = requested.transpose()?;
     let seen = match holder {
         Holder::Person(client, bearer) => {
             let caller = identify(adapters, &client, &bearer, now).await?;
@@ -233,16 +233,16 @@ async fn tenant(
         }
         Holder::Machine(client, scopes) => {
             scopes.require(MachineScope::UsageRead.as_str())?;
-            seen_by(adapters, &client, MachineScope::UsageRead, asked, now).await?
+            seen_by(adapters, &client, MachineScope::UsageRead, requested, now).await?
         }
     };
-    if asked.is_some_and(|asked| asked != seen.id) {
+    if requested.is_some_and(|requested| requested != seen.id) {
         return Err(ProblemKind::UnknownTenant.into());
     }
     Ok((seen.id, seen.billing_anchor))
 }
 
-/// Reads what is asked, or says what is wrong with it.
+/// Parses a query, or returns everything that is wrong with it.
 fn question<'c>(
     catalogue: &'c Catalogue,
     query: &HashMap<String, String>,
@@ -264,10 +264,10 @@ fn question<'c>(
     if size.is_err() {
         fault("window", "minute, hour, day or month");
     }
-    let moment = |name: &str, otherwise| {
+    let moment = |name: &str, default| {
         query
             .get(name)
-            .map_or(Some(otherwise), |text| parse_moment(text).ok())
+            .map_or(Some(default), |text| parse_moment(text).ok())
     };
     let from = moment("from", WindowSize::Month.start(now, anchor));
     let to = moment("to", now);

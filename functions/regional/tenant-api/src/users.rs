@@ -19,16 +19,16 @@ use std::sync::Arc;
 use tenancy::{Actor, AuditAction, User, Username, decide_removal, decide_role};
 use tenant_store::LoadOptions;
 
-/// What can be changed of a user.
+/// A change of a user.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct UserChange {
-    /// What the user is from now on.
+    /// The user's new role.
     role: Role,
 }
 
-/// A user as an administrator of its tenant sees it. Personal.
+/// A user as an administrator of its tenant sees it. Personal data.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = User))]
 struct UserView<'a> {
@@ -47,7 +47,7 @@ struct UserView<'a> {
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct UserList<'a> {
     users: Vec<UserView<'a>>,
-    /// Where the next page begins, unless this is the last.
+    /// The cursor of the next page; absent on the last one.
     next_cursor: Option<String>,
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn change(
     Ok(Json(UserView::from(&user)).into_response())
 }
 
-/// Removes a user, with the account.
+/// Removes a user and the user's account.
 ///
 /// For administrators; everybody may remove themselves.
 #[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/users/{user}",
@@ -133,9 +133,9 @@ pub(crate) async fn remove(
     Path((_, user)): Path<(String, String)>,
     Now(now): Now,
 ) -> Result<Response, Refused> {
-    // The account goes before the user, so that nobody is left who can sign in and is in no list.
-    // An administrator becomes a member first: that is where it shows whether it is the last one,
-    // before anything is gone.
+    // Order: the account is deleted before the user, so that nobody can sign in who is in no list.
+    // An administrator becomes a member first: the check for the last administrator then fails
+    // before anything is deleted.
     let user: Option<Username> = user.parse().ok();
     if caller.role != Role::Admin && user != Some(caller.username) {
         return Err(ProblemKind::AdminsOnly.into());
@@ -145,17 +145,18 @@ pub(crate) async fn remove(
     give_role(&adapters, &caller, user, Role::Member, now).await?;
     delete_accounts(&adapters, &account).await?;
     let context = adapters.context(now);
-    let reach = LoadOptions {
+    let options = LoadOptions {
         user: Some(user),
         ..LoadOptions::TENANT
     };
-    let removed = caller.scope.change(reach, |loaded| {
+    let removed = caller.scope.change(options, |loaded| {
         let user = loaded.user.as_ref();
         user.map(|user| decide_removal(&loaded.state, user, caller.username, &context))
             .transpose()
     });
     removed.await.map_err(store)?;
-    // Who read the user just before it went may have made the account since.
+    // A concurrent sign-in that read the user before the removal may have created the account
+    // again.
     let deleted = adapters
         .identity
         .delete_account(&account.account_name())
@@ -173,11 +174,11 @@ async fn give_role(
 ) -> Result<(), Problem> {
     require_other_administrators(adapters, caller, user, role, now).await?;
     let (context, by) = (adapters.context(now), Actor::User(caller.username));
-    let reach = LoadOptions {
+    let options = LoadOptions {
         user: Some(user),
         ..LoadOptions::TENANT
     };
-    let changed = caller.scope.change(reach, |loaded| {
+    let changed = caller.scope.change(options, |loaded| {
         let user = loaded.user.as_ref();
         user.map_or(Ok(None), |user| {
             decide_role(&loaded.state, user, role, by, &context)
@@ -186,7 +187,7 @@ async fn give_role(
     changed.await.map(|_| ()).map_err(store)
 }
 
-/// A user of this tenant: one of another is as unknown as one that does not exist.
+/// Finds a user of this tenant. Another tenant's is as unknown as one that does not exist.
 async fn find(caller: &Caller, user: Username) -> Result<User, Problem> {
     let user = caller
         .scope

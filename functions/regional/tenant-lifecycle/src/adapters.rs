@@ -10,7 +10,7 @@ use tenancy::{Addresses, Settings};
 use tenant_store::{MailTally, TenantStore};
 use usage_store::UsageEraser;
 
-/// What the function works with.
+/// The adapters of the function.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) tenants: TenantStore,
@@ -24,7 +24,7 @@ pub(crate) struct Adapters {
 }
 
 impl Adapters {
-    /// As the template sets them.
+    /// Reads the variables that the template sets.
     ///
     /// # Errors
     /// When a variable is missing or malformed.

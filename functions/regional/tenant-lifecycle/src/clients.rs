@@ -1,5 +1,4 @@
-//! The end of what signs in besides people: machine clients, and the tenant's own identity
-//! provider.
+//! The end of machine clients and of a tenant's own identity provider.
 
 use crate::adapters::Adapters;
 use crate::erasure::EraseError;
@@ -8,9 +7,9 @@ use tenancy::{MachineClient, ProviderName, Tenant, decide_forgotten};
 use tenant_store::{Leaving, LoadOptions};
 
 impl Adapters {
-    /// Makes the user pool forget the clients of a tenant that have ended; all of them, with the
-    /// tenant's own provider, where the tenant itself is closed. What is known here of a closed
-    /// tenant's is left to its erasure.
+    /// Deletes the ended clients of a tenant from the user pool; of a closed tenant all clients and
+    /// its own provider. The stored items of a closed tenant are left to its erasure, which counts
+    /// them.
     pub(crate) async fn end_clients(
         &self,
         tenant: &Tenant,
@@ -29,7 +28,7 @@ impl Adapters {
         {
             self.delete_client(client).await?;
             if !is_closed {
-                self.forget(client).await?;
+                self.delete_stored(client).await?;
             }
         }
         if is_closed
@@ -47,8 +46,8 @@ impl Adapters {
         Ok(())
     }
 
-    /// Erases the clients of a closed tenant and its own provider. The user pool forgets each
-    /// before it is erased here, which is what leads to it.
+    /// Erases the clients of a closed tenant, and its own provider. Each is deleted from the user
+    /// pool before its item, because only the item leads to it.
     pub(crate) async fn erase_clients(&self, tenant: &Tenant) -> Result<Leaving, EraseError> {
         let reader = self.tenants.reader();
         let clients = reader
@@ -81,7 +80,7 @@ impl Adapters {
         })
     }
 
-    /// One that was never noted as made has no other name than its own.
+    /// A client without an id was never stored as created; the pool knows it by its name only.
     async fn delete_client(&self, client: &MachineClient) -> Result<(), EraseError> {
         let deleted = match &client.client_id {
             Some(client_id) => self.identity.delete_client(client_id).await,
@@ -105,12 +104,12 @@ impl Adapters {
             .map_err(EraseError::Client)
     }
 
-    async fn forget(&self, client: &MachineClient) -> Result<(), EraseError> {
+    async fn delete_stored(&self, client: &MachineClient) -> Result<(), EraseError> {
         let (tenant, id): (TenantId, _) = (client.tenant, client.id);
-        let forgotten = self.tenants.change(tenant, LoadOptions::CLIENTS, |loaded| {
+        let deleted = self.tenants.change(tenant, LoadOptions::CLIENTS, |loaded| {
             let known = loaded.clients.iter().find(|known| known.id == id);
             Ok(known.map(|known| decide_forgotten(&loaded.state, known)))
         });
-        forgotten.await.map(|_| ()).map_err(EraseError::Tenant)
+        deleted.await.map(|_| ()).map_err(EraseError::Tenant)
     }
 }

@@ -1,4 +1,4 @@
-//! Erasure: everything that the region holds of a closed tenant goes.
+//! Erasure: deletes everything that the region holds of a closed tenant.
 
 use crate::adapters::Adapters;
 use identity::IdentityError;
@@ -8,7 +8,7 @@ use tenancy::{ProviderName, State, Tenant, User};
 use tenant_store::{Leaving, TenantStoreError};
 use usage_store::UsageStoreError;
 
-/// Why something of the tenant is still there.
+/// Why a part of the tenant is still there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EraseError {
     #[error("an account is not deleted")]
@@ -22,11 +22,11 @@ pub(crate) enum EraseError {
 }
 
 impl Adapters {
-    /// Erases all that there is of a closed tenant, and closes the record that says what went.
-    /// Stops between two steps when the time is over, but takes one at least.
+    /// Erases a closed tenant, and closes the record of the erasure. Stops between two steps when
+    /// the time is over, but does one at least.
     ///
-    /// Each step deletes and counts in one transaction: repeated after it was cut off, the erasure
-    /// goes on where it was.
+    /// Each step deletes and counts in one transaction: an interrupted erasure continues where it
+    /// was.
     pub(crate) async fn erase(
         &self,
         state: &State,
@@ -57,7 +57,7 @@ impl Adapters {
     }
 
     /// One step: some users with their accounts, or the clients, or some entries, or some usage. An
-    /// account goes before its user, who is what leads to it.
+    /// account is deleted before its user, because only the user leads to it.
     async fn erase_some(&self, of: &Tenant) -> Result<Leaving, EraseError> {
         let tenant = of.id;
         let users = self
@@ -89,7 +89,7 @@ impl Adapters {
                 .erase_user(&user)
                 .await
                 .map_err(EraseError::Tenant)?;
-            // Who read the user just before it went may have made the account since.
+            // A concurrent sign-in that read the user before may have created the account again.
             self.identity
                 .delete_account(&user.account_name())
                 .await
@@ -98,8 +98,8 @@ impl Adapters {
         Ok(Leaving::Some)
     }
 
-    /// Deletes every account of a user: the one of the user's own name, and whatever else in the
-    /// pool has the address and is nobody else's.
+    /// Deletes every account of a user: the one with the user's own name, and each other account
+    /// with the address that belongs to no other user.
     async fn delete_accounts(&self, user: &User) -> Result<(), EraseError> {
         let found = self
             .identity
@@ -121,7 +121,7 @@ impl Adapters {
         Ok(())
     }
 
-    /// Deletes the accounts of a tenant's own provider that no user leads to.
+    /// Deletes the accounts of a tenant's own provider to which no user leads.
     async fn delete_accounts_of_provider(&self, tenant: &Tenant) -> Result<(), EraseError> {
         let found = self
             .identity

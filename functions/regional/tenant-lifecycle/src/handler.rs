@@ -1,6 +1,7 @@
-//! One run over everything that is due.
+//! One run over all due tasks.
 //!
-//! It may be cut off anywhere: what is done is stored, and what is not done is still due.
+//! It may be interrupted anywhere: what is done is stored, and a task that is not done is still
+//! due.
 
 use crate::adapters::Adapters;
 use crate::erasure::EraseError;
@@ -13,21 +14,22 @@ use tenancy::{Context, ScheduledTask, TaskKind, decide_task, is_erasable};
 use tenant_store::{Leaving, LoadOptions, TenantStoreError};
 use usage_store::UsageStoreError;
 
-/// How long a run begins something new: the function's timeout is a minute.
+/// How long a run starts new work: two thirds of the function's timeout of a minute.
 const RUN_TIME: Duration = Duration::from_secs(40);
-/// How long one tenant is worked on before others have their turn.
-const TURN_TIME: Duration = Duration::from_secs(10);
-/// How much of each partition is loaded at once.
+/// The length of one tenant's time slot, so that a large erasure does not hold up the others.
+const SLOT_TIME: Duration = Duration::from_secs(10);
+/// The most tasks that are loaded from each partition at once.
 const PAGE: u16 = 25;
-const TURNS_AT_ONCE: usize = 8;
+/// The time slots that run concurrently.
+const SLOTS_AT_ONCE: usize = 8;
 
-/// Works through what is due at the schedule's time until nothing is, or until the time is over.
-/// One tenant that fails does not stop the others; then the run as a whole has failed.
+/// Runs the tasks that are due at the schedule's time until none is left or the time is over. A
+/// tenant that fails does not stop the others, but the run as a whole fails then.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     adapters.run(event.time, Instant::now() + RUN_TIME).await
 }
 
-/// What is still due, and why.
+/// A task that is still due, and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{} of the tenant {} is still due", due.kind.as_str(), due.tenant)]
 struct TaskPending {
@@ -36,12 +38,12 @@ struct TaskPending {
     source: TaskError,
 }
 
-/// Why something could not be done.
+/// Why a task failed.
 #[derive(Debug, thiserror::Error)]
 enum TaskError {
     #[error("the tenant is not changed")]
     NotStored(#[source] TenantStoreError),
-    #[error("whether usage waits is not known")]
+    #[error("the pending usage could not be read")]
     UsageUnknown(#[source] UsageStoreError),
     #[error("the tenant's data is not all erased")]
     NotErased(#[source] EraseError),
@@ -49,20 +51,20 @@ enum TaskError {
     ClientsLeft(#[source] EraseError),
 }
 
-/// What became of a turn.
+/// The result of a time slot.
 enum TaskOutcome {
     Done,
-    /// The time was over. What was done is stored.
+    /// The time is over. Completed steps are stored.
     Unfinished,
 }
 
 impl Adapters {
-    /// Round after round, since what is done may make something else due at once. What failed is
-    /// left alone for this run, and does not keep what comes behind it from being loaded. The first
-    /// failure is the run's.
+    /// Runs round after round, because a task may make another one due at once. A failed task is
+    /// skipped for the rest of this run; each page grows by the failed ones, so that they do not
+    /// hide the tasks behind them. The first failure is the run's.
     async fn run(&self, now: Timestamp, end: Instant) -> Result<(), Failure> {
         let mut failed = HashSet::new();
-        let mut changes = Ok(());
+        let mut result = Ok(());
         while Instant::now() < end {
             let limit = PAGE.saturating_add(u16::try_from(failed.len()).unwrap_or(u16::MAX));
             let due = self.tenants.reader().load_due_tasks(now, limit).await;
@@ -71,22 +73,22 @@ impl Adapters {
             if due.is_empty() {
                 break;
             }
-            let mut turns = iter(due)
-                .map(async |due| (due, self.take_slot(due, now, end).await))
-                .buffer_unordered(TURNS_AT_ONCE);
-            while let Some((due, turn)) = turns.next().await {
-                if turn.is_err() {
+            let mut slots = iter(due)
+                .map(async |due| (due, self.run_slot(due, now, end).await))
+                .buffer_unordered(SLOTS_AT_ONCE);
+            while let Some((due, slot)) = slots.next().await {
+                if slot.is_err() {
                     failed.insert(due);
                 }
-                changes = changes.and(turn);
+                result = result.and(slot);
             }
         }
-        changes
+        result
     }
 
-    /// Does one thing that is due, as far as the time goes: what is not finished has its next turn
-    /// in the next round or run.
-    async fn take_slot(
+    /// Runs one task for at most a time slot. An unfinished task gets its next slot in the next
+    /// round or run.
+    async fn run_slot(
         &self,
         due: ScheduledTask,
         now: Timestamp,
@@ -94,18 +96,18 @@ impl Adapters {
     ) -> Result<(), Failure> {
         let (tenant, kind) = (due.tenant, due.kind.as_str());
         match self
-            .attend(&due, now, end.min(Instant::now() + TURN_TIME))
+            .run_task(&due, now, end.min(Instant::now() + SLOT_TIME))
             .await
         {
-            Ok(TaskOutcome::Done) => tracing::info!(%tenant, kind, "done what was due"),
-            Ok(TaskOutcome::Unfinished) => tracing::info!(%tenant, kind, "not finished yet"),
+            Ok(TaskOutcome::Done) => tracing::info!(%tenant, kind, "task done"),
+            Ok(TaskOutcome::Unfinished) => tracing::info!(%tenant, kind, "task not finished yet"),
             Err(source) => return Err(Failure::of("TaskPending", &TaskPending { due, source })),
         }
         Ok(())
     }
 
-    /// Does what a tenant is looked at for, and decides what follows.
-    async fn attend(
+    /// Does the work of a task, then decides what follows for the tenant.
+    async fn run_task(
         &self,
         due: &ScheduledTask,
         now: Timestamp,
@@ -173,7 +175,7 @@ impl Adapters {
             .map_err(TaskError::NotStored)
     }
 
-    /// The circumstances of a decision that is made now.
+    /// The context of a decision that is made now.
     pub(crate) fn context(&self, now: Timestamp) -> Context {
         Context {
             region: self.region.clone(),

@@ -1,4 +1,4 @@
-//! The mails that addresses had to wait for, since they had got as many as they get.
+//! The owed mails: their addresses had reached the limit when they were requested.
 
 use crate::adapters::Adapters;
 use identity::IdentityError;
@@ -11,16 +11,18 @@ use tenancy::{
 };
 use tenant_store::{LoadOptions, Taken, TenantStoreError};
 
-/// How soon a mail is tried again that was not taken: the same address may be one that takes none
-/// at all.
+/// The delay after a failed mail, in seconds. It is long because the address may be one that
+/// accepts no mail at all.
 const NOT_TAKEN_S: i64 = 300;
-/// How soon where the user pool says that the account got as many codes as it gets.
+/// The delay where the user pool reports that the account has reached its limit of codes, in
+/// seconds.
 const POOL_LIMIT_S: i64 = 3_600;
+/// The largest page that the store reads, so that a tenant's 200 invitations take few requests.
 const PAGE_MAX: u8 = 100;
 
 impl Adapters {
-    /// Mails what a tenant's people wait for, as far as their addresses may get it by now. What has
-    /// to wait on is due again later; what is left when the time is over is due still.
+    /// Sends a tenant's owed mails, as far as their addresses may get them now. A mail that has to
+    /// wait longer stays owed. Returns false when the time is over and mails are left.
     pub(crate) async fn send_owed(
         &self,
         state: &State,
@@ -57,7 +59,7 @@ impl Adapters {
         }
     }
 
-    /// Has the code of a sign-up mailed.
+    /// Mails the code of a sign-up.
     async fn send_code(
         &self,
         signup: &Signup,
@@ -77,7 +79,7 @@ impl Adapters {
             Taken::NotBefore { wait_s } => later(wait_s),
             Taken::Yes => match self.identity.resend_code(signup.username).await {
                 Ok(()) => None,
-                // It is confirmed, or gone: nobody waits for a code.
+                // The account is confirmed or gone: nobody needs a code.
                 Err(IdentityError::Refused { .. } | IdentityError::WrongCode) => None,
                 Err(IdentityError::TooManyAttempts) => later(POOL_LIMIT_S),
                 Err(error) => {
@@ -94,7 +96,7 @@ impl Adapters {
         noted.await.map(|_| ())
     }
 
-    /// Mails an invitation with a code of its own, which is stored before.
+    /// Mails an invitation with a new code, which is stored before it is mailed.
     async fn send_invitation(
         &self,
         state: &State,
@@ -153,19 +155,19 @@ impl Adapters {
         self.note_invitation(open, None, next).await
     }
 
-    /// Notes what becomes of an invitation's mail, unless the invitation was accepted or withdrawn
-    /// meanwhile.
+    /// Stores the state of an invitation's mail, unless the invitation was accepted or withdrawn in
+    /// the meantime.
     async fn note_invitation(
         &self,
         open: &Invitation,
         code: Option<&InvitationCode>,
         owed: Option<OwedMail>,
     ) -> Result<(), TenantStoreError> {
-        let reach = LoadOptions {
+        let options = LoadOptions {
             invitation: Some(open.id),
             ..LoadOptions::TENANT
         };
-        let noted = self.tenants.change(open.tenant, reach, |loaded| {
+        let noted = self.tenants.change(open.tenant, options, |loaded| {
             let open = loaded.invitation.as_ref();
             Ok::<_, Refusal>(
                 open.map(|open| decide_invitation_mail(&loaded.state, open, code, owed.clone())),

@@ -1,9 +1,9 @@
-//! Does what is due: sign-ups expire, silence becomes a failure, grace ends, what signed in by
-//! itself ends, closed tenants are erased, mails that had to wait go out.
+//! Runs scheduled tasks: unconfirmed sign-ups expire, an unanswered provisioning fails, grace
+//! periods end, machine clients end, closed tenants are erased, owed mails are sent.
 //!
-//! Trigger: a schedule. Reads: RegionalTable (what is due, tenants, sign-ups), UsageTable (what
-//! waits). Sends: mails. Emits: TenantStatusChanged.v1, OnboardingProgressed.v1, TenantErased.v1,
-//! TenantDeprovisioningRequested.v1.
+//! Trigger: a schedule. Reads: RegionalTable (due tasks, tenants, sign-ups), UsageTable (pending
+//! segments). Sends: mails. Emits: TenantStatusChanged.v1, OnboardingProgressed.v1,
+//! TenantErased.v1, TenantDeprovisioningRequested.v1.
 
 mod adapters;
 mod clients;

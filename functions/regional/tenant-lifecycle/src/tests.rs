@@ -13,7 +13,7 @@ use tenant_store::Erasure;
 use tenantkit::{Newcomer, moment};
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_event_gets_its_response() {
     for case in testkit::cases("tenant-lifecycle") {
         let event = serde_json::from_value::<Scheduled>(case.payload.clone());
         assert_eq!(event.is_ok(), case.is_valid(), "{}", case.name);
@@ -35,7 +35,7 @@ async fn every_event_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn a_sign_up_that_nobody_confirms_expires_and_frees_all_it_held() {
+async fn an_unconfirmed_sign_up_expires_and_frees_its_alias_and_address() {
     let world = world(tenantkit::region().await).await;
     let onboarding = Some("8d5b3c1e-90a4-4f6e-b7d2-1f2e3d4c5b6a".parse().unwrap());
     let ada = Newcomer {
@@ -63,7 +63,7 @@ async fn a_sign_up_that_nobody_confirms_expires_and_frees_all_it_held() {
         [StatusReason::SignedUp, StatusReason::Expired]
     );
     assert_eq!((world.accounts().await, world.personal(&ada).await), (0, 0));
-    assert_eq!(world.waiting().await, [], "nothing is left to be looked at");
+    assert_eq!(world.scheduled().await, [], "no task is left");
     let record = world.erasure(ada.tenant).await;
     let audit_entries = record.audit_entries;
     assert_eq!(
@@ -78,7 +78,7 @@ async fn a_sign_up_that_nobody_confirms_expires_and_frees_all_it_held() {
     );
     assert!(audit_entries >= 2, "the sign-up and its end");
 
-    // Whoever holds the handle can see why, for a while.
+    // The caller can see the reason for a while.
     let signup = world.region.signup(ada.tenant).await.unwrap();
     let seen = tenancy::Operation::of(&signup, &tenant);
     assert_eq!(seen.state, OperationState::Ended);
@@ -126,13 +126,13 @@ async fn a_confirmed_sign_up_does_not_expire() {
 }
 
 #[tokio::test]
-async fn silence_is_a_failure_that_a_late_answer_still_mends() {
+async fn an_unanswered_provisioning_fails_and_a_late_answer_still_completes_it() {
     let world = world(tenantkit::region().await.with_application()).await;
     let ada = Newcomer::ada();
     world.region.register(&ada).await;
     world.region.confirm(ada.tenant, ada.at).await;
     world.run("2026-11-20T09:59:59Z").await.unwrap();
-    assert_eq!(world.waiting().await, [TaskKind::Provisioning]);
+    assert_eq!(world.scheduled().await, [TaskKind::Provisioning]);
 
     world.run("2026-11-20T10:00:00Z").await.unwrap();
     let tenant = world.region.tenant(ada.tenant).await;
@@ -142,7 +142,7 @@ async fn silence_is_a_failure_that_a_late_answer_still_mends() {
         ("no-answer", true)
     );
     assert_eq!(
-        (tenant.status, world.waiting().await),
+        (tenant.status, world.scheduled().await),
         (TenantStatus::Provisioning, vec![TaskKind::Expiry])
     );
     let signup = world.region.signup(ada.tenant).await.unwrap();
@@ -166,11 +166,11 @@ async fn silence_is_a_failure_that_a_late_answer_still_mends() {
         TenantStatus::Active,
         "it is not given up"
     );
-    assert_eq!(world.waiting().await, []);
+    assert_eq!(world.scheduled().await, []);
 }
 
 #[tokio::test]
-async fn a_tenant_that_nobody_makes_resources_for_is_given_up_and_erased() {
+async fn a_tenant_that_is_never_provisioned_is_closed_and_erased() {
     let world = world(tenantkit::region().await.with_application()).await;
     let ada = Newcomer::ada();
     world.region.register(&ada).await;
@@ -191,7 +191,7 @@ async fn a_tenant_that_nobody_makes_resources_for_is_given_up_and_erased() {
 }
 
 #[tokio::test]
-async fn a_removal_that_nobody_answers_is_asked_for_five_times() {
+async fn an_unanswered_removal_of_resources_is_requested_five_times() {
     let world = world(tenantkit::region().await.with_application()).await;
     let tenant = world.erased().await;
     for hour in 12..20 {
@@ -204,8 +204,8 @@ async fn a_removal_that_nobody_answers_is_asked_for_five_times() {
             .await
             .unwrap();
     }
-    assert_eq!(world.removals_asked().await, [1, 2, 3, 4, 5]);
-    assert_eq!(world.waiting().await, []);
+    assert_eq!(world.removals_requested().await, [1, 2, 3, 4, 5]);
+    assert_eq!(world.scheduled().await, []);
     let deprovisioning = world
         .region
         .tenant(tenant)
@@ -218,15 +218,15 @@ async fn a_removal_that_nobody_answers_is_asked_for_five_times() {
 }
 
 #[tokio::test]
-async fn a_removal_is_not_asked_for_again_once_it_is_answered_for_good() {
-    for (said, retryable) in [
+async fn an_answered_removal_of_resources_is_not_requested_again() {
+    for (status, retryable) in [
         (Said::Deprovisioned, None),
         (Said::DeprovisioningFailed, Some(false)),
     ] {
         let world = world(tenantkit::region().await.with_application()).await;
         let tenant = world.erased().await;
         world.run("2027-01-19T13:30:00Z").await.unwrap();
-        assert_eq!(world.removals_asked().await, [1, 2]);
+        assert_eq!(world.removals_requested().await, [1, 2]);
         let reason = retryable.map(|_| "not-ours".parse().unwrap());
         let answer = Answer {
             tenant,
@@ -236,20 +236,20 @@ async fn a_removal_is_not_asked_for_again_once_it_is_answered_for_good() {
         };
         world
             .region
-            .answer(said, &answer, moment("2027-01-19T13:40:00Z"))
+            .answer(status, &answer, moment("2027-01-19T13:40:00Z"))
             .await;
         world.run("2027-01-20T12:00:00Z").await.unwrap();
         assert_eq!(
-            (world.removals_asked().await, world.waiting().await),
+            (world.removals_requested().await, world.scheduled().await),
             (vec![1, 2], vec![]),
-            "{said:?}"
+            "{status:?}"
         );
     }
 }
 
-/// More fail than are loaded at once, and all before the one that does not.
+/// More tasks fail than are loaded at once, and all before the one that does not.
 #[tokio::test]
-async fn what_fails_does_not_keep_the_others_waiting() {
+async fn failed_tasks_do_not_hold_up_the_others() {
     let mut world = world(tenantkit::region().await).await;
     world.cut_off_accounts();
     let mut ids = Vec::new();
@@ -290,26 +290,26 @@ async fn what_fails_does_not_keep_the_others_waiting() {
             "expired, and to be erased"
         );
     }
-    let mut waiting = vec![TaskKind::Erasure; 27];
-    waiting.push(TaskKind::Expiry);
-    assert_eq!(world.waiting().await, waiting);
+    let mut scheduled = vec![TaskKind::Erasure; 27];
+    scheduled.push(TaskKind::Expiry);
+    assert_eq!(world.scheduled().await, scheduled);
 }
 
 #[tokio::test]
-async fn what_is_due_of_no_tenant_is_forgotten() {
+async fn a_due_task_of_a_missing_tenant_is_deleted() {
     let world = world(tenantkit::region().await).await;
     let ada = Newcomer::ada();
     world.region.register(&ada).await;
     world.remove_tenant(ada.tenant).await;
-    assert_eq!(world.waiting().await, [TaskKind::Expiry]);
+    assert_eq!(world.scheduled().await, [TaskKind::Expiry]);
     world.run("2026-11-21T09:00:00Z").await.unwrap();
-    assert_eq!(world.waiting().await, []);
+    assert_eq!(world.scheduled().await, []);
     let published: Vec<Value> = world.region.published("TenantErased.v1").await;
     assert_eq!(json!(published), json!([]));
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_fails_the_run() {
+async fn a_missing_table_fails_the_run() {
     let mut world = world(tenantkit::region().await).await;
     world.cut_off_tenants();
     assert_eq!(

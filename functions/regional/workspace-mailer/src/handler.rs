@@ -1,6 +1,6 @@
-//! Mails each person of a batch their own list, or some people of a workspace a notice. A message
-//! that comes again may mail it again: a list or a notice twice harms nobody, and a list counts
-//! once.
+//! Mails each person of a batch their own list, or some people of a workspace a notice. A
+//! redelivered message may be mailed again: a repeated list or notice does no harm, and a list
+//! counts once.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::stream::{StreamExt as _, iter};
@@ -12,10 +12,10 @@ use std::convert::Infallible;
 use tenancy::{Addresses, AdministratorNotice, Asker, EmailAddress, KeyDigest};
 use tenant_store::{MailTally, Taken, TenantReader, TenantStoreError, Workspace};
 
-/// How many mails go out at once: SES takes 14 a second in a new account.
+/// The mails that are sent at once: SES allows 14 a second in a new account.
 const MAILS_AT_ONCE: usize = 4;
 
-/// Mails every list and notice of the batch; what could not be mailed comes again, and ends in the
+/// Mails every list and notice of the batch. A failed one is redelivered, and ends in the
 /// dead-letter queue.
 pub(crate) async fn handle(
     adapters: &Adapters,
@@ -27,7 +27,7 @@ pub(crate) async fn handle(
     .await)
 }
 
-/// What the handler works with.
+/// The adapters of the handler.
 pub(crate) struct Adapters {
     pub(crate) tenants: TenantReader,
     pub(crate) mails: MailTally,
@@ -35,56 +35,56 @@ pub(crate) struct Adapters {
     pub(crate) addresses: Addresses,
 }
 
-/// What is in the queue.
+/// A message of the queue.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Order {
+enum Request {
     Notice(AdministratorNotice),
     Lookup(Lookup),
 }
 
-/// Who wants to know their workspaces. Personal.
+/// A request for a person's list of workspaces. Personal data.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lookup {
     email: String,
     language: Option<Language>,
-    /// On whose account the mail is.
+    /// The requester, to whose share the mail counts.
     asker: Asker,
 }
 
-/// Why a list or a notice is not mailed. Holds nothing of the person.
+/// Why a list or a notice was not mailed. Holds nothing of the person.
 #[derive(Debug, thiserror::Error)]
 enum Unsent {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    #[error("the message is not for an address")]
+    #[error("the message has no valid address")]
     NoAddress,
-    #[error("the workspaces were not found")]
+    #[error("the workspaces could not be read")]
     NotFound(#[source] TenantStoreError),
     #[error("the list is not mailed")]
     NotMailed(#[source] MailError),
-    #[error("the tenant's people were not found")]
+    #[error("the tenant's people could not be read")]
     NoPeople(#[source] TenantStoreError),
-    #[error("not everybody is told")]
-    NotTold(#[source] MailError),
+    #[error("not everybody is notified")]
+    NotNotified(#[source] MailError),
 }
 
 async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unsent> {
     match parse(message).map_err(Unsent::Unreadable)? {
-        Order::Notice(notice) => tell(adapters, &notice).await,
-        Order::Lookup(lookup) => list(adapters, message, lookup).await,
+        Request::Notice(notice) => notify(adapters, &notice).await,
+        Request::Lookup(lookup) => list(adapters, message, lookup).await,
     }
 }
 
-/// Tells some people of a tenant that the provider has let a new administrator in.
-async fn tell(adapters: &Adapters, notice: &AdministratorNotice) -> Result<(), Unsent> {
+/// Notifies some people of a tenant that the provider has appointed a new administrator.
+async fn notify(adapters: &Adapters, notice: &AdministratorNotice) -> Result<(), Unsent> {
     let tenant = adapters
         .tenants
         .load_tenant(notice.tenant)
         .await
         .map_err(Unsent::NoPeople)?;
-    // Nobody is left to be told of a tenant that is closed or erased.
+    // A closed or erased tenant has nobody to notify.
     let Some(tenant) = tenant.filter(|tenant| tenant.status != TenantStatus::Closed) else {
         return Ok(());
     };
@@ -101,12 +101,12 @@ async fn tell(adapters: &Adapters, notice: &AdministratorNotice) -> Result<(), U
     let readers = people.iter().filter(|user| user.confirmed_at.is_some());
     let mut sent = iter(readers.map(|user| adapters.mailer.send(&user.email, &letter)))
         .buffer_unordered(MAILS_AT_ONCE);
-    let mut told = 0;
+    let mut notified = 0;
     while let Some(result) = sent.next().await {
-        result.map_err(Unsent::NotTold)?;
-        told += 1;
+        result.map_err(Unsent::NotNotified)?;
+        notified += 1;
     }
-    tracing::info!(tenant = %tenant.id, told, "told of a new administrator");
+    tracing::info!(tenant = %tenant.id, notified, "notified of a new administrator");
     Ok(())
 }
 
@@ -151,9 +151,9 @@ async fn list(adapters: &Adapters, message: &SqsMessage, lookup: Lookup) -> Resu
     Ok(())
 }
 
-/// Whether the address may get one more mail; the same message is counted once. What is too much is
-/// dropped in silence: a refusal would tell that somebody else asked for the address. Nothing is
-/// noted as done by it, so that who asks again later gets the list.
+/// Whether the address may get one more mail; a redelivered message counts once. A mail beyond the
+/// limit is dropped silently: a refusal would disclose that somebody else requested mails to the
+/// address. Nothing is stored about the dropped one, so that a later request gets the list.
 async fn may_mail(
     adapters: &Adapters,
     email: &EmailAddress,
@@ -168,7 +168,7 @@ async fn may_mail(
     Ok(taken == Taken::Yes)
 }
 
-/// When the message was put into the queue: it counts in the same hour whenever it comes again.
+/// When the message was queued: it counts in the same hour however often it is redelivered.
 fn sent_at(message: &SqsMessage) -> Timestamp {
     let sent_ms = message
         .attributes

@@ -1,5 +1,5 @@
-//! Mails people, who asked for it, the list of their workspaces in this region; and all people of a
-//! workspace, that the provider has let a new administrator in.
+//! Mails people the list of their workspaces in this region at their request, and notifies all
+//! people of a workspace that the provider has appointed a new administrator.
 //!
 //! Trigger: WorkspacesQueue. Reads: RegionalTable (users by address and by tenant, tenants).
 //! Writes: RegionalTable (limits). Sends: mails. Emits: nothing.

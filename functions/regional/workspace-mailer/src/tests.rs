@@ -16,7 +16,7 @@ struct World {
     region: Region,
     adapters: Adapters,
     made: SignUp,
-    /// The person whose list it is: no other test has the address.
+    /// The person of the list: no other test uses the address.
     email: String,
 }
 
@@ -28,7 +28,7 @@ async fn world() -> World {
 async fn world_with(sender: &str, addresses: &str) -> World {
     let region = tenantkit::region().await;
     let ses = aws_sdk_sesv2::Client::new(&region.aws.config);
-    // Another test may have done so.
+    // Another test may have created it.
     let _ = ses
         .create_email_identity()
         .email_identity(SENDER)
@@ -57,7 +57,7 @@ async fn world_with(sender: &str, addresses: &str) -> World {
 }
 
 impl World {
-    /// Delivers a batch, and says which of its messages failed.
+    /// Delivers a batch, and returns the ids of its failed messages.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
         let Ok(response) = handle(
             &self.adapters,
@@ -71,11 +71,11 @@ impl World {
             .collect()
     }
 
-    /// Delivers a wish of the person's, each as a message of its own.
+    /// Delivers a request of the person, each as a message of its own.
     async fn ask(&self, language: Value) {
         let id = runtime::new_uuid().to_string();
         assert!(
-            self.deliver(&wish(
+            self.deliver(&request(
                 &id,
                 &json!({ "email": self.email, "language": language })
             ))
@@ -84,7 +84,7 @@ impl World {
         );
     }
 
-    /// What was mailed to an address.
+    /// The mails to an address.
     async fn mails(&self, email: &str) -> Vec<Mail> {
         let mails = sdk::mailbox(&format!(
             "{}/_ministack/ses/messages",
@@ -105,7 +105,7 @@ fn case(name: &str) -> Value {
 }
 
 /// A batch of one message.
-fn wish(id: &str, body: &Value) -> Value {
+fn request(id: &str, body: &Value) -> Value {
     let mut batch = case("valid-lookup");
     let (message, mut body) = (&mut batch["Records"][0], body.clone());
     if body.get("email").is_some() && body["asker"].is_null() {
@@ -116,7 +116,7 @@ fn wish(id: &str, body: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_event_gets_its_response() {
     let world = world().await;
     for Case { name, payload } in testkit::cases("workspace-mailer") {
         let failed = world.deliver(&payload).await;
@@ -133,7 +133,7 @@ async fn every_event_gets_its_answer() {
         assert_eq!(failed, expected, "{name}");
     }
     let mails = world.mails(&world.email).await;
-    // Only as one of the people of the tenant that the files name.
+    // The person gets mail only as one of the people of the tenant in the files.
     assert!(
         !mails.is_empty() && mails.iter().all(|mail| mail.subject != "Your workspaces"),
         "nobody is the person"
@@ -141,7 +141,7 @@ async fn every_event_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn a_person_is_mailed_the_own_list_in_the_language_that_was_asked_for() {
+async fn a_person_is_mailed_the_own_list_in_the_requested_language() {
     let world = world().await;
     let other = Newcomer {
         organisation: "Compilers".to_owned(),
@@ -215,9 +215,9 @@ async fn without_addresses_the_subdomains_are_mailed() {
     )));
 }
 
-/// Who never proved to read the address is none of the workspace's people.
+/// A person who never proved to read the address does not belong to the workspace.
 #[tokio::test]
-async fn who_has_no_workspace_is_mailed_nothing() {
+async fn a_person_without_workspaces_gets_no_mail() {
     let world = world().await;
     let pending = Newcomer {
         email: format!("pending-{}", world.email),
@@ -241,7 +241,7 @@ async fn who_has_no_workspace_is_mailed_nothing() {
         let id = runtime::new_uuid().to_string();
         assert!(
             world
-                .deliver(&wish(&id, &json!({ "email": email, "language": "en" })))
+                .deliver(&request(&id, &json!({ "email": email, "language": "en" })))
                 .await
                 .is_empty()
         );
@@ -261,7 +261,7 @@ async fn who_has_no_workspace_is_mailed_nothing() {
     );
 }
 
-/// People of a suspended organisation may know where it is.
+/// People of a suspended organisation may still see its workspace.
 #[tokio::test]
 async fn a_suspended_workspace_is_on_the_list() {
     let world = world().await;
@@ -286,7 +286,7 @@ async fn an_address_gets_a_few_lists_an_hour_and_a_message_counts_once() {
     for _ in 0..5 {
         assert!(
             world
-                .deliver(&wish("the-same-message", &body))
+                .deliver(&request("the-same-message", &body))
                 .await
                 .is_empty()
         );
@@ -302,12 +302,12 @@ async fn an_address_gets_a_few_lists_an_hour_and_a_message_counts_once() {
     assert_eq!(
         world.mails(&world.email).await.len(),
         7,
-        "two more messages: the share of who asks"
+        "two more messages: the requester's share"
     );
     let asker = Asker::network("198.51.100.1");
     assert!(
         world
-            .deliver(&wish(
+            .deliver(&request(
                 "another",
                 &json!({ "email": world.email, "asker": asker })
             ))
@@ -321,27 +321,27 @@ async fn an_address_gets_a_few_lists_an_hour_and_a_message_counts_once() {
     );
 }
 
-/// Without a sender nothing can be mailed, however often it is tried.
+/// Without a sender no attempt can succeed, so the request is not retried.
 #[tokio::test]
-async fn without_a_sender_the_wish_is_dropped() {
+async fn without_a_sender_the_request_is_dropped() {
     let world = world_with("", PATTERN).await;
     world.ask(json!("en")).await;
     assert!(world.mails(&world.email).await.is_empty());
 }
 
 #[tokio::test]
-async fn what_is_not_mailed_comes_again_alone() {
+async fn only_failed_messages_are_redelivered() {
     let world = world_with("stranger@unverified.example", PATTERN).await;
-    let mut batch = wish("mine", &json!({ "email": world.email, "language": "en" }));
+    let mut batch = request("mine", &json!({ "email": world.email, "language": "en" }));
     let nobody =
-        wish("nobodys", &json!({ "email": "nobody@engines.example" }))["Records"][0].clone();
+        request("nobodys", &json!({ "email": "nobody@engines.example" }))["Records"][0].clone();
     batch["Records"].as_array_mut().unwrap().push(nobody);
     assert_eq!(world.deliver(&batch).await, ["mine"]);
 }
 
-/// Everybody who has proved to read the address, in the tenant's language, each once.
+/// Each person who has proved to read the address gets one mail in the tenant's language.
 #[tokio::test]
-async fn all_people_of_a_workspace_are_told_of_a_new_administrator() {
+async fn all_people_of_a_workspace_are_notified_of_a_new_administrator() {
     let world = world().await;
     let now = moment("2026-11-20T09:30:00Z");
     let member = format!("member-{}", world.email);
@@ -366,15 +366,15 @@ async fn all_people_of_a_workspace_are_told_of_a_new_administrator() {
     };
     world.region.activate(&other).await;
     let notice = json!({ "tenant": world.made.tenant.id });
-    assert!(world.deliver(&wish("notice", &notice)).await.is_empty());
-    for (email, told) in [
+    assert!(world.deliver(&request("notice", &notice)).await.is_empty());
+    for (email, expected) in [
         (&world.email, 1),
         (&member, 1),
         (&invited, 0),
         (&other.email, 0),
     ] {
         let mails = world.mails(email).await;
-        assert_eq!(mails.len(), told, "{email}");
+        assert_eq!(mails.len(), expected, "{email}");
         for mail in mails {
             assert_eq!(mail.subject, "A new administrator for your workspace");
             assert!(mail.text().contains(&format!(
@@ -383,10 +383,10 @@ async fn all_people_of_a_workspace_are_told_of_a_new_administrator() {
             )));
         }
     }
-    // A later part of the people begins after the first.
+    // A later page of people begins after the first.
     let first = world.made.user.username.to_string();
     let rest = json!({ "tenant": world.made.tenant.id, "after": "ffffffff" });
-    assert!(world.deliver(&wish("rest", &rest)).await.is_empty() && first.as_str() < "ffffffff");
+    assert!(world.deliver(&request("rest", &rest)).await.is_empty() && first.as_str() < "ffffffff");
     assert_eq!(
         world.mails(&world.email).await.len(),
         1,
@@ -395,19 +395,22 @@ async fn all_people_of_a_workspace_are_told_of_a_new_administrator() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_a_workspace_that_is_gone() {
+async fn nobody_is_notified_for_a_workspace_that_is_gone() {
     let world = world().await;
     let gone = json!({ "tenant": Newcomer::somebody().tenant });
-    assert!(world.deliver(&wish("gone", &gone)).await.is_empty());
+    assert!(world.deliver(&request("gone", &gone)).await.is_empty());
     assert!(world.mails(&world.email).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_notice_that_is_not_mailed_comes_again() {
+async fn a_failed_notice_is_redelivered() {
     let world = world_with("stranger@unverified.example", PATTERN).await;
     assert_eq!(
         world
-            .deliver(&wish("notice", &json!({ "tenant": world.made.tenant.id })))
+            .deliver(&request(
+                "notice",
+                &json!({ "tenant": world.made.tenant.id })
+            ))
             .await,
         ["notice"]
     );

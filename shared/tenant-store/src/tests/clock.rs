@@ -62,9 +62,9 @@ async fn a_limit_counts_each_mark_once_in_its_window() {
     );
 }
 
-/// By one request, a caller is told where a subdomain leads and whether it was asked too often.
+/// One request returns a subdomain's destination and whether the caller's limit is reached.
 #[tokio::test]
-async fn a_subdomain_is_resolved_together_with_the_limit_of_who_asks() {
+async fn a_subdomain_is_resolved_together_with_the_callers_limit() {
     let world = world().await;
     let tenant = tenant_id(7);
     let text = |text: &str| AttributeValue::S(text.to_owned());
@@ -115,7 +115,7 @@ async fn a_subdomain_is_resolved_together_with_the_limit_of_who_asks() {
 }
 
 #[tokio::test]
-async fn what_is_due_is_found_when_its_time_has_come() {
+async fn a_scheduled_task_is_found_once_it_is_due() {
     let world = world().await;
     join_all((1..=20).map(|n| world.register(n))).await;
     let at = |text: &str| text.parse::<Timestamp>().unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn an_erasure_leaves_a_record_and_nothing_else_of_a_person() {
+async fn an_erasure_leaves_a_record_and_no_personal_data() {
     let world = world().await;
     let made = world.active(1).await;
     let code = world.invite(&made, "charles@engines.example", 1, 10).await;
@@ -12,7 +12,7 @@ async fn an_erasure_leaves_a_record_and_nothing_else_of_a_person() {
     let (id, store) = (made.tenant.id, &world.store);
     assert_eq!(store.load_erasure(id).await.unwrap(), None);
     for user in store.users_to_erase(id).await.unwrap() {
-        // Two runs at once.
+        // Two concurrent runs.
         join_all([store.erase_user(&user), store.erase_user(&user)]).await;
         store.erase_user(&user).await.unwrap();
     }
@@ -20,7 +20,7 @@ async fn an_erasure_leaves_a_record_and_nothing_else_of_a_person() {
     while store.erase_entries(id).await.unwrap() == Leaving::Some {}
     let now: Timestamp = "2027-01-20T10:00:00Z".parse().unwrap();
     for _ in 0..2 {
-        // Twice, as after a cut: the record does not count twice.
+        // Twice, as after an interruption: the record does not count twice.
         store
             .erase_profile(id, made.signup.id, true, now)
             .await

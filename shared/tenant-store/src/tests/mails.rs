@@ -6,7 +6,7 @@ use kernel::Timestamp;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tenancy::{Asker, EmailAddress, KeyDigest};
 
-/// How many mails an address gets in an hour in these tests: a third of them for each who asks.
+/// The mails that an address gets in an hour in these tests. One requester's share is a third.
 const MAILS: u64 = 6;
 const SHARE: usize = 2;
 
@@ -22,8 +22,8 @@ fn ada() -> EmailAddress {
     "ada@engines.example".parse().unwrap()
 }
 
-/// How many of some mails, each asked for by itself, an address gets.
-async fn asked(mails: &MailTally, to: &str, by: &Asker, times: usize, at: Timestamp) -> usize {
+/// The number of mails that an address gets out of `times` requests with marks of their own.
+async fn mails_sent(mails: &MailTally, to: &str, by: &Asker, times: usize, at: Timestamp) -> usize {
     static REQUESTS: AtomicUsize = AtomicUsize::new(0);
     let to: EmailAddress = to.parse().unwrap();
     let mark = || {
@@ -40,10 +40,10 @@ async fn asked(mails: &MailTally, to: &str, by: &Asker, times: usize, at: Timest
         .count()
 }
 
-/// The limit is the address's: it does not matter who asks, what for, of which tenant, and how the
-/// address is written.
+/// The limit is the address's, over all requesters, purposes and tenants, however the address is
+/// written.
 #[tokio::test]
-async fn an_address_gets_so_many_mails_whoever_asks() {
+async fn an_address_has_one_limit_for_all_requesters() {
     let world = world().await;
     let mails = MailTally::new(world.store.reader().clone(), MAILS);
     let mut sent = 0;
@@ -58,7 +58,7 @@ async fn an_address_gets_so_many_mails_whoever_asks() {
     .take(20)
     .enumerate()
     {
-        sent += asked(
+        sent += mails_sent(
             &mails,
             spelling,
             &Asker::network(&format!("198.51.{n}.1")),
@@ -72,7 +72,7 @@ async fn an_address_gets_so_many_mails_whoever_asks() {
         usize::try_from(MAILS).unwrap(),
         "at once and from twenty networks"
     );
-    let other = asked(
+    let other = mails_sent(
         &mails,
         "bob@engines.example",
         &Asker::network("198.51.100.1"),
@@ -80,7 +80,7 @@ async fn an_address_gets_so_many_mails_whoever_asks() {
         now(),
     )
     .await;
-    let later = asked(
+    let later = mails_sent(
         &mails,
         "ada@engines.example",
         &Asker::network("198.51.100.1"),
@@ -92,11 +92,11 @@ async fn an_address_gets_so_many_mails_whoever_asks() {
 }
 
 #[tokio::test]
-async fn a_stranger_leaves_room_for_the_owner() {
+async fn a_strangers_requests_leave_a_share_for_the_owner() {
     let world = world().await;
     let mails = MailTally::new(world.store.reader().clone(), MAILS);
     for stranger in ["192.0.2.1", "192.0.2.99", "192.0.2.255", "::ffff:192.0.2.7"] {
-        asked(
+        mails_sent(
             &mails,
             "ada@engines.example",
             &Asker::network(stranger),
@@ -105,7 +105,7 @@ async fn a_stranger_leaves_room_for_the_owner() {
         )
         .await;
     }
-    let owner = asked(
+    let owner = mails_sent(
         &mails,
         "ada@engines.example",
         &Asker::network("203.0.113.5"),
@@ -114,7 +114,7 @@ async fn a_stranger_leaves_room_for_the_owner() {
     )
     .await;
     assert_eq!(owner, SHARE, "a whole network had one share");
-    let rest = asked(
+    let rest = mails_sent(
         &mails,
         "ada@engines.example",
         &Asker::network("2001:db8:1::1"),
@@ -140,7 +140,7 @@ async fn a_stranger_leaves_room_for_the_owner() {
 }
 
 #[tokio::test]
-async fn a_mail_that_is_asked_for_again_is_one_and_nothing_personal_is_stored() {
+async fn a_repeated_mail_counts_once_and_no_personal_data_is_stored() {
     let world = world().await;
     let mails = MailTally::new(world.store.reader().clone(), MAILS);
     let (by, mark) = (Asker::network("192.0.2.1"), KeyDigest::of("message", "1"));
@@ -151,7 +151,7 @@ async fn a_mail_that_is_asked_for_again_is_one_and_nothing_personal_is_stored() 
         );
     }
     assert_eq!(
-        asked(&mails, "ada@engines.example", &by, 5, now()).await,
+        mails_sent(&mails, "ada@engines.example", &by, 5, now()).await,
         SHARE - 1
     );
     assert_eq!(
@@ -176,16 +176,15 @@ async fn a_mail_that_is_asked_for_again_is_one_and_nothing_personal_is_stored() 
     );
 }
 
-/// What is told again within the time belongs to what was told first, in whichever order it is
-/// told.
+/// Reports within the interval belong to the first one, in whichever order they come.
 #[tokio::test]
-async fn what_is_told_again_began_once() {
+async fn repeated_reports_share_one_start() {
     let world = world().await;
     let tally = Tally::new(world.store.reader().clone());
     let within = SignedDuration::from_secs(15);
-    let began = async |of: &str, told: &str| {
+    let began = async |of: &str, reported: &str| {
         tally
-            .began(&KeyDigest::of("sign-ins", of), at(told), within)
+            .began(&KeyDigest::of("sign-ins", of), at(reported), within)
             .await
             .unwrap()
             .to_string()
@@ -196,8 +195,8 @@ async fn what_is_told_again_began_once() {
     ] {
         let of = order.concat();
         let mut moments = Vec::new();
-        for told in order {
-            moments.push(began(&of, &format!("2026-11-20T{told}.123456Z")).await);
+        for reported in order {
+            moments.push(began(&of, &format!("2026-11-20T{reported}.123456Z")).await);
         }
         moments.dedup();
         assert_eq!(moments, [format!("2026-11-20T{}.123Z", order[0])]);

@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Two of many who change one tenant at once never overwrite one another.
+/// Concurrent changes of one tenant never overwrite each other.
 #[tokio::test]
-async fn changes_of_one_tenant_are_one_after_the_other() {
+async fn changes_of_one_tenant_are_serialised() {
     let world = world().await;
     let made = world.active(1).await;
     join_all((0..10).map(|n| {
@@ -34,7 +34,7 @@ async fn changes_of_one_tenant_are_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_accepted_once_by_many_at_once() {
+async fn an_invitation_is_accepted_once_by_concurrent_requests() {
     let world = world().await;
     let made = world.active(1).await;
     let old = world.invite(&made, "charles@engines.example", 1, 10).await;
@@ -70,7 +70,7 @@ async fn an_invitation_is_accepted_once_by_many_at_once() {
 }
 
 #[tokio::test]
-async fn pages_hold_everything_once() {
+async fn pages_hold_every_entry_once() {
     let world = world().await;
     let made = world.active(1).await;
     for n in 0..5_u8 {
@@ -132,7 +132,7 @@ async fn pages_hold_everything_once() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_in_the_trail() {
+async fn a_refusal_is_in_the_audit_trail() {
     let world = world().await;
     let made = world.active(1).await;
     let entry = AuditEntry {

@@ -1,9 +1,9 @@
-//! Policies that come in any order.
+//! Policies that arrive in any order.
 
 use super::*;
 
 #[tokio::test]
-async fn the_highest_policy_holds_and_every_delivery_is_acknowledged() {
+async fn the_highest_policy_version_applies_and_every_delivery_is_acknowledged() {
     let world = world().await;
     let made = world.active(1).await;
     let versions = [3, 1, 5, 5, 2, 4];

@@ -43,7 +43,7 @@ async fn a_registration_is_stored_with_its_event_and_read_back() {
 }
 
 #[tokio::test]
-async fn the_organisation_and_the_person_are_stored_once_each() {
+async fn the_names_of_organisation_and_person_are_stored_once_each() {
     let world = world().await;
     let made = world.register(1).await;
     let items = world
@@ -123,7 +123,7 @@ async fn a_taken_alias_writes_nothing() {
 }
 
 #[tokio::test]
-async fn one_of_many_with_one_key_wins() {
+async fn one_of_many_requests_with_one_key_wins() {
     let world = world().await;
     let (_, key, fingerprint) = sign_up(0);
     let change_sets = join_all((1..=20).map(|n| {
@@ -143,7 +143,7 @@ async fn one_of_many_with_one_key_wins() {
 }
 
 #[tokio::test]
-async fn two_hundred_at_once_are_all_stored_and_counted() {
+async fn two_hundred_concurrent_sign_ups_are_all_stored_and_counted() {
     let world = world().await;
     join_all((1..=200).map(|n| world.register(n))).await;
     join_all(
@@ -167,7 +167,7 @@ async fn two_hundred_at_once_are_all_stored_and_counted() {
 }
 
 #[tokio::test]
-async fn a_confirmation_is_one_event_however_often_and_by_whomever() {
+async fn a_repeated_confirmation_publishes_one_event() {
     let world = world().await;
     let made = world.register(1).await;
     let confirmed = join_all((1..=10).map(|n| {
@@ -181,12 +181,12 @@ async fn a_confirmation_is_one_event_however_often_and_by_whomever() {
             .all(|tenant| (tenant.status, tenant.version) == (TenantStatus::Active, 2))
     );
     let events = world.events().await;
-    let told: Vec<_> = events
+    let published: Vec<_> = events
         .iter()
         .map(|(_, event)| (&event["sequence"], &event["data"]["status"]))
         .collect();
     assert_eq!(
-        told,
+        published,
         [
             (&json!(1), &json!("pending")),
             (&json!(2), &json!("active"))

@@ -1,8 +1,8 @@
-//! Where an alias leads, and to which tenants an address.
+//! Resolving an alias, and listing the workspaces of an address.
 
 use super::*;
 
-/// Points an alias at another region, as the end of a move does.
+/// Points an alias at another region, as a completed move does.
 async fn move_away(world: &World, alias: &str, place: &RegionAddress) {
     let place = dynamo::to_value(place).unwrap();
     let key = |kind| AttributeValue::S(kind);
@@ -32,7 +32,7 @@ async fn a_subdomain_leads_to_its_tenant_while_it_is_in_use() {
     assert_eq!(
         reader.resolve(alias).await.unwrap(),
         Some(Destination::Here(id)),
-        "a suspended tenant can be told so"
+        "a suspended tenant still resolves"
     );
     let place = RegionAddress {
         region: "us-west-2".parse().unwrap(),
@@ -46,7 +46,7 @@ async fn a_subdomain_leads_to_its_tenant_while_it_is_in_use() {
 }
 
 #[tokio::test]
-async fn a_person_has_the_workspaces_whose_mails_were_proved_to_arrive() {
+async fn a_person_has_the_workspaces_that_proved_the_address() {
     let world = world().await;
     let (one, two) = (world.active(1).await, world.active(2).await);
     let email: EmailAddress = "ada1@engines.example".parse().unwrap();
@@ -62,7 +62,7 @@ async fn a_person_has_the_workspaces_whose_mails_were_proved_to_arrive() {
             .collect::<Vec<_>>()
     };
     assert_eq!(subdomains("nobody@engines.example").await, []);
-    // Others sign up in the person's name, as often as they like.
+    // Others sign up with the person's address.
     let pending = world.register(3).await;
     assert_eq!(
         subdomains(pending.user.email.expose()).await,

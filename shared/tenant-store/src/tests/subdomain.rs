@@ -1,4 +1,4 @@
-//! Subdomains that tenants choose.
+//! Custom subdomains.
 
 use super::{World, context, world};
 use crate::{Destination, LoadOptions, TenantStoreError};
@@ -22,7 +22,7 @@ impl World {
         reserved.await.unwrap();
     }
 
-    /// What follows from home's answer; nothing is looked up in the region.
+    /// Applies home's decision on a reservation.
     async fn answer(
         &self,
         tenant: TenantId,
@@ -64,7 +64,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_chosen_subdomain_is_kept_free_and_leads_to_the_tenant_and_is_free_again() {
+async fn a_custom_subdomain_is_reserved_then_leads_to_the_tenant_then_is_free_again() {
     let world = world().await;
     let (one, other) = (
         world.active(1).await.tenant.id,
@@ -73,7 +73,7 @@ async fn a_chosen_subdomain_is_kept_free_and_leads_to_the_tenant_and_is_free_aga
     let reader = world.store.reader();
     let subdomain: CustomSubdomain = "acme".parse().unwrap();
     world.reservation(one, "acme", 3).await;
-    assert!(!world.holds("ALIAS#acme").await, "home has not answered");
+    assert!(!world.holds("ALIAS#acme").await, "home has not decided yet");
     assert_eq!(
         world
             .due()

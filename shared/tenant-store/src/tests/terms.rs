@@ -1,4 +1,4 @@
-//! What metering reads of these rows, which it does not write.
+//! The attributes of these rows that metering reads and does not write.
 
 use super::{ANCHOR, context, policy, settings, sign_up, tenant_id, world};
 use crate::LoadOptions;
@@ -12,13 +12,13 @@ use tenancy::{
 use usage_store::PlanTerms;
 
 #[tokio::test]
-async fn terms_are_of_the_tenants_that_exist() {
+async fn terms_exist_for_existing_tenants_only() {
     let world = world().await;
     join_all((1..=120).map(|n| world.register(n))).await;
     let made = sign_up(7).0;
     world.confirm(made.tenant.id, 500).await.unwrap();
-    let asked: Vec<_> = (1..=130).chain(1..=3).map(tenant_id).collect();
-    let terms = world.terms.usage_terms(&asked).await.unwrap();
+    let requested: Vec<_> = (1..=130).chain(1..=3).map(tenant_id).collect();
+    let terms = world.terms.usage_terms(&requested).await.unwrap();
     assert_eq!(terms.len(), 120);
     let of = |n| {
         (
@@ -33,7 +33,7 @@ async fn terms_are_of_the_tenants_that_exist() {
             (TenantStatus::Pending, ANCHOR.into())
         )
     );
-    // What is billed begins with the period in which a tenant became active.
+    // Billing begins with the period in which a tenant became active.
     let first = WindowSize::Month.start(context(500).now, ANCHOR.parse().unwrap());
     assert_eq!(
         (
@@ -42,7 +42,7 @@ async fn terms_are_of_the_tenants_that_exist() {
         ),
         (Some(first), None)
     );
-    // Whatever is changed of a tenant later, that stays.
+    // Later changes of the tenant do not move it.
     let changed = world.apply(made.tenant.id, &policy(1), 501).await.unwrap();
     let terms = world.terms.usage_terms(&[tenant_id(7)]).await.unwrap();
     let stays = (changed.activated_at, terms[&tenant_id(7)].first_moment());
@@ -85,7 +85,7 @@ async fn a_fenced_tenant_counts_as_closed_where_usage_is_taken() {
 }
 
 #[tokio::test]
-async fn a_plan_and_own_levels_are_read_as_they_are_stored() {
+async fn the_plan_and_the_tenants_own_thresholds_are_read_as_stored() {
     let world = world().await;
     let made = world.active(1).await;
     let (id, by) = (made.tenant.id, made.user.username);
@@ -121,16 +121,16 @@ async fn a_client_is_read_with_the_terms_of_its_tenant() {
     let made = world.active(1).await;
     let (id, by) = (made.tenant.id, made.user.username);
     let client = ClientId::of(id, &KeyDigest::of("client", "machine"));
-    let wish = ClientWish {
+    let request = ClientWish {
         id: client,
         scopes: vec![MachineScope::UsageWrite],
         replaces: None,
         by,
     };
-    let asked = world.store.change(id, LoadOptions::CLIENTS, |loaded| {
-        decide_client(&loaded.state, &loaded.clients, &wish, &context(50)).map(Some)
+    let requested = world.store.change(id, LoadOptions::CLIENTS, |loaded| {
+        decide_client(&loaded.state, &loaded.clients, &request, &context(50)).map(Some)
     });
-    asked.await.unwrap();
+    requested.await.unwrap();
     let named = world.store.change(id, LoadOptions::CLIENTS, |loaded| {
         let (state, clients) = (&loaded.state, &loaded.clients);
         decide_client_made(state, clients, client, "machine", &context(51))

@@ -1,4 +1,4 @@
-//! Which calls of AWS were made, in their order.
+//! A record of the AWS calls, in their order.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_types::SdkConfig;
 use std::sync::{Arc, Mutex};
 
-/// The calls that were made since they were looked at last.
+/// The calls since they were last taken.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calls(Arc<Mutex<Vec<String>>>);
 
@@ -18,7 +18,7 @@ struct Counting {
 }
 
 impl Calls {
-    /// A configuration whose calls are noted.
+    /// A configuration whose calls are recorded.
     pub(super) fn counting(&self, config: &SdkConfig) -> SdkConfig {
         let (client, calls) = (config.http_client().unwrap(), self.clone());
         let client = http_client_fn(move |settings, components| {

@@ -12,7 +12,7 @@ const BATCH: &str = "DynamoDB_20120810.BatchGetItem";
 const UPDATE: &str = "DynamoDB_20120810.UpdateItem";
 
 impl World {
-    /// A subdomain that leads somewhere, as it is stored.
+    /// Stores a subdomain that leads to a tenant.
     async fn store_subdomain(&self, subdomain: &str, attributes: &Value) {
         let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(attributes).unwrap();
         item.insert(
@@ -28,7 +28,7 @@ impl World {
         put.send().await.unwrap();
     }
 
-    /// Notes something of the tenant, as it is stored.
+    /// Sets an attribute of the stored tenant.
     async fn set(&self, member: &str, value: &Value) {
         let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
         client
@@ -47,14 +47,14 @@ impl World {
             .unwrap();
     }
 
-    /// A tenant that was in use and is closed.
+    /// A tenant that was active and is closed.
     async fn closed(&self) -> SignUp {
         let made = self.region.activate(&Newcomer::somebody()).await;
         let undo = KeyDigest::of("closure", "code");
         self.region
             .close(made.tenant.id, &undo, moment("2026-11-20T09:10:00Z"))
             .await;
-        // The end of the grace, and what is left to settle after it.
+        // The end of the grace period, and the roll-up of the last usage after it.
         for now in ["2027-11-20T09:10:00Z", "2027-11-21T09:10:00Z"].map(moment) {
             let due = self
                 .region
@@ -80,7 +80,7 @@ impl World {
         made
     }
 
-    /// The answer to a payload, and the calls that it took.
+    /// The response to a payload, and the AWS calls that it made.
     async fn observe(&self, payload: &Value) -> (Answer, Vec<String>) {
         self.calls.taken();
         (self.send(payload).await, self.calls.taken())
@@ -96,7 +96,7 @@ fn at(subdomain: &str, source: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_address_tells_how_to_sign_in() {
+async fn an_address_shows_how_to_sign_in() {
     let world = World::new().await;
     let (answer, calls) = world.observe(&case("valid-address")).await;
     assert_eq!(
@@ -127,9 +127,9 @@ async fn an_address_tells_how_to_sign_in() {
     }
 }
 
-/// Usernames are computed from the random subdomain, so the page has to learn it.
+/// Usernames are computed from the random alias, so the page has to learn it.
 #[tokio::test]
-async fn another_subdomain_of_the_tenant_tells_the_same() {
+async fn another_subdomain_of_the_tenant_shows_the_same() {
     let world = World::new().await;
     world
         .store_subdomain(
@@ -146,7 +146,7 @@ async fn another_subdomain_of_the_tenant_tells_the_same() {
 }
 
 #[tokio::test]
-async fn a_tenant_with_a_provider_of_its_own_says_so() {
+async fn a_tenant_with_its_own_provider_shows_it() {
     let world = World::new().await;
     let federation = json!({ "client_id": "2example", "identity_provider": "idp-23456789abcd" });
     world.set("federation", &federation).await;
@@ -156,9 +156,9 @@ async fn a_tenant_with_a_provider_of_its_own_says_so() {
     );
 }
 
-/// Fails when a page would send passwords of a tenant that has always been here.
+/// Only a tenant that has moved may make the page send passwords to the pool.
 #[tokio::test]
-async fn a_tenant_that_came_from_elsewhere_says_so_and_not_from_where() {
+async fn a_tenant_from_another_region_shows_so_without_naming_the_region() {
     let world = World::new().await;
     world
         .set(
@@ -171,15 +171,15 @@ async fn a_tenant_that_came_from_elsewhere_says_so_and_not_from_where() {
         (answer.status, &answer.body()["migrates"]),
         (200, &json!(true))
     );
-    let said = String::from_utf8(answer.bytes).unwrap();
+    let text = String::from_utf8(answer.bytes).unwrap();
     assert!(
-        !said.contains("us-west-2") && !said.contains("3example"),
-        "{said}"
+        !text.contains("us-west-2") && !text.contains("3example"),
+        "{text}"
     );
 }
 
 #[tokio::test]
-async fn a_suspended_tenant_says_so_and_not_who_it_is() {
+async fn a_suspended_tenant_shows_so_without_its_identity() {
     let world = World::new().await;
     let now = moment("2026-11-20T09:30:00Z");
     world
@@ -211,7 +211,7 @@ async fn a_suspended_tenant_says_so_and_not_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_tenant_that_has_moved_leads_on() {
+async fn a_tenant_that_has_moved_redirects() {
     let world = World::new().await;
     let place = json!({ "region": "us-west-2", "api_url": "https://api.us-west-2.example.com" });
     let row = json!({ "tenant": world.made.tenant.id, "routed_since_version": 2, "moved": place });
@@ -228,9 +228,8 @@ async fn a_tenant_that_has_moved_leads_on() {
     assert_eq!(calls, [BATCH], "and is no miss");
 }
 
-/// Whoever tries subdomains learns nothing of those that lead nowhere, and soon nothing at all. Fails
-/// when the limit is taken out, and when a closed subdomain is told from an unknown one by body, header
-/// or requests to the table.
+/// A caller who tries subdomains cannot distinguish those that lead nowhere, and is soon blocked.
+/// The test compares body, header and requests to the table of closed and unknown subdomains.
 #[tokio::test]
 async fn the_lookup_cannot_be_enumerated() {
     let world = World::new().await;
@@ -309,7 +308,7 @@ async fn the_lookup_cannot_be_enumerated() {
     );
 }
 
-/// An old bookmark does not keep its holder, or a whole office, from the right address.
+/// An old bookmark does not block its holder, or a whole office, from the right address.
 #[tokio::test]
 async fn the_same_unknown_address_counts_once() {
     let world = World::new().await;
@@ -336,7 +335,7 @@ async fn the_same_unknown_address_counts_once() {
     );
 }
 
-/// With an endpoint of one's own, the identity provider is there.
+/// With a local endpoint, the identity provider is there.
 #[tokio::test]
 async fn a_local_identity_provider_is_at_its_endpoint() {
     let local = Some("http://127.0.0.1:4601/");

@@ -11,6 +11,6 @@ use utoipa::OpenApi;
 struct Description;
 
 #[test]
-fn the_document_is_what_the_routes_say() {
+fn the_document_matches_the_routes() {
     assert_published::<ProblemKind>(Api::Regional, "signin-api", &Description::openapi());
 }

@@ -19,7 +19,7 @@ fn acceptance(code: &InvitationCode) -> Value {
 
 async fn accept(api: Router, body: &Value, token: Option<&str>) -> Answer {
     let mut payload = request("POST", "/invitations/acceptance", None, body);
-    // The fixtures invite now, and an invitation is as old as the request is.
+    // The fixtures invite now, so the request has to be of now as well.
     payload["requestContext"]["timeEpoch"] = json!(runtime::now().as_millisecond());
     if let Some(token) = token {
         payload["headers"]["authorization"] = json!(format!("Bearer {token}"));
@@ -39,14 +39,14 @@ async fn invited(world: &World) -> (SignUp, InvitationCode) {
 }
 
 async fn sign_in(world: &World, username: &str, password: &str) -> Option<String> {
-    let asked = world
+    let signed_in = world
         .cognito()
         .initiate_auth()
         .client_id(&world.people.pool.client_id);
-    let asked = asked
+    let signed_in = signed_in
         .auth_flow(AuthFlowType::UserPasswordAuth)
         .auth_parameters("USERNAME", username);
-    let answer = asked
+    let answer = signed_in
         .auth_parameters("PASSWORD", password)
         .send()
         .await
@@ -105,7 +105,7 @@ async fn an_invited_person_joins_once_and_signs_in() {
 }
 
 #[tokio::test]
-async fn a_code_that_was_replaced_or_guessed_lets_nobody_in() {
+async fn a_replaced_or_guessed_code_is_refused() {
     let world = World::new().await;
     let (made, old) = invited(&world).await;
     let now = runtime::now();
@@ -131,7 +131,7 @@ async fn a_code_that_was_replaced_or_guessed_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_weak_password_or_another_document_uses_nothing_up() {
+async fn a_weak_password_or_an_outdated_document_does_not_use_up_the_code() {
     let world = World::new().await;
     let (_, code) = invited(&world).await;
     for (member, value, refused) in [
@@ -151,9 +151,9 @@ async fn a_weak_password_or_another_document_uses_nothing_up() {
     );
 }
 
-/// Who invited is no user any more.
+/// The inviter is not a user any more.
 #[tokio::test]
-async fn the_invitation_of_a_removed_administrator_is_worth_nothing() {
+async fn the_invitation_of_a_removed_administrator_is_void() {
     let world = World::new().await;
     let made = world.region.activate(&Newcomer::ada()).await;
     let now = runtime::now();
@@ -183,9 +183,9 @@ async fn the_invitation_of_a_removed_administrator_is_worth_nothing() {
     assert_eq!(world.accounts().await, 0);
 }
 
-/// The user is stored and the account is not, or it is and that is not noted.
+/// The user is stored and the account is not created, or it is created and that is not stored.
 #[tokio::test]
-async fn an_acceptance_cut_off_anywhere_is_completed_by_its_code() {
+async fn an_interrupted_acceptance_is_completed_by_its_code() {
     for with_account in [false, true] {
         let world = World::new().await;
         let (made, code) = invited(&world).await;
@@ -225,10 +225,10 @@ async fn an_acceptance_cut_off_anywhere_is_completed_by_its_code() {
     }
 }
 
-/// Who is a user of another tenant of the region need not say again who it is, and only its own
-/// address counts.
+/// A user of another tenant of the region need not send a name again, and only an invitation to the
+/// user's own address counts.
 #[tokio::test]
-async fn a_person_who_is_known_in_the_region_joins_by_token() {
+async fn a_person_known_in_the_region_joins_with_a_token() {
     let world = World::new().await;
     let (made, code) = invited(&world).await;
     let other = Newcomer {

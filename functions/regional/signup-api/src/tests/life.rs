@@ -1,4 +1,4 @@
-//! Limits, expiry, provisioning and central onboarding, as the caller of a sign-up meets them.
+//! Limits, expiry, provisioning and central onboarding, as the caller of a sign-up sees them.
 
 use super::*;
 use contract::application::Answer as Said;
@@ -19,7 +19,7 @@ async fn read(world: &World, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn one_source_can_only_ask_for_so_much() {
+async fn sign_ups_from_one_source_are_limited() {
     let mut world = World::new().await;
     world.limits.per_source = 2;
     let ask = async |key: &str| sign_up(world.api(), key, &ada()).await;
@@ -40,9 +40,9 @@ async fn one_source_can_only_ask_for_so_much() {
     );
 }
 
-/// What home hands over comes from one address; only who knows the secret can say that it is home.
+/// All handovers come from home's one address; only the secret proves that a caller is home.
 #[tokio::test]
-async fn a_sealed_handover_does_not_count_as_one_source() {
+async fn a_sealed_handover_does_not_count_against_its_source() {
     let mut world = World::new().await;
     world.mode = Mode::Shared;
     world.limits.per_source = 1;
@@ -72,7 +72,7 @@ async fn a_sealed_handover_does_not_count_as_one_source() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_sent_again_is_confirmed_once() {
+async fn a_resent_code_confirms_once() {
     let world = World::new().await;
     let id = sign_up(world.api(), KEY, &ada()).await.body["id"]
         .as_str()
@@ -90,7 +90,7 @@ async fn a_code_that_is_sent_again_is_confirmed_once() {
 }
 
 #[tokio::test]
-async fn without_an_account_there_is_no_code_to_send() {
+async fn without_an_account_no_code_is_resent() {
     let world = World::new().await;
     world.register().await;
     assert_eq!(
@@ -100,7 +100,7 @@ async fn without_an_account_there_is_no_code_to_send() {
 }
 
 #[tokio::test]
-async fn a_closed_region_completes_what_it_began_and_takes_nothing_new() {
+async fn a_closed_region_completes_stored_sign_ups_and_accepts_no_new_ones() {
     let mut world = World::new().await;
     let began = sign_up(world.api(), KEY, &ada()).await;
     world.accepts_new_tenants = false;
@@ -122,7 +122,7 @@ async fn a_closed_region_completes_what_it_began_and_takes_nothing_new() {
 }
 
 #[tokio::test]
-async fn the_form_says_what_to_agree_to() {
+async fn the_form_shows_the_documents_to_agree_to() {
     let world = World::new().await;
     let form = invoke(
         world.api(),
@@ -143,7 +143,7 @@ async fn the_form_says_what_to_agree_to() {
 }
 
 #[tokio::test]
-async fn provisioning_fails_is_seen_and_is_repeated() {
+async fn a_failed_provisioning_is_shown_and_retried() {
     let world = World::of(tenantkit::region().await.with_application()).await;
     let id = sign_up(world.api(), KEY, &ada()).await.body["id"]
         .as_str()

@@ -5,14 +5,14 @@ use super::*;
 use kernel::TenantId;
 use tenancy::{TaskKind, Username};
 
-/// Two of an address's six mails are for each network that asks.
+/// The share of each requesting network in an address's six mails.
 const MAILS: u64 = 6;
 const OWNER: &str = "203.0.113.5";
 const STRANGERS: [&str; 3] = ["198.51.100.1", "192.0.2.1", "2001:db8:1::1"];
-/// An hour, as the gateway tells the time: `valid-signup.json` is of this one.
+/// An hour in the gateway's format: the one of `valid-signup.json`.
 const HOUR_MS: i64 = 3_600_000;
 
-/// Somebody signs up from a network, some hours later than the event files.
+/// Signs up from a network, some hours later than the event files.
 async fn sign_up_from(world: &World, pool: &Pool, source: &str, key: &str, hours: i64) -> Answer {
     let mut payload = request("POST", "/signups", Some(key), &ada());
     set(&mut payload, source, hours);
@@ -32,7 +32,7 @@ fn set(payload: &mut Value, source: &str, hours: i64) {
     context["timeEpoch"] = json!(now_ms - now_ms % HOUR_MS + hours * HOUR_MS);
 }
 
-/// Strangers of many networks have the address's mails sent to it, and the owner signs up then.
+/// Strangers in many networks use up the address's mails; then the owner signs up.
 async fn blocked() -> (World, Pool, Answer) {
     let mut world = World::new().await;
     world.mails = MAILS;
@@ -75,7 +75,7 @@ async fn dues(world: &World, tenant: &str) -> Vec<TaskKind> {
 }
 
 #[tokio::test]
-async fn one_stranger_does_not_use_up_what_the_owner_may_ask_for() {
+async fn one_stranger_does_not_use_up_the_owners_mails() {
     let mut world = World::new().await;
     world.mails = MAILS;
     let pool = Pool::default();
@@ -94,10 +94,9 @@ async fn one_stranger_does_not_use_up_what_the_owner_may_ask_for() {
     assert_eq!(pool.take_mailed(), 1, "the owner is sent the code");
 }
 
-/// Neither the answer nor what can be read afterwards tells that others asked for mails to the
-/// address.
+/// Neither the response nor the operation discloses that others requested mails to the address.
 #[tokio::test]
-async fn a_sign_up_whose_mail_has_to_wait_looks_like_any_other() {
+async fn a_sign_up_with_an_owed_mail_looks_like_any_other() {
     let (world, pool, owed) = blocked().await;
     assert_eq!(
         (pool.take_mailed(), owed.status, &owed.body["next"]),
@@ -145,7 +144,7 @@ async fn a_sign_up_whose_mail_has_to_wait_looks_like_any_other() {
 }
 
 #[tokio::test]
-async fn repeating_completes_a_sign_up_once_the_limit_has_passed() {
+async fn a_repeated_request_completes_a_sign_up_once_the_limit_has_passed() {
     let (world, pool, owed) = blocked().await;
     let tenant = owed.body["tenant"].as_str().unwrap();
     assert!(
@@ -167,7 +166,7 @@ async fn repeating_completes_a_sign_up_once_the_limit_has_passed() {
 }
 
 #[tokio::test]
-async fn asking_for_the_code_completes_a_sign_up_once_the_limit_has_passed() {
+async fn a_resent_code_completes_a_sign_up_once_the_limit_has_passed() {
     let (world, pool, owed) = blocked().await;
     let id = owed.body["id"].as_str().unwrap();
     assert_eq!(resend_from(&world, &pool, OWNER, id, 1).await.status, 202);
@@ -177,9 +176,9 @@ async fn asking_for_the_code_completes_a_sign_up_once_the_limit_has_passed() {
     assert_eq!(confirm(world.api(), id, CODE).await.status, 200);
 }
 
-/// A request for another code that comes too soon is kept as well.
+/// A request for another code beyond the limit is owed too.
 #[tokio::test]
-async fn a_further_code_is_owed_too() {
+async fn another_code_beyond_the_limit_is_owed() {
     let mut world = World::new().await;
     world.mails = 3;
     let pool = Pool::default();
@@ -197,10 +196,10 @@ async fn a_further_code_is_owed_too() {
     );
 }
 
-/// Of several who find an account that was made before, only who has mailed the code notes that it
-/// is.
+/// Of several requests that find an account of an earlier one, only the one that mails the code
+/// stores so.
 #[tokio::test]
-async fn what_was_not_mailed_is_not_noted_as_done() {
+async fn a_code_that_was_not_mailed_is_not_stored_as_mailed() {
     let world = World::new().await;
     let made = world.register().await;
     world.make_account(&made).await;
@@ -210,7 +209,7 @@ async fn what_was_not_mailed_is_not_noted_as_done() {
     };
     let failed = sign_up_from(&world, &pool, OWNER, KEY, 0).await;
     assert_eq!(slug(&failed), (503, "identity-unavailable"));
-    // Within the same minute: the code was mailed by nobody.
+    // Within the same minute, no request mails the code.
     let pool = Pool::default();
     let soon = sign_up_from(&world, &pool, OWNER, KEY, 0).await;
     assert_eq!(
@@ -224,9 +223,9 @@ async fn what_was_not_mailed_is_not_noted_as_done() {
     );
 }
 
-/// Cognito tells of a trigger that fails as it does of one that refuses.
+/// Cognito reports a failed trigger and a refusing one with the same error.
 #[tokio::test]
-async fn only_a_refusal_of_a_trigger_is_told_as_one() {
+async fn only_a_triggers_refusal_is_reported_as_a_refusal() {
     const TIMED_OUT: &str =
         "PreSignUp failed with error 2026-11-20T10:00:05Z Task timed out after 5.00 seconds.";
     for (code, message, expected) in [
@@ -287,9 +286,9 @@ async fn only_a_refusal_of_a_trigger_is_told_as_one() {
     }
 }
 
-/// The trigger that follows a confirmation may fail, and the account is confirmed all the same.
+/// The trigger after a confirmation may fail, but the account is confirmed.
 #[tokio::test]
-async fn a_confirmation_whose_trigger_fails_counts() {
+async fn a_confirmation_with_a_failed_trigger_counts() {
     let world = World::new().await;
     let made = world.register().await;
     world.complete(&made).await;
@@ -306,9 +305,9 @@ async fn a_confirmation_whose_trigger_fails_counts() {
     );
 }
 
-/// The answer says whose password holds.
+/// The response shows whose password the account has.
 #[tokio::test]
-async fn the_password_of_the_first_request_holds_and_the_answer_says_so() {
+async fn the_first_requests_password_is_kept_and_the_response_shows_it() {
     let world = World::new().await;
     let first = sign_up(world.api(), KEY, &ada()).await;
     assert_eq!(first.body["password"], "set");
@@ -329,11 +328,11 @@ async fn the_password_of_the_first_request_holds_and_the_answer_says_so() {
     let sign_in = |password: &str| {
         let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
         let cognito = world.cognito();
-        let asked = cognito
+        let request = cognito
             .initiate_auth()
             .client_id(&world.people.pool.client_id)
             .auth_flow(flow);
-        asked
+        request
             .auth_parameters("USERNAME", username)
             .auth_parameters("PASSWORD", password)
             .send()

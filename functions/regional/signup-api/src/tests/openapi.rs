@@ -12,13 +12,13 @@ pub(crate) struct OfSignup {
     id: kernel::SignupId,
 }
 
-/// The header by which home hands a sign-up over.
+/// The header with which home hands a sign-up over.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct OnboardingHeader {
-    /// Home's onboarding, where home hands the sign-up over. Only a region in mode shared takes it;
-    /// nobody else sends it.
+    /// Home's onboarding id, where home hands the sign-up over. Only a region in shared mode
+    /// accepts it; other callers do not send it.
     #[param(rename = "meridian-onboarding", format = "uuid")]
     onboarding: Option<String>,
 }
@@ -37,6 +37,6 @@ pub(crate) struct OnboardingHeader {
 struct Description;
 
 #[test]
-fn the_document_is_what_the_routes_say() {
+fn the_document_matches_the_routes() {
     assert_published::<ProblemKind>(Api::Regional, "signup-api", &Description::openapi());
 }

@@ -1,5 +1,5 @@
-//! The user pool behind the API, with triggers: the custom-message trigger that keeps mails back,
-//! and ones that fail.
+//! The user pool behind the API, with triggers: the custom-message trigger that withholds mails,
+//! and triggers that fail.
 
 use super::World;
 use aws_smithy_runtime_api::client::http::{
@@ -11,16 +11,16 @@ use identity::Identity;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the pool's triggers do. As in Cognito, an account stays that was made before a trigger
-/// failed.
+/// The behaviour of the pool's triggers. As in Cognito, an account that was created before a
+/// trigger failed stays.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
     pub(super) mailed: Arc<AtomicUsize>,
-    /// What a sign-up fails with, before an account is made.
+    /// The error of a sign-up before an account is created.
     pub(super) sign_up_fails: Option<(&'static str, &'static str)>,
     /// Whether no further code can be mailed.
     pub(super) resend_fails: bool,
-    /// Whether the trigger fails that follows a confirmation.
+    /// Whether the trigger after a confirmation fails.
     pub(super) confirmation_fails: bool,
 }
 
@@ -31,7 +31,7 @@ struct Triggering {
 }
 
 impl Pool {
-    /// The pool of a world, with these triggers.
+    /// The pool of a world with these triggers.
     pub(super) fn identity(&self, world: &World) -> Identity {
         let config = &world.region.aws.config;
         let (client, pool) = (config.http_client().unwrap(), self.clone());
@@ -50,7 +50,7 @@ impl Pool {
         )
     }
 
-    /// How many codes were mailed since this was asked last.
+    /// The number of codes that were mailed since the last call.
     pub(super) fn take_mailed(&self) -> usize {
         self.mailed.swap(0, Ordering::Relaxed)
     }
@@ -100,7 +100,7 @@ impl HttpConnector for Triggering {
     }
 }
 
-/// An error as Cognito tells it.
+/// An error in Cognito's format.
 fn refusal(code: &str, message: &str) -> HttpResponse {
     let body = serde_json::json!({ "__type": code, "message": message }).to_string();
     let mut response = HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body));

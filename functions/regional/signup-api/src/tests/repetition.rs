@@ -1,10 +1,10 @@
-//! Sign-ups that are sent again: by their callers, after a kill, and after the pool failed.
+//! Repeated sign-ups: by their callers, after a kill, and after the pool failed.
 
 use super::*;
 
-/// A repeated request gives the same operation, and anything else under the key is refused.
+/// A repeated request returns the same operation; a different request with the key is refused.
 #[tokio::test]
-async fn a_key_stands_for_one_request() {
+async fn a_key_identifies_one_request() {
     let world = World::new().await;
     let first = sign_up(world.api(), KEY, &ada()).await;
     let repeated = sign_up(world.api(), KEY, &ada()).await;
@@ -38,7 +38,7 @@ async fn a_key_stands_for_one_request() {
 }
 
 #[tokio::test]
-async fn twenty_clients_with_one_key_make_one_tenant() {
+async fn twenty_clients_with_one_key_create_one_tenant() {
     let world = World::new().await;
     let body = ada();
     let answers = join_all((0..20).map(|_| sign_up(world.api(), KEY, &body)))
@@ -61,7 +61,7 @@ async fn twenty_clients_with_one_key_make_one_tenant() {
 }
 
 #[tokio::test]
-async fn two_hundred_sign_ups_at_once_all_complete() {
+async fn two_hundred_concurrent_sign_ups_all_complete() {
     let world = World::new().await;
     let answers = join_all((0..200).map(|n| {
         let mut body = ada();
@@ -75,7 +75,7 @@ async fn two_hundred_sign_ups_at_once_all_complete() {
     assert_eq!(world.events().await.len(), 200);
 }
 
-/// Runs the first steps of a sign-up, as a function that is killed after them did, then the whole
+/// Runs the first steps of a sign-up, as a function that is killed after them does, then the whole
 /// request.
 #[tokio::test]
 async fn a_sign_up_killed_between_any_two_calls_is_completed_by_its_key() {
@@ -108,7 +108,8 @@ async fn a_sign_up_killed_between_any_two_calls_is_completed_by_its_key() {
     }
 }
 
-/// Nor can a confirmation that is cut off, or a trigger that never ran, leave a tenant pending.
+/// An interrupted confirmation, or a trigger that never ran, does not leave a tenant pending
+/// either.
 #[tokio::test]
 async fn a_confirmation_killed_between_any_two_calls_is_completed_by_the_next() {
     for steps in 0..=2 {
@@ -144,7 +145,7 @@ async fn a_confirmation_killed_between_any_two_calls_is_completed_by_the_next() 
 }
 
 #[tokio::test]
-async fn a_pool_that_does_not_answer_is_made_up_for_later() {
+async fn a_sign_up_without_the_pools_answer_is_completed_later() {
     let world = World::new().await;
     let failed = sign_up(world.api_without_pool(), KEY, &ada()).await;
     assert_eq!(slug(&failed), (503, "identity-unavailable"));
@@ -173,10 +174,9 @@ async fn a_pool_that_does_not_answer_is_made_up_for_later() {
     assert_eq!(confirm(world.api(), id, CODE).await.status, 200);
 }
 
-/// The pool may have made the account although it answered with an error: then nobody has mailed
-/// the code.
+/// The pool may have created the account although it returned an error: then no code was mailed.
 #[tokio::test]
-async fn a_code_that_was_not_mailed_is_mailed_by_the_repetition() {
+async fn a_repeated_request_mails_a_code_that_was_not_mailed() {
     let world = World::new().await;
     let somebody = Newcomer::somebody();
     let mails = async || {
@@ -218,7 +218,7 @@ async fn a_code_that_was_not_mailed_is_mailed_by_the_repetition() {
 }
 
 #[tokio::test]
-async fn a_password_that_only_the_pool_refuses_can_be_replaced_under_the_same_key() {
+async fn a_password_that_the_pool_refuses_can_be_replaced_with_the_same_key() {
     let world = World::new().await;
     let rules = PasswordPolicyType::builder().minimum_length(30).build();
     let policies = UserPoolPolicyType::builder().password_policy(rules).build();

@@ -1,4 +1,4 @@
-//! Who may do what, and the trail of whom it was refused.
+//! The authorization of every route, and the audit trail of refusals.
 
 mod foreign;
 
@@ -8,7 +8,7 @@ use kernel::{StatusReason, Suspension, TenantStatus};
 use tenancy::{Bearer, Change, Origin, decide_change};
 use tenant_store::{LoadOptions, Membership};
 
-/// Every route with a body that it takes; `{user}` and `{invitation}` stand for ids.
+/// Every route with a valid body; `{user}` and `{invitation}` stand for ids.
 const ROUTES: [(&str, &str, &str, AuditAction); 24] = [
     ("GET", "", "", AuditAction::ReadTenant),
     (
@@ -59,7 +59,7 @@ const ROUTES: [(&str, &str, &str, AuditAction); 24] = [
     (
         "PUT",
         "/alert-thresholds",
-        r#"{"levels":[]}"#,
+        r#"{"thresholds":[]}"#,
         AuditAction::SetAlertThresholds,
     ),
     (
@@ -109,7 +109,7 @@ const ROUTES: [(&str, &str, &str, AuditAction); 24] = [
 /// A body that sets an identity provider.
 const PROVIDER: &str =
     r#"{"issuer":"https://login.engines.example","client_id":"meridian","client_secret":"s3cret"}"#;
-/// A client that nobody has made.
+/// A client id that does not exist.
 const CLIENT: &str = "5b62e069-cb2b-5d42-a9bb-cad80b704827";
 
 /// A route's path with ids in it.
@@ -123,7 +123,7 @@ fn body(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// What every route answers to a token, with the ids of the world's own tenant.
+/// The responses of every route to a token, with the ids of the world's own tenant.
 async fn answers(world: &World, token: &str) -> Vec<(u16, String)> {
     let mut answers = Vec::new();
     let (tenant, user) = (
@@ -139,7 +139,7 @@ async fn answers(world: &World, token: &str) -> Vec<(u16, String)> {
     answers
 }
 
-/// The same answer from every route, but for those that are named with their own.
+/// The same response from every route, except for those that are listed with their own.
 fn everywhere(answer: (u16, &str), except: &[(&str, &str, (u16, &str))]) -> Vec<(u16, String)> {
     let of_route = |method: &str, rest: &str| {
         let own = except.iter().find(|(m, r, _)| *m == method && *r == rest);
@@ -178,7 +178,7 @@ fn every_route_is_in_the_list() {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_is_told_and_nothing_noted() {
+async fn without_a_token_nothing_is_disclosed_and_nothing_recorded() {
     let world = World::new().await;
     let trail = world.trail(world.tenant()).await;
     assert_eq!(
@@ -295,9 +295,9 @@ async fn a_closing_tenant_shows_profile_and_trail_and_can_be_reopened() {
     );
 }
 
-/// The role counts that the user has, not the one that its token was issued with.
+/// The user's stored role counts, not the one in the token.
 #[tokio::test]
-async fn a_role_holds_at_once() {
+async fn a_changed_role_applies_at_once() {
     let world = World::new().await;
     let (admin, member) = (
         world.admin_token().await,
@@ -328,7 +328,7 @@ async fn a_role_holds_at_once() {
 }
 
 #[test]
-fn a_token_speaks_for_a_confirmed_user_of_its_own_tenant() {
+fn a_token_is_valid_for_a_confirmed_user_of_its_own_tenant() {
     let (own, other) = (Newcomer::ada().tenant, Newcomer::somebody().tenant);
     let username: Username = "5b62e069-cb2b-5d42-a9bb-cad80b704827".parse().unwrap();
     let check = |tenant_id: Option<TenantId>, confirmed_at: Option<Timestamp>, expected: bool| {
@@ -359,7 +359,7 @@ fn a_token_speaks_for_a_confirmed_user_of_its_own_tenant() {
 }
 
 #[tokio::test]
-async fn what_can_be_done_depends_on_the_tenants_status() {
+async fn the_tenants_status_decides_which_actions_are_allowed() {
     use TenantStatus::{Active, Closed, Closing, Pending, Provisioning, Relocating, Suspended};
     let made = Newcomer::ada().sign_up(&tenantkit::region().await);
     let check = |status, suspension, expected: [&str; 4]| {
@@ -402,9 +402,9 @@ async fn what_can_be_done_depends_on_the_tenants_status() {
     check(Provisioning, None, not("tenant-not-ready"));
 }
 
-/// A bug that lets a user's name lead to another tenant gives nobody that tenant.
+/// A username that leads to another tenant by mistake gives no access to it.
 #[tokio::test]
-async fn a_name_that_leads_elsewhere_opens_nothing() {
+async fn a_username_that_leads_to_another_tenant_gives_no_access() {
     let world = World::new().await;
     let (theirs, ..) = world.other().await;
     let token = world.admin_token().await;
@@ -425,10 +425,10 @@ async fn a_name_that_leads_elsewhere_opens_nothing() {
     }
 }
 
-/// Somebody whom the tenant has removed is noted in the trail of the tenant that the token was for,
-/// as long as that is kept.
+/// A removed user's attempts are recorded in the audit trail of the tenant that the token names, as
+/// long as the tenant exists.
 #[tokio::test]
-async fn a_former_user_is_turned_away() {
+async fn a_former_user_is_rejected() {
     let world = World::new().await;
     let adapters = world.adapters(Without::Nothing);
     let permission = Permission {

@@ -1,4 +1,4 @@
-//! What the user pool has of a tenant's users, and what it says of their tokens.
+//! The accounts of a tenant's users in the user pool, and the validity of their tokens there.
 
 use super::*;
 use futures::future::join_all;
@@ -7,7 +7,7 @@ use tenancy::{Context, Federation, ProviderName};
 use tenant_store::{LoadOptions, TenantView};
 
 impl World {
-    /// Plants an account that Meridian never made.
+    /// Creates an account that Meridian has not created.
     async fn plant(&self, name: &str, email: &str) {
         let email = aws_sdk_cognitoidentityprovider::types::AttributeType::builder()
             .name("email")
@@ -51,7 +51,7 @@ impl World {
     }
 }
 
-/// The requests of administrators, and those that change something: a read, a change and the end.
+/// Requests that need a session: an administrator's read, a change, and the closure.
 const REQUESTS: [(&str, &str); 3] = [("GET", "/users"), ("PATCH", ""), ("POST", "/closure")];
 
 async fn ask(world: &World, token: &str) -> Vec<u16> {
@@ -62,17 +62,17 @@ async fn ask(world: &World, token: &str) -> Vec<u16> {
             Value::Null
         }
     };
-    let asked = REQUESTS.iter().map(async |(method, rest)| {
+    let statuses = REQUESTS.iter().map(async |(method, rest)| {
         world
             .send(token, method, &world.path(rest), &body(method))
             .await
             .status
     });
-    join_all(asked).await
+    join_all(statuses).await
 }
 
 #[tokio::test]
-async fn a_token_ends_with_the_sign_out_from_everywhere() {
+async fn a_sign_out_from_everywhere_ends_a_token() {
     let world = World::new().await;
     let (tenant, token) = (
         world.region.tenant(world.tenant()).await,
@@ -87,7 +87,7 @@ async fn a_token_ends_with_the_sign_out_from_everywhere() {
         .unwrap();
     assert_eq!(ask(&world, &token).await, [401; 3]);
     assert_eq!(world.region.tenant(world.tenant()).await, tenant);
-    // The local AWS tells sign-outs and tokens apart by the second.
+    // The local AWS compares sign-outs and tokens by the second.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let token = world.admin_token().await;
     assert_eq!(
@@ -116,7 +116,7 @@ async fn a_disabled_account_administers_nothing() {
 }
 
 #[tokio::test]
-async fn a_pool_that_does_not_answer_lets_nobody_administer() {
+async fn nobody_administers_while_the_pool_does_not_answer() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let mut adapters = world.adapters(Without::Nothing);
@@ -147,10 +147,10 @@ async fn a_pool_that_does_not_answer_lets_nobody_administer() {
     );
 }
 
-/// Cognito lets people delete their own accounts, and asks nobody: the tenant's own rule cannot
-/// hold there.
+/// Cognito lets people delete their own accounts without asking Meridian, so the tenant's rule of a
+/// last administrator cannot hold there.
 #[tokio::test]
-async fn the_last_administrator_who_deletes_the_own_account_is_shown_to_be_gone() {
+async fn a_last_administrator_whose_account_is_deleted_is_removed_from_the_profile() {
     let world = World::new().await;
     let (ada, charles) = (
         world.admin_token().await,
@@ -194,7 +194,7 @@ async fn the_last_administrator_who_deletes_the_own_account_is_shown_to_be_gone(
 }
 
 #[tokio::test]
-async fn a_list_of_users_has_nobody_without_an_account() {
+async fn a_list_of_users_leaves_out_users_without_an_account() {
     let world = World::new().await;
     let token = world.admin_token().await;
     world
@@ -212,7 +212,7 @@ async fn a_list_of_users_has_nobody_without_an_account() {
     assert_eq!(ids, [json!(world.ada.user.username)]);
     let tenant = world.region.tenant(world.tenant()).await;
     assert_eq!((tenant.admins, tenant.users), (1, 1));
-    // Whoever is gone can be invited again.
+    // A removed person can be invited again.
     let invited = json!({ "email": "charles@engines.example", "role": "member" });
     assert_eq!(
         world
@@ -223,10 +223,10 @@ async fn a_list_of_users_has_nobody_without_an_account() {
     );
 }
 
-/// The pool is asked once a minute for what is shown, and at once where an administrator gives up
-/// being one.
+/// The pool is checked once a minute for what is shown, and at once where an administrator gives up
+/// the role.
 #[tokio::test]
-async fn an_administrator_whose_account_is_gone_is_none_to_leave_the_tenant_to() {
+async fn an_administrator_without_an_account_does_not_count_as_another_administrator() {
     let world = World::new().await;
     let mary = world
         .region
@@ -247,7 +247,7 @@ async fn an_administrator_whose_account_is_gone_is_none_to_leave_the_tenant_to()
     world
         .delete_own_account(&world.token(mary.username).await)
         .await;
-    assert_eq!(show().await, 2, "the pool was asked in this minute");
+    assert_eq!(show().await, 2, "the pool was checked in this minute");
     let oneself = world.path(&format!("/users/{}", world.ada.user.username));
     for (method, body) in [
         ("PATCH", json!({ "role": "member" })),
@@ -259,10 +259,10 @@ async fn an_administrator_whose_account_is_gone_is_none_to_leave_the_tenant_to()
     assert_eq!(show().await, 1);
 }
 
-/// The account of somebody who has just joined may not be made yet, and those of a tenant that came
-/// from another pool follow one by one.
+/// The account of a user who has just joined may not exist yet, and those of a tenant from another
+/// pool follow one by one.
 #[tokio::test]
-async fn an_account_that_is_to_come_is_not_missing() {
+async fn an_account_that_is_still_to_be_created_is_not_missing() {
     let world = World::new().await;
     let name = ProviderName::of(&world.ada.tenant.alias);
     let federation = Federation {
@@ -309,14 +309,13 @@ async fn an_account_that_is_to_come_is_not_missing() {
         .await;
     let gone = join("gone", "2026-11-20T09:49:00Z").await;
     let new = join("new", "2026-11-20T09:51:00Z").await;
-    let listed = world
-        .send(
-            &world.admin_token().await,
-            "GET",
-            &world.path("/users"),
-            &Value::Null,
-        )
-        .await;
+    let list = async || {
+        let token = world.admin_token().await;
+        world
+            .send(&token, "GET", &world.path("/users"), &Value::Null)
+            .await
+    };
+    let listed = list().await;
     let ids = listed.body["users"].to_string();
     assert!(
         ids.contains(&new.to_string()) && !ids.contains(&gone.to_string()),
@@ -330,14 +329,7 @@ async fn an_account_that_is_to_come_is_not_missing() {
         .delete_account(&world.charles.account_name())
         .await
         .unwrap();
-    let listed = world
-        .send(
-            &world.admin_token().await,
-            "GET",
-            &world.path("/users"),
-            &Value::Null,
-        )
-        .await;
+    let listed = list().await;
     assert!(
         listed.body["users"]
             .to_string()
@@ -347,10 +339,10 @@ async fn an_account_that_is_to_come_is_not_missing() {
     );
 }
 
-/// Other spellings of the name, accounts that nobody can have asked for: all that has the person's
-/// address goes, and nothing of another user's.
+/// Every account with the person's address is deleted, also under other usernames, and no other
+/// user's.
 #[tokio::test]
-async fn a_removal_leaves_no_account_with_the_address() {
+async fn a_removal_deletes_every_account_with_the_address() {
     let world = World::new().await;
     let (uuid, email) = (
         world.charles.username.to_string(),

@@ -1,4 +1,4 @@
-//! The way back: a new administrator by the provider's operator.
+//! The appointment of an administrator by the provider's operator.
 
 use super::*;
 use crate::invitations::mail_limits;
@@ -21,16 +21,16 @@ impl World {
         invoke(self.api(without), &payload).await
     }
 
-    /// The notices that are on their way, and takes them out of the queue.
+    /// Receives the queued notices, and removes them from the queue.
     async fn notices(&self) -> Vec<AdministratorNotice> {
         let queue = aws_sdk_sqs::Client::new(&self.region.aws.config);
         let mut notices = Vec::new();
         loop {
-            let asked = queue
+            let receive = queue
                 .receive_message()
                 .queue_url(&self.notices)
                 .max_number_of_messages(10);
-            let received = asked.send().await.unwrap().messages.unwrap_or_default();
+            let received = receive.send().await.unwrap().messages.unwrap_or_default();
             if received.is_empty() {
                 return notices;
             }
@@ -48,7 +48,7 @@ impl World {
         }
     }
 
-    /// The code that was mailed last.
+    /// The code in the last mail.
     async fn code(&self, email: &str) -> InvitationCode {
         let mails = self.mails_to(email).await;
         let text = mails.last().unwrap().text();
@@ -65,7 +65,7 @@ fn somebody() -> String {
 }
 
 #[tokio::test]
-async fn a_tenant_without_administrators_gets_a_new_one() {
+async fn a_tenant_without_administrators_gets_a_new_administrator() {
     let world = World::new().await;
     world
         .people
@@ -123,9 +123,9 @@ async fn a_tenant_without_administrators_gets_a_new_one() {
     assert_eq!(world.region.tenant(world.tenant()).await.admins, 1);
 }
 
-/// An open invitation by a user is shown with the user, an operator's as the operator's.
+/// An open invitation shows who invited: a user, or the operator.
 #[tokio::test]
-async fn the_tenant_sees_whom_the_operator_has_invited() {
+async fn the_tenant_sees_the_operators_invitations() {
     let world = World::new().await;
     let mary = somebody();
     assert_eq!(world.give(Without::Nothing, &mary).await.status, 201);
@@ -165,7 +165,7 @@ async fn a_user_of_the_tenant_becomes_its_administrator_at_once() {
         assert_eq!(
             world.notices().await.len(),
             1,
-            "told again, since the first telling may have failed"
+            "notified again, since the first notice may have been lost"
         );
     }
     let trail = world.trail(world.tenant()).await;
@@ -197,7 +197,7 @@ async fn a_user_without_an_account_is_invited_anew() {
 }
 
 #[tokio::test]
-async fn a_suspended_tenant_can_be_given_one_and_a_closing_one_cannot() {
+async fn a_suspended_tenant_can_get_an_administrator_and_a_closing_one_cannot() {
     let world = World::new().await;
     world
         .region
@@ -223,9 +223,9 @@ async fn a_suspended_tenant_can_be_given_one_and_a_closing_one_cannot() {
     );
 }
 
-/// Nobody can become an administrator unnoticed: without the notices the code is not mailed.
+/// Nobody becomes an administrator unnoticed: without the notices the code is not mailed.
 #[tokio::test]
-async fn nothing_is_mailed_before_the_people_of_the_tenant_are_told() {
+async fn no_code_is_mailed_before_the_people_of_the_tenant_are_notified() {
     let world = World::new().await;
     let mary = somebody();
     assert_eq!(
@@ -237,10 +237,10 @@ async fn nothing_is_mailed_before_the_people_of_the_tenant_are_told() {
     assert_eq!(world.mails_to(&mary).await.len(), 1);
 }
 
-/// What a tenant's people ask for leaves an operator's share of the mails to an address. What is
-/// beyond that one follows by itself, so the people of the tenant are told before it is stored.
+/// Mails that a tenant's people request leave the operator's share of an address. A mail beyond
+/// that share is owed and sent later, so the people of the tenant are notified before it is stored.
 #[tokio::test]
-async fn an_operator_has_a_share_of_the_mails_and_what_is_owed_is_told_of_before() {
+async fn an_operator_has_a_share_of_the_mails_and_an_owed_mail_is_announced_first() {
     let world = World::new().await;
     let (mary, admin, operator) = (
         somebody(),
@@ -282,7 +282,7 @@ async fn an_operator_has_a_share_of_the_mails_and_what_is_owed_is_told_of_before
     assert_eq!(
         world.mails_to(&mary).await.len(),
         1,
-        "the share of who asks from one network"
+        "the share of one network"
     );
     assert_eq!(
         ask(Without::Nothing, &operator, "/administrators")
@@ -300,11 +300,11 @@ async fn an_operator_has_a_share_of_the_mails_and_what_is_owed_is_told_of_before
         (2, &None, 1)
     );
 
-    let untold = ask(Without::Notices, &operator, "/administrators").await;
+    let unannounced = ask(Without::Notices, &operator, "/administrators").await;
     assert_eq!(
-        (slug(&untold), stored().await),
+        (slug(&unannounced), stored().await),
         ((503, "notice-not-sent"), mailed.clone()),
-        "nothing follows untold"
+        "nothing is stored without the notices"
     );
     assert_eq!(
         ask(Without::Nothing, &operator, "/administrators")
@@ -323,9 +323,9 @@ async fn an_operator_has_a_share_of_the_mails_and_what_is_owed_is_told_of_before
     );
 }
 
-/// As many notices as it takes for everybody.
+/// One notice for each page of people.
 #[tokio::test]
-async fn a_large_tenant_is_told_in_parts() {
+async fn a_large_tenant_is_notified_in_pages() {
     let world = World::new().await;
     for n in 0..usize::from(AdministratorNotice::PEOPLE_MAX) {
         world
@@ -351,9 +351,10 @@ async fn a_large_tenant_is_told_in_parts() {
     );
 }
 
-/// Administrators of tenants, tenants' machines and the provider's own services cannot.
+/// Administrators of tenants, tenants' machine clients and the provider's other services are
+/// refused.
 #[tokio::test]
-async fn only_the_client_for_it_gives_administrators() {
+async fn only_the_operators_client_appoints_administrators() {
     let world = World::new().await;
     let pool = &world.people.pool;
     let service =
@@ -374,10 +375,10 @@ async fn only_the_client_for_it_gives_administrators() {
     assert!(world.notices().await.is_empty());
 }
 
-/// An administrator of the tenant with bad intentions cannot keep the operator out, nor can an
-/// operator use up what is the tenant's.
+/// A malicious administrator cannot keep the operator out, nor can an operator use up the tenant's
+/// own limits.
 #[tokio::test]
-async fn operators_and_the_tenant_have_counts_of_their_own() {
+async fn operators_and_the_tenant_have_separate_limits() {
     for (spends, spends_up) in [
         ("tenant", true),
         ("operator", true),
@@ -394,8 +395,8 @@ async fn operators_and_the_tenant_have_counts_of_their_own() {
         };
         let of_operator = async || world.give(Without::Nothing, &mary).await;
         if spends_up {
-            // Every limit by requests to the same address: of a day, and of an invitation that
-            // stays open.
+            // Reaches every limit by requests to the same address: those of a day, and of an
+            // invitation that
             for _ in 0..10 {
                 let answer = if spends == "tenant" {
                     of_tenant().await

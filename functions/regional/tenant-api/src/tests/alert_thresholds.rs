@@ -1,4 +1,4 @@
-//! Levels of usage.
+//! Alert thresholds.
 
 use super::*;
 
@@ -8,7 +8,7 @@ async fn send(world: &World, token: &str, method: &str, body: &Value) -> Answer 
         .await
 }
 
-/// What is shown of the plan's two meters, with the tenant's own levels of each.
+/// The response with the plan's two meters, and the tenant's own thresholds of each.
 fn shown(api_calls: &[u16], transfer: &[u16]) -> Value {
     let plan = json!([50, 80, 100]);
     json!({ "thresholds": [
@@ -18,7 +18,7 @@ fn shown(api_calls: &[u16], transfer: &[u16]) -> Value {
 }
 
 #[tokio::test]
-async fn an_administrator_adds_levels_to_those_of_the_plan() {
+async fn an_administrator_adds_thresholds_to_those_of_the_plan() {
     let world = World::new().await;
     let (admin, member) = (
         world.admin_token().await,
@@ -28,11 +28,11 @@ async fn an_administrator_adds_levels_to_those_of_the_plan() {
         send(&world, &member, "GET", &Value::Null).await.body,
         shown(&[], &[])
     );
-    let wish = json!({ "thresholds": [
+    let body = json!({ "thresholds": [
         { "meter": "transfer-gb", "percents": [90, 25, 90] }, { "meter": "api-calls", "percents": [] },
     ] });
     for _ in 0..2 {
-        let set = send(&world, &admin, "PUT", &wish).await;
+        let set = send(&world, &admin, "PUT", &body).await;
         assert_eq!((set.status, set.body), (200, shown(&[], &[25, 90])));
     }
     assert_eq!(
@@ -46,9 +46,9 @@ async fn an_administrator_adds_levels_to_those_of_the_plan() {
         "what changes nothing is not noted"
     );
 
-    let wish = json!({ "thresholds": [{ "meter": "api-calls", "percents": [1_000] }] });
+    let body = json!({ "thresholds": [{ "meter": "api-calls", "percents": [1_000] }] });
     assert_eq!(
-        send(&world, &admin, "PUT", &wish).await.body,
+        send(&world, &admin, "PUT", &body).await.body,
         shown(&[1_000], &[])
     );
     assert_eq!(
@@ -64,17 +64,17 @@ async fn an_administrator_adds_levels_to_those_of_the_plan() {
 }
 
 #[tokio::test]
-async fn another_plan_keeps_a_tenants_own_levels() {
+async fn a_change_of_plan_keeps_the_tenants_own_thresholds() {
     let world = World::new().await;
     let admin = world.admin_token().await;
-    let wish = json!({ "thresholds": [{ "meter": "transfer-gb", "percents": [25] }] });
-    assert_eq!(send(&world, &admin, "PUT", &wish).await.status, 200);
+    let body = json!({ "thresholds": [{ "meter": "transfer-gb", "percents": [25] }] });
+    assert_eq!(send(&world, &admin, "PUT", &body).await.status, 200);
     world
         .region
         .publish(world.tenant(), "pro", None, earlier())
         .await;
-    let levels = send(&world, &admin, "GET", &Value::Null).await.body["thresholds"].take();
-    let of: Vec<_> = levels
+    let thresholds = send(&world, &admin, "GET", &Value::Null).await.body["thresholds"].take();
+    let of: Vec<_> = thresholds
         .as_array()
         .unwrap()
         .iter()
@@ -93,11 +93,11 @@ async fn another_plan_keeps_a_tenants_own_levels() {
 }
 
 #[tokio::test]
-async fn levels_that_cannot_be_are_refused_by_name() {
+async fn invalid_thresholds_are_refused_with_the_field() {
     let world = World::new().await;
     let admin = world.admin_token().await;
-    let check = async |levels: Value, field: &str| {
-        let refused = send(&world, &admin, "PUT", &json!({ "thresholds": levels })).await;
+    let check = async |thresholds: Value, field: &str| {
+        let refused = send(&world, &admin, "PUT", &json!({ "thresholds": thresholds })).await;
         assert_eq!(
             (slug(&refused), &refused.body["fields"][0]["field"]),
             ((422, "invalid-fields"), &json!(field))

@@ -53,7 +53,7 @@ impl World {
             .unwrap()
     }
 
-    /// What the pool has, besides the clients of the fixture.
+    /// The pool's clients, apart from those of the fixture.
     async fn pool_clients(&self) -> Vec<String> {
         let listed = self
             .cognito()
@@ -94,7 +94,7 @@ fn key(n: u8) -> String {
 }
 
 #[tokio::test]
-async fn a_client_is_made_once_and_its_secret_is_shown_to_a_repetition_only() {
+async fn a_client_is_created_once_and_only_a_repeated_request_shows_its_secret_again() {
     let world = World::new().await;
     let made = world.made(&key(1)).await;
     assert_eq!(
@@ -158,7 +158,7 @@ async fn a_client_is_made_once_and_its_secret_is_shown_to_a_repetition_only() {
 }
 
 #[tokio::test]
-async fn what_is_not_asked_for_properly_is_refused() {
+async fn malformed_client_requests_are_refused() {
     let world = World::new().await;
     for (key, body, expected) in [
         (
@@ -197,10 +197,10 @@ async fn what_is_not_asked_for_properly_is_refused() {
     );
 }
 
-/// Cut off before the pool made it, and after that: the same request completes it with what there
-/// is.
+/// Interrupted before the pool created the client, and after: the same request completes it with
+/// what exists.
 #[tokio::test]
-async fn a_client_that_was_cut_off_is_completed() {
+async fn an_interrupted_client_is_completed() {
     let world = World::new().await;
     let failed = world
         .keyed(
@@ -227,7 +227,7 @@ async fn a_client_that_was_cut_off_is_completed() {
         (1, 1)
     );
 
-    // Made by the pool, and not noted.
+    // Created by the pool, and not stored.
     let id = ClientId::of(
         world.tenant(),
         &"a-key-of-the-clients-2"
@@ -236,7 +236,7 @@ async fn a_client_that_was_cut_off_is_completed() {
             .digest(),
     );
     let scopes = vec![MachineScope::UsageWrite, MachineScope::TenantRead];
-    let wish = ClientWish {
+    let request = ClientWish {
         id,
         scopes,
         replaces: None,
@@ -246,13 +246,15 @@ async fn a_client_that_was_cut_off_is_completed() {
         world.tenant(),
         LoadOptions::CLIENTS,
         earlier(),
-        |loaded, context| decide_client(&loaded.state, &loaded.clients, &wish, context).map(Some),
+        |loaded, context| {
+            decide_client(&loaded.state, &loaded.clients, &request, context).map(Some)
+        },
     );
     begun.await;
     let left = world
         .people
         .identity
-        .create_machine(id, &wish.scopes)
+        .create_machine(id, &request.scopes)
         .await
         .unwrap();
     let completed = world.made(&key(2)).await;
@@ -262,7 +264,7 @@ async fn a_client_that_was_cut_off_is_completed() {
 }
 
 #[tokio::test]
-async fn a_client_is_replaced_and_can_be_used_for_another_day() {
+async fn a_replaced_client_works_for_another_day() {
     let world = World::new().await;
     let made = world.made(&key(1)).await;
     let path = format!("/clients/{}/rotation", made["id"].as_str().unwrap());
@@ -306,7 +308,7 @@ async fn a_client_is_replaced_and_can_be_used_for_another_day() {
 }
 
 #[tokio::test]
-async fn a_revoked_client_is_refused_at_once_and_gone() {
+async fn a_revoked_client_is_rejected_at_once_and_deleted() {
     let world = World::new().await;
     let made = world.made(&key(1)).await;
     let token = world.token_of(&made, "tenant/read").await;

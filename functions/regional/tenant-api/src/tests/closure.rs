@@ -50,7 +50,7 @@ async fn a_closure_can_be_undone_by_the_code_that_came_with_it() {
         let refused = undo(&world, "", &json!({ "code": wrong })).await;
         assert_eq!(slug(&refused), (422, "wrong-code"), "{title}");
     }
-    // As it is pasted out of a mail that broke the line.
+    // The code as pasted out of a mail that broke the line.
     let pasted = format!(
         " {}-{}\n{}\u{a0}",
         &code[..8],
@@ -89,12 +89,12 @@ async fn a_closure_can_be_undone_by_the_code_that_came_with_it() {
     let tries = by.iter().filter(|(_, actor, refused)| {
         *actor == Actor::Holder && refused.as_deref() == Some("wrong-code")
     });
-    assert_eq!(tries.count(), 2, "what is no code at all is no try");
+    assert_eq!(tries.count(), 2, "a malformed code is not an attempt");
 }
 
-/// The answer with the first code may have been lost.
+/// The response with the first code may have been lost.
 #[tokio::test]
-async fn a_repeated_closure_gives_another_code() {
+async fn a_repeated_closure_returns_another_code() {
     let world = World::new().await;
     let (first, second) = (close(&world).await, close(&world).await);
     assert_eq!(
@@ -154,7 +154,7 @@ async fn a_closure_cannot_be_undone_when_its_grace_is_over() {
     );
 }
 
-/// Wrong codes are limited, and shut nobody out who knows the right one.
+/// Wrong codes are limited, and do not shut out the holder of the right one.
 #[tokio::test]
 async fn wrong_codes_are_limited() {
     let world = World::new().await;
@@ -168,7 +168,7 @@ async fn wrong_codes_are_limited() {
         "and not counted"
     );
     for n in 0..10 {
-        // The same one again is another try.
+        // The same code again is another attempt.
         let wrong = json!({ "code": format!("{:032x}", n / 2) });
         assert_eq!(slug(&undo(&world, "", &wrong).await), (422, "wrong-code"));
     }
@@ -185,7 +185,7 @@ async fn wrong_codes_are_limited() {
     assert_eq!(undo(&world, "", &json!({ "code": code })).await.status, 200);
 }
 
-/// Whoever tries codes at one tenant after the other is stopped before anything is read.
+/// A source that tries codes at many tenants is stopped before anything is read.
 #[tokio::test]
 async fn codes_of_one_source_are_limited() {
     let world = World::new().await;
@@ -205,10 +205,10 @@ async fn codes_of_one_source_are_limited() {
     }
 }
 
-/// Who knows no code learns nothing: neither whether there is such a tenant nor whether it is
+/// A caller without the code learns nothing: neither whether the tenant exists nor whether it is
 /// closing.
 #[tokio::test]
-async fn a_wrong_code_tells_nothing_of_the_tenant() {
+async fn a_wrong_code_discloses_nothing_of_the_tenant() {
     let world = World::new().await;
     let body = json!({ "code": "f".repeat(32) });
     let active = undo(&world, "", &body).await;

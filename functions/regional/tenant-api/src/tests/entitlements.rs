@@ -1,4 +1,4 @@
-//! What a tenant is entitled to.
+//! Entitlements.
 
 use super::*;
 use kernel::Suspension;
@@ -14,7 +14,7 @@ async fn service(world: &World, scope: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_user_reads_what_the_own_tenant_is_entitled_to() {
+async fn a_user_reads_the_entitlements_of_the_own_tenant() {
     let world = World::new().await;
     let tenant = world
         .region
@@ -101,7 +101,7 @@ async fn the_providers_service_names_a_tenant_of_this_region() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_nobodys_reads_nothing() {
+async fn an_unknown_client_reads_nothing() {
     let world = World::new().await;
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&world.region.aws.config);
     let (id, secret) = testkit::add_client(&cognito, &world.people.pool.id, &["tenant/read"]).await;
@@ -117,7 +117,7 @@ async fn a_client_that_is_nobodys_reads_nothing() {
 }
 
 #[tokio::test]
-async fn a_tenants_client_reads_no_other_tenants() {
+async fn a_tenants_client_reads_no_other_tenant() {
     let world = World::new().await;
     let (other, ..) = world.other().await;
     let path = world.path("/clients");

@@ -67,9 +67,10 @@ fn expected(name: &str) -> (u16, &'static str) {
     }
 }
 
-/// A refusal changes nothing but the trail, to which it adds one entry when its bearer is known.
+/// A refusal changes nothing but the audit trail, to which it adds one entry when its bearer is
+/// known.
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_event_gets_its_response() {
     for Case { name, payload } in testkit::cases("tenant-api") {
         let world = World::new().await;
         let service =
@@ -106,13 +107,13 @@ async fn every_event_gets_its_answer() {
                 tenant,
                 "{name} changes nothing"
             );
-            let untold = ["entitlements", "usage", "administrator-"]
+            let unrecorded = ["entitlements", "usage", "administrator-"]
                 .iter()
                 .any(|part| name.contains(part))
-                && !name.contains("levels");
+                && !name.contains("thresholds");
             let known = !matches!(answer.status, 401 | 405)
                 && !["invalid-path", "invalid-host"].contains(&name.as_str())
-                && !untold;
+                && !unrecorded;
             let anonymous = name == "invalid-undo-with-wrong-code";
             let added = world.trail(world.tenant()).await.len() - trail.len();
             assert_eq!(
@@ -133,7 +134,7 @@ async fn with_tokens(world: &World, payload: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_object_is_not_taken_by_position() {
+async fn a_json_array_is_not_accepted_as_an_object() {
     let world = World::new().await;
     let before = world.region.tenant(world.tenant()).await;
     for Case { name, payload } in testkit::by_position("tenant-api") {
@@ -154,7 +155,7 @@ async fn an_object_is_not_taken_by_position() {
 }
 
 #[tokio::test]
-async fn every_odd_event_has_an_answer() {
+async fn every_odd_event_gets_a_response() {
     let world = World::new().await;
     let mut usual = Vec::new();
     for case in testkit::cases("tenant-api") {

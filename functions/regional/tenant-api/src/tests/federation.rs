@@ -162,7 +162,7 @@ async fn the_providers_secret_is_not_stored() {
 }
 
 #[tokio::test]
-async fn a_provider_that_was_cut_off_is_completed() {
+async fn an_interrupted_provider_is_completed() {
     let world = World::new().await;
     let body = provider("https://login.engines.example");
     let failed = world.provide(Without::Accounts, &body).await;
@@ -178,7 +178,7 @@ async fn a_provider_that_was_cut_off_is_completed() {
         )
         .await;
     assert_eq!(shown.body["in_use"], false);
-    // The pool made the client, and nobody noted it.
+    // The pool created the client, and it was not stored.
     let name = ProviderName::of(&world.ada.tenant.alias);
     let left = world
         .people
@@ -197,7 +197,7 @@ async fn a_provider_that_was_cut_off_is_completed() {
 }
 
 #[tokio::test]
-async fn only_a_secure_address_is_taken() {
+async fn only_a_secure_issuer_is_accepted() {
     let world = World::new().await;
     let long = format!("https://login.engines.example/{}", "x".repeat(200));
     for issuer in [
@@ -239,7 +239,7 @@ async fn only_a_secure_address_is_taken() {
 }
 
 #[tokio::test]
-async fn people_come_by_the_regions_client_or_by_their_tenants_own() {
+async fn people_sign_in_with_the_regions_client_or_their_tenants_own() {
     let world = World::new().await;
     let mut tenant = world.ada.tenant.clone();
     let other = Client::Other("theirs".to_owned());
@@ -253,7 +253,7 @@ async fn people_come_by_the_regions_client_or_by_their_tenants_own() {
     assert!(is_for(&other, &tenant) && !is_for(&Client::Other("another".to_owned()), &tenant));
 }
 
-/// A token of the pool, of a person, that was issued to a client of nobody.
+/// A person's token of the pool, issued to an unknown client.
 #[tokio::test]
 async fn a_token_of_another_client_is_refused() {
     let world = World::new().await;
@@ -293,20 +293,20 @@ async fn a_token_of_another_client_is_refused() {
     }
 }
 
-/// A setting of the provider that can be changed without the provider.
+/// The provider itself need not be changed for this setting.
 #[tokio::test]
-async fn whether_an_unverified_address_is_taken_can_be_set() {
+async fn the_acceptance_of_unverified_addresses_can_be_set() {
     let world = World::new().await;
     let token = world.admin_token().await;
-    for (said, expected) in [
+    for (requested, expected) in [
         (json!(null), false),
         (json!(true), true),
         (json!(false), false),
         (json!(true), true),
     ] {
         let mut body = provider("https://login.engines.example");
-        if !said.is_null() {
-            body["trusts_unverified_email"] = said;
+        if !requested.is_null() {
+            body["trusts_unverified_email"] = requested;
         }
         let answer = world.provide(Without::Nothing, &body).await;
         assert_eq!(

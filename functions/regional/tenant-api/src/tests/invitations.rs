@@ -4,7 +4,7 @@ use super::*;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenancy::{INVITATIONS_MAX, InvitationCode, KeyDigest};
 
-/// An address that no other test has.
+/// An address that no other test uses.
 fn somebody() -> String {
     format!("mary-{}@engines.example", runtime::new_uuid().simple())
 }
@@ -19,7 +19,7 @@ fn code(mail: &Mail) -> InvitationCode {
         .unwrap()
 }
 
-/// The digest of the code that holds for an invitation.
+/// The digest of an invitation's current code.
 async fn holding(world: &World, invitation: InvitationId) -> KeyDigest {
     world
         .region
@@ -79,7 +79,7 @@ async fn an_invitation_is_mailed_with_its_code_and_accepted_by_it() {
 }
 
 #[tokio::test]
-async fn an_invitation_sent_again_has_another_code() {
+async fn a_resent_invitation_has_another_code() {
     let world = World::new().await;
     let (token, email) = (world.admin_token().await, somebody());
     let invite = |role: &str| json!({ "email": email, "role": role });
@@ -156,9 +156,9 @@ async fn a_withdrawn_invitation_is_gone() {
     assert_eq!(world.region.tenant(world.tenant()).await.invitations, 0);
 }
 
-/// What was stored holds, and can be sent again once mails go out.
+/// The stored invitation stays, and can be resent once mails go out.
 #[tokio::test]
-async fn a_mail_that_fails_loses_nothing() {
+async fn a_failed_mail_keeps_the_invitation() {
     let world = World::new().await;
     let (token, email) = (world.admin_token().await, somebody());
     let payload = request(
@@ -191,7 +191,7 @@ async fn a_mail_that_fails_loses_nothing() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_sender_nobody_is_invited() {
+async fn without_a_sender_nobody_is_invited() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let tenant = world.region.tenant(world.tenant()).await;
@@ -212,7 +212,7 @@ async fn where_there_is_no_sender_nobody_is_invited() {
     assert_eq!(world.region.tenant(world.tenant()).await, tenant);
 }
 
-/// An address does not get more mails by being invited anew each time.
+/// Repeated new invitations do not get an address more mails.
 #[tokio::test]
 async fn mails_to_one_address_are_limited() {
     let world = World::new().await;
@@ -247,9 +247,9 @@ async fn mails_to_one_address_are_limited() {
     assert_eq!(world.mails_to(&email).await.len(), 10);
 }
 
-/// Invitations that ran out leave the table by themselves, which makes room again.
+/// Expired invitations leave the table by themselves, which makes room again.
 #[tokio::test]
-async fn room_is_counted_anew_when_there_seems_to_be_none() {
+async fn open_invitations_are_recounted_when_the_tenant_seems_full() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let count = |most: u64| {
@@ -338,10 +338,10 @@ async fn a_tenant_without_room_refuses() {
     assert_eq!(count(&page) + count(&rest), INVITATIONS_MAX);
 }
 
-/// The limit is the address's, whichever tenant invites. Whoever invites is told nothing of others:
-/// the answer is as usual, and the mail follows.
+/// All tenants share the limit of an address. The inviter learns nothing of the others: the
+/// response is the usual one, and the mail is sent later.
 #[tokio::test]
-async fn an_address_gets_so_many_mails_whichever_tenant_invites() {
+async fn an_address_has_one_limit_for_all_tenants() {
     let world = World::new().await;
     let (other, ..) = world.other().await;
     let email = somebody();
@@ -402,7 +402,7 @@ async fn an_address_gets_so_many_mails_whichever_tenant_invites() {
     assert_eq!(
         open.code,
         latest.digest(),
-        "what was mailed holds while the next mail waits"
+        "the mailed code stays valid while the next mail is owed"
     );
     let due = world
         .region

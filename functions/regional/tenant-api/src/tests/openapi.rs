@@ -52,51 +52,50 @@ pub(crate) struct OfInvitation {
     invitation: kernel::InvitationId,
 }
 
-/// Which part of a list is asked for.
+/// The page of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct Page {
-    /// How many at most; 50 if absent.
+    /// The most entries of the page; 50 if absent.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u8>,
-    /// The `next_cursor` of an earlier answer.
+    /// The `next_cursor` of an earlier response.
     #[param(max_length = 64)]
     cursor: Option<String>,
 }
 
-/// Whom a question is about that a person or a service may ask.
+/// The tenant of a request by a person or a service.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct AskedTenant {
-    /// The tenant; a service of the provider has to name it.
+    /// The tenant; required for the provider's service client.
     tenant: Option<TenantId>,
 }
 
-/// What is asked of a tenant's usage.
+/// A query of a tenant's usage.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct UsageQuery {
     /// The meter.
     meter: MeterCode,
-    /// How long the windows are; a day where it is not said.
+    /// The length of the windows; a day if absent.
     window: Option<WindowSize>,
-    /// The first moment, RFC 3339; that of the tenant's month where it is not said.
+    /// The first moment, RFC 3339; the start of the tenant's month if absent.
     from: Option<String>,
-    /// The moment before which windows begin; now where it is not said.
+    /// The moment before which windows begin, RFC 3339; now if absent.
     to: Option<String>,
-    /// The dimensions that divide the totals, divided by commas; all where it is not said, none
-    /// where it is empty.
-    by: Option<String>,
-    /// The values that dimensions are to have.
+    /// The dimensions that divide the totals, separated by commas; all if absent, none if empty.
+    group_by: Option<String>,
+    /// The values that dimensions must have.
     filter: Option<UsageGroup>,
-    /// The tenant; a service of the provider has to name it.
+    /// The tenant; required for the provider's service client.
     tenant: Option<TenantId>,
 }
 
-/// The problems of a route: those of its guard, by when the route may be used, and its own.
+/// The problems of a route: those of its guard in this lifecycle phase, and its own.
 macro_rules! refusals {
     ($during:ident $(; $($kind:ident),+)?) => {
         crate::tests::openapi::guarded(
@@ -146,16 +145,16 @@ pub(crate) fn guarded(during: LifecyclePhase, own: &[ProblemKind]) -> Value {
     tags(
         (name = "Tenant", description = "A tenant as its own users administer it."),
         (name = "Users", description = "Its users."),
-        (name = "Invitations", description = "Who may join it."),
-        (name = "Clients", description = "Its own machines."),
+        (name = "Invitations", description = "Invitations to join it."),
+        (name = "Clients", description = "Its own machine clients."),
         (name = "Federation", description = "Its own identity provider."),
-        (name = "Entitlements", description = "What it is entitled to, for the application plane."),
-        (name = "Usage", description = "What it uses."),
+        (name = "Entitlements", description = "Its entitlements, for the application plane."),
+        (name = "Usage", description = "Its usage."),
     ),
 )]
 struct Description;
 
 #[test]
-fn the_document_is_what_the_routes_say() {
+fn the_document_matches_the_routes() {
     assert_published::<ProblemKind>(Api::Regional, "tenant-api", &Description::openapi());
 }

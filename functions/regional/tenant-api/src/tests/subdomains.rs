@@ -1,4 +1,4 @@
-//! The readable subdomain.
+//! The custom subdomain.
 
 use super::*;
 use contract::{ReservationDecision, SubdomainReservationDecided};
@@ -30,7 +30,7 @@ async fn shown(world: &World) -> Value {
         .clone()
 }
 
-/// Home answers what it was told last.
+/// Applies home's decision on the last published reservation.
 async fn answer(world: &World, decision: ReservationDecision) {
     let published = world
         .region
@@ -65,19 +65,19 @@ async fn answer(world: &World, decision: ReservationDecision) {
 }
 
 #[tokio::test]
-async fn a_subdomain_is_asked_for_and_shown_and_given_up() {
+async fn a_subdomain_is_requested_and_shown_and_released() {
     let world = World::new().await;
     assert_eq!(shown(&world).await, Value::Null);
-    let asked = ask(&world, "acme").await;
+    let requested = ask(&world, "acme").await;
     let mut expected = json!({ "subdomain": null, "reservation": {
         "subdomain": "acme", "state": "requesting", "reason": null, "requested_at": "2026-11-20T10:00:00Z",
     }});
-    assert_eq!((asked.status, &asked.body), (202, &expected));
+    assert_eq!((requested.status, &requested.body), (202, &expected));
     assert_eq!(shown(&world).await, expected);
     assert_eq!(
         ask(&world, "acme").await.body,
         expected,
-        "asked for again, it is one wish"
+        "a repeated request is one reservation"
     );
     let published = world
         .region
@@ -148,7 +148,7 @@ async fn a_subdomain_is_asked_for_and_shown_and_given_up() {
 }
 
 #[tokio::test]
-async fn a_subdomain_that_cannot_be_is_refused() {
+async fn an_invalid_subdomain_is_refused() {
     let world = World::new().await;
     for subdomain in [
         "",
@@ -170,15 +170,15 @@ async fn a_subdomain_that_cannot_be_is_refused() {
 }
 
 #[tokio::test]
-async fn without_the_fleets_secret_nothing_is_asked_for() {
+async fn without_the_fleets_secret_no_subdomain_is_requested() {
     let world = World::new().await;
-    let wish = request(
+    let payload = request(
         "PUT",
         &world.path("/address"),
         &world.admin_token().await,
         &json!({ "subdomain": "acme" }),
     );
-    let refused = invoke(world.api(Without::Subdomains), &wish).await;
+    let refused = invoke(world.api(Without::Subdomains), &payload).await;
     assert_eq!(slug(&refused), (409, "subdomains-not-configured"));
     assert_eq!(
         world
@@ -196,7 +196,7 @@ async fn without_the_fleets_secret_nothing_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_tenant_asks_for_a_few_subdomains_a_day() {
+async fn a_tenant_requests_a_few_subdomains_a_day() {
     let world = World::new().await;
     for n in 0..10 {
         assert_eq!(ask(&world, &format!("acme-{n}")).await.status, 202);
@@ -206,13 +206,13 @@ async fn a_tenant_asks_for_a_few_subdomains_a_day() {
     assert_eq!(
         ask(&world, "acme-9").await.status,
         202,
-        "what was asked for is not asked for again"
+        "a requested subdomain does not count again"
     );
 }
 
-/// Home tells subdomains apart by it for good.
+/// Home stores these digests, so they must never change.
 #[test]
-fn a_digest_is_that_of_its_secret_and_subdomain() {
+fn a_digest_depends_on_secret_and_subdomain_only() {
     let of = |secret: &str, subdomain: &str| {
         secret
             .parse::<SubdomainKey>()

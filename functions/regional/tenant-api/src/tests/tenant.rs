@@ -1,4 +1,4 @@
-//! Profile, plan and trail.
+//! Profile, plan and audit trail.
 
 use super::*;
 use kernel::Suspension;
@@ -17,7 +17,7 @@ async fn profile(world: &World) -> Value {
 }
 
 #[tokio::test]
-async fn the_profile_says_what_the_tenant_is() {
+async fn the_profile_shows_the_tenant() {
     let world = World::new().await;
     assert_eq!(
         profile(&world).await,
@@ -65,19 +65,19 @@ async fn the_profile_says_what_the_tenant_is() {
 }
 
 #[tokio::test]
-async fn another_plan_is_asked_for_at_home_and_shown_until_it_holds() {
+async fn a_requested_plan_is_published_and_shown_until_it_is_in_force() {
     let world = World::new().await;
-    let wish = json!({ "plan": "pro" });
-    let asked = world
+    let body = json!({ "plan": "pro" });
+    let requested = world
         .send(
             &world.admin_token().await,
             "POST",
             &world.path("/plan-changes"),
-            &wish,
+            &body,
         )
         .await;
     let shown = json!({ "plan": "pro", "requested_at": "2026-11-20T10:00:00Z" });
-    assert_eq!((asked.status, &asked.body), (202, &shown));
+    assert_eq!((requested.status, &requested.body), (202, &shown));
     let published = world.region.published("PlanChangeRequested.v1").await;
     assert_eq!(published.len(), 1);
     assert_eq!(
@@ -105,7 +105,7 @@ async fn another_plan_is_asked_for_at_home_and_shown_until_it_holds() {
 }
 
 #[tokio::test]
-async fn a_closing_tenant_says_until_when_it_can_be_reopened() {
+async fn a_closing_tenant_shows_until_when_it_can_be_reopened() {
     let world = World::new().await;
     world
         .region
@@ -133,7 +133,7 @@ async fn a_closing_tenant_says_until_when_it_can_be_reopened() {
 }
 
 #[tokio::test]
-async fn the_trail_is_read_page_by_page_and_says_so() {
+async fn the_trail_is_read_page_by_page_and_records_the_reads() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let whole = world.trail(world.tenant()).await;
@@ -172,7 +172,7 @@ async fn the_trail_is_read_page_by_page_and_says_so() {
     assert_eq!(reads.count(), whole.len().div_ceil(2));
 }
 
-/// Nothing personal is in the trail, in an event or in a refusal.
+/// Neither the audit trail nor an event nor a refusal holds personal data.
 #[tokio::test]
 async fn the_trail_names_nobody() {
     let world = World::new().await;

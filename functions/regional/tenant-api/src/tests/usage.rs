@@ -1,4 +1,4 @@
-//! What a tenant has used.
+//! A tenant's usage.
 
 use super::*;
 use catalogue::Aggregation;
@@ -7,12 +7,12 @@ use kernel::{BillingAnchor, SegmentId};
 use metering::{Correction, Segment, Usage, group, group_corrections};
 use usage_store::{RollupWriter, SegmentWriter};
 
-/// Takes in and settles an event of a counting meter for each of so many minutes.
+/// Stores and rolls up an event of a counting meter for each of so many minutes.
 async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {
     use_up_in_days(world, tenant, BillingAnchor::default(), from, minutes).await;
 }
 
-/// The same, in days that begin at an anchor.
+/// As [`use_up`], in days that begin at an anchor.
 async fn use_up_in_days(
     world: &World,
     tenant: TenantId,
@@ -31,11 +31,11 @@ async fn use_up_in_days(
         |_| anchor,
         || SegmentId::from_uuid(runtime::new_uuid()),
     );
-    take_in(world, tenant, segments).await;
+    store_and_roll_up(world, tenant, segments).await;
 }
 
-/// Takes segments in and settles them.
-async fn take_in(world: &World, tenant: TenantId, segments: Vec<Segment>) {
+/// Stores segments and rolls them up.
+async fn store_and_roll_up(world: &World, tenant: TenantId, segments: Vec<Segment>) {
     let Region {
         aws, usage_table, ..
     } = &world.region;
@@ -71,7 +71,7 @@ fn rollups(world: &World) -> RollupWriter {
     )
 }
 
-/// Seals every day that begins before a moment and is to be sealed, whenever it is due.
+/// Seals every day to be sealed that begins before a moment, whenever it is due.
 async fn seal_until(world: &World, until: &str) {
     let (rollups, until) = (rollups(world), moment(until));
     for due in rollups
@@ -91,7 +91,7 @@ async fn read(world: &World, token: &str, query: &str) -> Answer {
         .await
 }
 
-/// The starts and values of an answer.
+/// The starts and values of a response.
 fn windows(answer: &Answer) -> Vec<(String, String)> {
     let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
     let rows = answer.body["windows"]
@@ -105,7 +105,7 @@ fn windows(answer: &Answer) -> Vec<(String, String)> {
 const NOVEMBER: &str = "meter=api-calls&from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z";
 
 #[tokio::test]
-async fn a_user_reads_what_the_own_tenant_has_used() {
+async fn a_user_reads_the_usage_of_the_own_tenant() {
     let world = World::new().await;
     let (other, ..) = world.other().await;
     use_up(&world, world.tenant(), "2026-11-10T23:30:00Z", 90).await;
@@ -157,9 +157,9 @@ async fn a_user_reads_what_the_own_tenant_has_used() {
     assert_eq!(slug(&foreign), (404, "unknown-tenant"));
 }
 
-/// A total that no single value could be is answered as any other.
+/// A total beyond the range of single values is shown like any other.
 #[tokio::test]
-async fn a_month_of_any_width_is_shown() {
+async fn a_month_of_any_total_is_shown() {
     let world = World::new().await;
     let meter = world
         .region
@@ -193,9 +193,9 @@ async fn a_month_of_any_width_is_shown() {
         .await
         .unwrap();
     let token = world.token(world.charles.username).await;
-    let asked =
+    let query =
         "meter=compute-seconds&window=month&from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z";
-    let answer = read(&world, &token, asked).await;
+    let answer = read(&world, &token, query).await;
     let sum = format!(
         "1{}86400.{}1{}1",
         "0".repeat(33),
@@ -208,10 +208,9 @@ async fn a_month_of_any_width_is_shown() {
     );
 }
 
-/// What became of a tenant's events after they were accepted is seen by the tenant: of all its
-/// meters, and of no other tenant's.
+/// A tenant sees the counts of its accepted events: of all its meters, and of no other tenant's.
 #[tokio::test]
-async fn the_tenant_sees_what_did_not_count() {
+async fn the_tenant_sees_the_events_that_did_not_count() {
     let world = World::new().await;
     let (other, ..) = world.other().await;
     let tenant = world.tenant();
@@ -254,7 +253,7 @@ async fn the_tenant_sees_what_did_not_count() {
         ));
     }
     for segment in segments {
-        take_in(&world, tenant, vec![segment]).await;
+        store_and_roll_up(&world, tenant, vec![segment]).await;
     }
     use_up(&world, other.tenant.id, first, 7).await;
     let token = world.token(world.charles.username).await;
@@ -270,7 +269,7 @@ async fn the_tenant_sees_what_did_not_count() {
 
 /// Their November begins on 31 October, in UTC.
 #[tokio::test]
-async fn days_and_months_begin_where_the_tenants_do() {
+async fn days_and_months_begin_at_the_tenants_anchor() {
     let world = World::new().await;
     let other = Newcomer {
         billing_anchor: "23:00",
@@ -294,13 +293,13 @@ async fn days_and_months_begin_where_the_tenants_do() {
     )
     .await;
     let service = testkit::machine_token(&world.region.aws, &world.people.pool, "usage/read").await;
-    let asked = |query: &str| format!("meter=api-calls&tenant={}&{query}", other.id);
+    let query = |query: &str| format!("meter=api-calls&tenant={}&{query}", other.id);
     let rows = |rows: &[(&str, &str)]| -> Vec<(String, String)> {
         rows.iter()
             .map(|(start, value)| ((*start).to_owned(), (*value).to_owned()))
             .collect()
     };
-    let days = windows(&read(&world, &service, &asked("to=2026-12-01T00:00:00Z")).await);
+    let days = windows(&read(&world, &service, &query("to=2026-12-01T00:00:00Z")).await);
     let expected = [
         ("2026-10-31T23:00:00Z", "30"),
         ("2026-11-09T23:00:00Z", "30"),
@@ -311,7 +310,7 @@ async fn days_and_months_begin_where_the_tenants_do() {
         rows(&expected),
         "from the first moment of the tenant's month on"
     );
-    let months = asked("window=month&from=2026-09-30T23:00:00Z&to=2026-12-01T00:00:00Z");
+    let months = query("window=month&from=2026-09-30T23:00:00Z&to=2026-12-01T00:00:00Z");
     let months = windows(&read(&world, &service, &months).await);
     assert_eq!(
         months,
@@ -323,7 +322,7 @@ async fn days_and_months_begin_where_the_tenants_do() {
 }
 
 #[tokio::test]
-async fn what_is_sealed_and_what_came_after_it_shows() {
+async fn sealed_and_adjusted_windows_are_shown() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let states = async |window: &str| -> Vec<(String, String)> {
@@ -356,7 +355,7 @@ async fn what_is_sealed_and_what_came_after_it_shows() {
         (minutes.len(), &minutes[29], &minutes[30]),
         (37, &state("1", "sealed"), &state("1", "adjusted"))
     );
-    // Nothing is used on the last day of the month.
+    // The last day of the month has no usage.
     seal_until(&world, "2026-12-01T00:00:00Z").await;
     assert_eq!(
         states("day").await,
@@ -365,9 +364,9 @@ async fn what_is_sealed_and_what_came_after_it_shows() {
     assert_eq!(states("month").await, [state("37", "adjusted")]);
 }
 
-/// However much there is, every window is on one page, and the pages lead from one to the next.
+/// Every window is on one page, and each page leads to the next.
 #[tokio::test]
-async fn a_long_answer_has_several_pages() {
+async fn a_long_report_has_several_pages() {
     let world = World::new().await;
     use_up(&world, world.tenant(), "2026-11-10T00:10:00Z", 60 * 60).await;
     let token = world.admin_token().await;
@@ -406,7 +405,7 @@ async fn a_long_answer_has_several_pages() {
 }
 
 #[tokio::test]
-async fn a_table_is_given_to_who_asks_for_one() {
+async fn csv_is_returned_on_request() {
     let world = World::new().await;
     use_up(&world, world.tenant(), "2026-11-10T23:30:00Z", 90).await;
     let token = world.admin_token().await;
@@ -447,7 +446,7 @@ async fn a_table_is_given_to_who_asks_for_one() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_refused_by_name() {
+async fn invalid_queries_are_refused_with_the_field() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let rows = [
@@ -510,7 +509,7 @@ async fn what_cannot_be_asked_is_refused_by_name() {
 
 /// The calendar has a first and a last moment.
 #[tokio::test]
-async fn any_moment_can_be_asked_for() {
+async fn any_moment_can_be_queried() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let moments = [
@@ -544,7 +543,7 @@ async fn any_moment_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn machines_read_with_the_scope_for_it() {
+async fn machines_read_with_the_scope_usage_read() {
     let world = World::new().await;
     let service =
         |scope: &'static str| testkit::machine_token(&world.region.aws, &world.people.pool, scope);

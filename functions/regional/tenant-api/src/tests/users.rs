@@ -51,7 +51,7 @@ async fn users_are_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn there_is_always_an_administrator() {
+async fn the_last_administrator_cannot_be_removed() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let user = |username: Username| world.path(&format!("/users/{username}"));
@@ -89,7 +89,7 @@ async fn there_is_always_an_administrator() {
 }
 
 #[tokio::test]
-async fn two_administrators_who_turn_on_each_other_at_once_leave_one() {
+async fn two_administrators_who_remove_each_other_at_once_leave_one() {
     for (method, body) in [
         ("PATCH", json!({ "role": "member" })),
         ("DELETE", Value::Null),
@@ -124,7 +124,7 @@ async fn two_administrators_who_turn_on_each_other_at_once_leave_one() {
 }
 
 #[tokio::test]
-async fn a_removed_user_is_gone_from_table_and_pool() {
+async fn a_removed_user_is_deleted_from_table_and_pool() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let charles = world.path(&format!("/users/{}", world.charles.username));
@@ -169,9 +169,10 @@ async fn a_removed_user_is_gone_from_table_and_pool() {
     );
 }
 
-/// Killed, or left alone by the pool, after its first steps: the same request completes a removal.
+/// Interrupted, or without the pool's answer, after its first steps: the same request completes a
+/// removal.
 #[tokio::test]
-async fn a_removal_that_was_broken_off_is_completed() {
+async fn an_interrupted_removal_is_completed() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let mary = world

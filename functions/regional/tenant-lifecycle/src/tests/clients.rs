@@ -12,7 +12,8 @@ use tenant_store::LoadOptions;
 const NOW: &str = "2026-11-20T11:00:00Z";
 
 impl World {
-    /// A client that is made, here and at the pool; only here begun where the request was cut off.
+    /// A machine client that is created, here and at the pool; only stored here where the request
+    /// was interrupted.
     async fn machine(
         &self,
         tenant: TenantId,
@@ -22,7 +23,7 @@ impl World {
     ) -> ClientId {
         let id = ClientId::of(tenant, &KeyDigest::of("test", &n.to_string()));
         let by = self.region.tenants.users_to_erase(tenant).await.unwrap()[0].username;
-        let wish = ClientWish {
+        let request = ClientWish {
             id,
             scopes: vec![MachineScope::UsageWrite],
             replaces,
@@ -34,14 +35,14 @@ impl World {
                 LoadOptions::CLIENTS,
                 moment(NOW),
                 |loaded, context| {
-                    decide_client(&loaded.state, &loaded.clients, &wish, context).map(Some)
+                    decide_client(&loaded.state, &loaded.clients, &request, context).map(Some)
                 },
             )
             .await;
         let made = self
             .people
             .identity
-            .create_machine(id, &wish.scopes)
+            .create_machine(id, &request.scopes)
             .await
             .unwrap();
         if is_noted {
@@ -101,7 +102,7 @@ impl World {
         name
     }
 
-    /// What the pool has besides the fixture's: clients, and providers.
+    /// The pool's clients and providers, apart from those of the fixture.
     async fn at_the_pool(&self) -> (usize, usize) {
         let (client, pool) = (Client::new(&self.region.aws.config), &self.people.pool.id);
         let clients = client
@@ -135,7 +136,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_replaced_client_goes_when_its_day_is_over() {
+async fn a_replaced_client_is_deleted_after_a_day() {
     let world = world(tenantkit::region().await).await;
     let ada = Newcomer::ada();
     world.region.activate(&ada).await;
@@ -151,12 +152,12 @@ async fn a_replaced_client_goes_when_its_day_is_over() {
         (world.known(ada.tenant).await, world.at_the_pool().await),
         (1, (1, 0))
     );
-    assert_eq!(world.waiting().await, []);
+    assert_eq!(world.scheduled().await, []);
 }
 
-/// The revocation was stored, and the function killed before the pool heard of it.
+/// The revocation was stored, and the function killed before it reached the pool.
 #[tokio::test]
-async fn a_revocation_that_was_cut_off_is_completed() {
+async fn an_interrupted_revocation_is_completed() {
     let mut world = world(tenantkit::region().await).await;
     let ada = Newcomer::ada();
     let made = world.region.activate(&ada).await;
@@ -194,7 +195,7 @@ async fn a_revocation_that_was_cut_off_is_completed() {
         identity::Identity::new(&gone, "pool".to_owned(), "client".to_owned());
     assert_eq!(world.run(NOW).await.unwrap_err().kind(), "TaskPending");
     assert_eq!(
-        world.waiting().await,
+        world.scheduled().await,
         [TaskKind::Clients],
         "what failed is still due"
     );
@@ -207,7 +208,7 @@ async fn a_revocation_that_was_cut_off_is_completed() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_tenant_ends_what_signs_in_and_its_erasure_counts_it() {
+async fn a_closed_tenants_clients_and_provider_are_deleted_and_its_erasure_counts_them() {
     let world = world(tenantkit::region().await).await;
     let ada = Newcomer::ada();
     world.region.activate(&ada).await;

@@ -1,4 +1,4 @@
-//! From a tenant's closure to the erasure of all that it had.
+//! From a tenant's closure to its complete erasure.
 
 use super::fixtures::{World, world};
 use kernel::{Role, StatusReason, TenantId, TenantStatus};
@@ -39,9 +39,9 @@ async fn closing() -> (World, Newcomer) {
 
 /// From the end of the grace period to the end of the tenant.
 #[tokio::test]
-async fn a_closure_ends_when_its_last_usage_is_settled() {
+async fn a_closure_ends_once_its_last_usage_is_rolled_up() {
     let (world, ada) = closing().await;
-    let waiting = world.send_usage(ada.tenant).await;
+    let segments = world.send_usage(ada.tenant).await;
     world.run("2026-12-20T11:59:59Z").await.unwrap();
     assert_eq!(
         world.status_for_usage(ada.tenant).await,
@@ -62,9 +62,13 @@ async fn a_closure_ends_when_its_last_usage_is_settled() {
             .run(&format!("2026-12-20T12:0{minute}:00Z"))
             .await
             .unwrap();
-        assert_eq!(world.waiting().await, [TaskKind::Drain], "a segment waits");
+        assert_eq!(
+            world.scheduled().await,
+            [TaskKind::Drain],
+            "a segment is pending"
+        );
     }
-    world.roll_up(ada.tenant, &waiting).await;
+    world.roll_up(ada.tenant, &segments).await;
     world.run("2026-12-20T12:08:00Z").await.unwrap();
     assert_eq!(
         world.region.tenant(ada.tenant).await.status,
@@ -85,8 +89,8 @@ async fn a_closure_ends_when_its_last_usage_is_settled() {
 #[tokio::test]
 async fn a_closed_tenant_is_erased_after_the_retention() {
     let (world, ada) = closing().await;
-    let waiting = world.send_usage(ada.tenant).await;
-    world.roll_up(ada.tenant, &waiting).await;
+    let segments = world.send_usage(ada.tenant).await;
+    world.roll_up(ada.tenant, &segments).await;
     world.run("2026-12-20T12:00:00Z").await.unwrap();
     world.run("2026-12-20T12:08:00Z").await.unwrap();
     assert_eq!(
@@ -136,7 +140,7 @@ async fn a_closed_tenant_is_erased_after_the_retention() {
             .await[0]["data"]["attempt"],
         1
     );
-    assert_eq!(world.waiting().await, [TaskKind::Deprovisioning]);
+    assert_eq!(world.scheduled().await, [TaskKind::Deprovisioning]);
 }
 
 /// A tenant with four accounts, an invitation and the usage of three segments.
@@ -191,7 +195,7 @@ async fn populated() -> (World, Newcomer) {
 }
 
 impl World {
-    /// What the erasure of a populated tenant counts in all.
+    /// The record of a complete erasure of the populated tenant.
     async fn counted_in_full(&self, tenant: TenantId, time: &str) -> Erasure {
         Erasure {
             accounts: 4,
@@ -204,7 +208,7 @@ impl World {
         }
     }
 
-    /// Deletes an account and not its user, and erases another one.
+    /// Deletes one user's account but not the user, and erases another user.
     async fn erase_some_users(&self, tenant: TenantId) {
         let users = self.region.tenants.users_to_erase(tenant).await.unwrap();
         for user in &users[..2] {
@@ -215,9 +219,9 @@ impl World {
     }
 }
 
-/// Cut off behind every step, and in the middle of the larger ones.
+/// Interrupted after every step, and within the larger ones.
 #[tokio::test]
-async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
+async fn an_interrupted_erasure_continues_and_counts_everything_once() {
     let (mut world, ada) = populated().await;
     let time = world.end(ada.tenant).await;
     let expected = world.counted_in_full(ada.tenant, &time).await;
@@ -244,7 +248,7 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
         };
         assert_eq!((record, world.accounts().await), (halfway, 0));
         assert_eq!(
-            world.waiting().await,
+            world.scheduled().await,
             [TaskKind::Erasure],
             "what failed is still due"
         );
@@ -267,16 +271,15 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
         assert_eq!(world.region.published("TenantErased.v1").await.len(), 1);
     }
     assert_eq!(
-        (world.personal(&ada).await, world.waiting().await),
+        (world.personal(&ada).await, world.scheduled().await),
         (0, vec![])
     );
 }
 
-/// What is in the pool goes, whatever it is called: other spellings of a name, accounts of the
-/// tenant's own provider that no user leads to. What another tenant's users have with the same
-/// address stays.
+/// Accounts are deleted whatever their names: other spellings, and accounts of the tenant's own
+/// provider to which no user leads. Accounts of another tenant's users with the same address stay.
 #[tokio::test]
-async fn an_erasure_leaves_no_account_with_an_address_of_the_tenant() {
+async fn an_erasure_deletes_every_account_with_an_address_of_the_tenant() {
     let world = world(tenantkit::region().await).await;
     let ada = Newcomer::ada();
     let made = world.region.activate(&ada).await;
@@ -315,7 +318,7 @@ async fn an_erasure_leaves_no_account_with_an_address_of_the_tenant() {
 }
 
 #[tokio::test]
-async fn an_erasure_without_time_takes_one_step_a_turn() {
+async fn an_erasure_without_time_does_one_step_a_slot() {
     let world = world(tenantkit::region().await).await;
     let ada = Newcomer::ada();
     let made = world.region.activate(&ada).await;

@@ -1,4 +1,4 @@
-//! A region whose clock a test moves, and what can be seen of it.
+//! A region whose clock a test moves, and views of its state.
 
 use crate::adapters::Adapters;
 use crate::handler::handle;
@@ -17,7 +17,7 @@ use tenantkit::{Newcomer, People, Region, moment};
 use usage_store::{RollupWriter, SegmentWriter, TermsReader, UsageEraser};
 
 pub(super) const SENDER: &str = "hello@provider.example";
-/// How many mails an address gets in an hour.
+/// The mails that an address gets in an hour.
 pub(super) const MAILS: u64 = 3;
 
 pub(super) struct World {
@@ -55,14 +55,14 @@ pub(super) fn case(name: &str) -> serde_json::Value {
 }
 
 impl World {
-    /// What the schedule does at a time.
+    /// Runs the function as the schedule does at a time.
     pub(super) async fn run(&self, time: &str) -> Result<(), Failure> {
         let mut event = case("valid-schedule");
         event["time"] = json!(time);
         handle(&self.adapters, serde_json::from_value(event).unwrap()).await
     }
 
-    /// Closes an active tenant and lets grace and retention pass. Says when it is to be erased.
+    /// Closes an active tenant and lets grace and retention pass. Returns when it is to be erased.
     pub(super) async fn end(&self, tenant: TenantId) -> String {
         self.region
             .close(
@@ -80,8 +80,7 @@ impl World {
         "2027-01-19T12:05:00Z".to_owned()
     }
 
-    /// A tenant that came and went: erased at noon and five minutes, its resources asked to be
-    /// removed.
+    /// A tenant that was erased at 12:05, and whose resources were requested to be removed.
     pub(super) async fn erased(&self) -> TenantId {
         let ada = Newcomer::ada();
         self.region.activate(&ada).await;
@@ -90,8 +89,8 @@ impl World {
         ada.tenant
     }
 
-    /// The kinds of what is to be looked at, whenever.
-    pub(super) async fn waiting(&self) -> Vec<TaskKind> {
+    /// The kinds of all scheduled tasks, due or not.
+    pub(super) async fn scheduled(&self) -> Vec<TaskKind> {
         let due = self
             .region
             .tenants
@@ -103,7 +102,7 @@ impl World {
     }
 
     /// The attempts of all requests to remove resources.
-    pub(super) async fn removals_asked(&self) -> Vec<u64> {
+    pub(super) async fn removals_requested(&self) -> Vec<u64> {
         let published = self
             .region
             .published("TenantDeprovisioningRequested.v1")
@@ -114,7 +113,7 @@ impl World {
             .collect()
     }
 
-    /// The reasons that were published of a tenant, in order.
+    /// The reasons of a tenant's published status changes, in order.
     pub(super) async fn reasons(&self, tenant: TenantId) -> Vec<StatusReason> {
         let published = self.region.published("TenantStatusChanged.v1").await;
         let of_tenant = published
@@ -144,7 +143,7 @@ impl World {
             .collect()
     }
 
-    /// Plants an account that Meridian never made.
+    /// Creates an account that Meridian has not created.
     pub(super) async fn plant(&self, name: &str, email: &str) {
         let client = aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config);
         let email = aws_sdk_cognitoidentityprovider::types::AttributeType::builder()
@@ -161,7 +160,7 @@ impl World {
             .unwrap();
     }
 
-    /// How many items of the regional table hold something personal of the newcomer's organisation.
+    /// The number of items in the regional table with personal data of the newcomer's organisation.
     pub(super) async fn personal(&self, newcomer: &Newcomer) -> usize {
         let (_, domain) = newcomer.email.split_once('@').unwrap();
         let marks = [
@@ -177,7 +176,7 @@ impl World {
             .count()
     }
 
-    /// What the record says of a tenant's erasure.
+    /// The record of a tenant's erasure.
     pub(super) async fn erasure(&self, tenant: TenantId) -> Erasure {
         self.region
             .tenants
@@ -187,7 +186,7 @@ impl World {
             .unwrap()
     }
 
-    /// How many records there are.
+    /// The number of erasure records.
     pub(super) async fn erasures(&self) -> usize {
         let items = self.scan(&self.region.regional_table).await;
         items
@@ -215,14 +214,14 @@ impl World {
             .count() as u64
     }
 
-    /// What the intake of usage takes the tenant for.
+    /// The tenant's status as usage ingestion sees it.
     pub(super) async fn status_for_usage(&self, tenant: TenantId) -> TenantStatus {
         let (config, table) = (&self.region.aws.config, &self.region.regional_table);
         let terms = TermsReader::new(config, table.clone());
         terms.usage_terms(&[tenant]).await.unwrap()[&tenant].status
     }
 
-    /// Takes an event in, which then waits to be settled.
+    /// Stores an event, which is then pending until it is rolled up.
     pub(super) async fn send_usage(&self, tenant: TenantId) -> Vec<Segment> {
         let meter = &self.region.catalogue.meters[0];
         let id = runtime::new_uuid().to_string();
@@ -265,7 +264,7 @@ impl World {
             .unwrap();
     }
 
-    /// From now on the user pool is not there. Gives back what reaches it.
+    /// Makes the user pool unreachable. Returns the working adapter.
     pub(super) fn cut_off_accounts(&mut self) -> Identity {
         let nowhere = Identity::new(
             &self.region.aws.config,
@@ -275,21 +274,21 @@ impl World {
         std::mem::replace(&mut self.adapters.identity, nowhere)
     }
 
-    /// From now on the usage table is not there. Gives back what reaches it.
+    /// Makes the usage table unreachable. Returns the working adapter.
     pub(super) fn cut_off_usage(&mut self) -> UsageEraser {
         let config = &self.region.aws.config;
         let nowhere = UsageEraser::new(config, "no-such-table".to_owned());
         std::mem::replace(&mut self.adapters.usage, nowhere)
     }
 
-    /// From now on the regional table is not there.
+    /// Makes the regional table unreachable.
     pub(super) fn cut_off_tenants(&mut self) {
         let config = &self.region.aws.config;
         let outbox = Outbox::new(config, "no-such-table".to_owned());
         self.adapters.tenants = TenantStore::new(config, "no-such-table".to_owned(), outbox);
     }
 
-    /// As if a backup without the tenant had been restored.
+    /// Removes a tenant, as if a backup without it had been restored.
     pub(super) async fn remove_tenant(&self, tenant: TenantId) {
         let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
         let delete = client.delete_item().table_name(&self.region.regional_table);
@@ -301,8 +300,8 @@ impl World {
             .unwrap();
     }
 
-    /// The same person with a tenant id that is looked at in the same partition as all others of
-    /// these.
+    /// The same person with a tenant id whose tasks are in the same partition as those of all
+    /// others.
     pub(super) fn in_one_partition(newcomer: Newcomer) -> Newcomer {
         let mut bytes = *newcomer.tenant.as_uuid().as_bytes();
         bytes[15] &= !7;

@@ -1,4 +1,4 @@
-//! Mails that addresses had to wait for.
+//! Owed mails.
 
 use super::fixtures::{MAILS, SENDER, World, world};
 use identity::Identity;
@@ -27,7 +27,7 @@ async fn mails(world: &World, to: &str) -> Vec<Mail> {
 
 async fn ready(region: tenantkit::Region) -> World {
     let ses = aws_sdk_sesv2::Client::new(&region.aws.config);
-    // Another test may have done so.
+    // Another test may have created it.
     let _ = ses
         .create_email_identity()
         .email_identity(SENDER)
@@ -40,7 +40,7 @@ fn asker() -> Asker {
     Asker::network("203.0.113.5")
 }
 
-/// What an address got by somebody else in an hour: all that it gets.
+/// Uses up an address's mails of an hour, requested by somebody else.
 async fn use_up(world: &World, email: &str, hour: &str) {
     let tally = MailTally::new(world.region.tenants.reader().clone(), MAILS);
     for n in 0..MAILS {
@@ -54,7 +54,7 @@ async fn use_up(world: &World, email: &str, hour: &str) {
     }
 }
 
-/// Somebody signed up, and the code has to wait till eleven.
+/// A sign-up whose code is owed until eleven.
 async fn owed(world: &World, newcomer: &Newcomer) -> SignUp {
     let made = world.region.register(newcomer).await;
     world
@@ -76,7 +76,7 @@ async fn owed(world: &World, newcomer: &Newcomer) -> SignUp {
 }
 
 #[tokio::test]
-async fn a_code_that_was_owed_is_mailed_when_its_time_has_come_once() {
+async fn an_owed_code_is_mailed_once_when_it_is_due() {
     let world = ready(tenantkit::region().await).await;
     let somebody = Newcomer::somebody();
     let made = owed(&world, &somebody).await;
@@ -96,15 +96,15 @@ async fn a_code_that_was_owed_is_mailed_when_its_time_has_come_once() {
         None
     );
     assert_eq!(
-        world.waiting().await,
+        world.scheduled().await,
         [TaskKind::Expiry],
         "the mail is looked at no more"
     );
 }
 
-/// Strangers may have used the next hour up as well.
+/// Strangers may have used up the next hour as well.
 #[tokio::test]
-async fn a_code_waits_on_where_the_address_got_its_mails_again() {
+async fn a_code_stays_owed_while_the_address_is_at_its_limit() {
     let world = ready(tenantkit::region().await).await;
     let somebody = Newcomer::somebody();
     let made = owed(&world, &somebody).await;
@@ -124,9 +124,9 @@ async fn a_code_waits_on_where_the_address_got_its_mails_again() {
     assert_eq!(mails(&world, &somebody.email).await.len(), before + 1);
 }
 
-/// A pool that does not answer does not lose the mail, and does not hold anybody else's up.
+/// A pool that does not answer neither loses the mail nor holds up the others.
 #[tokio::test]
-async fn a_code_that_the_pool_does_not_mail_is_tried_again() {
+async fn a_code_that_the_pool_does_not_mail_is_retried() {
     let mut world = ready(tenantkit::region().await).await;
     let somebody = Newcomer::somebody();
     let made = owed(&world, &somebody).await;
@@ -157,7 +157,7 @@ async fn a_code_that_the_pool_does_not_mail_is_tried_again() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_code_who_has_confirmed_the_address() {
+async fn a_confirmed_address_is_not_mailed_an_owed_code() {
     let world = ready(tenantkit::region().await).await;
     let somebody = Newcomer::somebody();
     let made = owed(&world, &somebody).await;
@@ -171,7 +171,7 @@ async fn nobody_waits_for_a_code_who_has_confirmed_the_address() {
     );
 }
 
-/// The administrator invites somebody whose mail has to wait.
+/// Invites a person to whose address the mail is owed.
 async fn invite(world: &World, made: &SignUp, email: &str) -> InvitationId {
     let email = email.parse().unwrap();
     let id = Username::of(&made.tenant.alias, &email).invitation();
@@ -212,7 +212,7 @@ async fn invite(world: &World, made: &SignUp, email: &str) -> InvitationId {
 }
 
 #[tokio::test]
-async fn an_invitation_that_was_owed_is_mailed_with_a_code_that_holds() {
+async fn an_owed_invitation_is_mailed_with_a_valid_code() {
     let world = ready(tenantkit::region().await).await;
     let made = world.region.activate(&Newcomer::somebody()).await;
     let email = Newcomer::somebody().email;
@@ -249,9 +249,9 @@ async fn an_invitation_that_was_owed_is_mailed_with_a_code_that_holds() {
     assert_eq!(user.email.expose(), email);
 }
 
-/// SES may be away, or the address take no mail at all.
+/// SES may be unavailable, or the address may accept no mail at all.
 #[tokio::test]
-async fn an_invitation_that_is_not_taken_is_tried_again_and_holds_nothing_up() {
+async fn a_failed_invitation_mail_is_retried_and_holds_up_nothing() {
     let mut world = ready(tenantkit::region().await).await;
     let made = world.region.activate(&Newcomer::somebody()).await;
     let email = Newcomer::somebody().email;
@@ -274,11 +274,11 @@ async fn an_invitation_that_is_not_taken_is_tried_again_and_holds_nothing_up() {
     world.adapters.mailer = taken;
     world.run("2026-11-20T10:05:00Z").await.unwrap();
     assert_eq!(mails(&world, &email).await.len(), 1);
-    assert_eq!(world.waiting().await, []);
+    assert_eq!(world.scheduled().await, []);
 }
 
 #[tokio::test]
-async fn a_withdrawn_invitation_is_mailed_to_nobody() {
+async fn a_withdrawn_invitation_is_not_mailed() {
     let world = ready(tenantkit::region().await).await;
     let made = world.region.activate(&Newcomer::somebody()).await;
     let email = Newcomer::somebody().email;
@@ -304,5 +304,5 @@ async fn a_withdrawn_invitation_is_mailed_to_nobody() {
     withdrawn.await;
     world.run(HOUR).await.unwrap();
     assert!(mails(&world, &email).await.is_empty());
-    assert_eq!(world.waiting().await, []);
+    assert_eq!(world.scheduled().await, []);
 }

@@ -1,9 +1,9 @@
-//! The ids of another tenant, at every route.
+//! Ids of another tenant at every route.
 
 use super::*;
 
-/// No route knows another tenant, one that does not exist, or one that is no id, and the trail of
-/// the caller's own tenant has each attempt.
+/// Every route treats another tenant, a missing one and a malformed id alike, and each attempt is
+/// in the audit trail of the caller's own tenant.
 async fn assert_unknown_tenants(world: &World, token: &str, ids: [&str; 3]) {
     let [foreign, user, invitation] = ids;
     for (method, rest, text, action) in ROUTES {
@@ -48,7 +48,7 @@ async fn assert_unknown_tenants(world: &World, token: &str, ids: [&str; 3]) {
     }
 }
 
-/// No route knows what is another tenant's within the caller's own.
+/// No route finds another tenant's items under the caller's own tenant.
 async fn assert_unknown_subjects(world: &World, token: &str, ids: [&str; 2]) {
     let [user, invitation] = ids;
     for (method, rest, text, action) in ROUTES.iter().filter(|(_, rest, ..)| rest.contains('{')) {
@@ -86,8 +86,8 @@ async fn assert_unknown_subjects(world: &World, token: &str, ids: [&str; 2]) {
     }
 }
 
-/// An administrator of one tenant gets nowhere with the ids of another, and the attempts are in the
-/// trail of the administrator's own tenant: the other one is not even told.
+/// The ids of another tenant are unknown to an administrator, and the attempts are recorded in the
+/// audit trail of the administrator's own tenant only.
 #[tokio::test]
 async fn the_ids_of_another_tenant_are_unknown_everywhere() {
     let world = World::new().await;
