@@ -1,10 +1,12 @@
 //! Accounts of tenants, singly and in lists.
 
+use crate::BillingStore;
+use crate::error::StoreError;
 use crate::item::{
     ACCOUNT, RECEIVED_PREFIX, SHARDS, account_key, from_item, generation, listing_key,
     listing_partition, tenant_partition, to_item,
 };
-use crate::{BillingStore, StoreError, TimeSlot};
+use crate::slot::TimeSlot;
 use billing::{Account, SequenceTracker};
 use contract::TenantStatusChanged;
 use dynamo::{Attempts, Attributes as _, CROWD, Item, Write};

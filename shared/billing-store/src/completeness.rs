@@ -1,10 +1,11 @@
 //! Completeness of the ledger: seals, received reports, and the list of unreconciled subjects.
 
+use crate::BillingStore;
+use crate::error::StoreError;
 use crate::item::{
     SEAL_PREFIX, SHARDS, from_item, generation, received_key, retry_key, retry_partition, seal_key,
     to_item,
 };
-use crate::{BillingStore, StoreError};
 use billing::{
     Incident, KnownDays, REPORTED_DAYS_MAX, RetryState, Seal, SequenceTracker, Subject,
     TooManyGaps, decide_sealed, reconcile_seal, reconcile_tracker,

@@ -1,9 +1,10 @@
 //! Reading invoices, singly and in lists.
 
+use crate::BillingStore;
+use crate::error::StoreError;
 use crate::item::{
     DOCUMENT, INVOICE_PREFIX, from_item, invoice_id_key, invoice_key, period_partition, summary_key,
 };
-use crate::{BillingStore, StoreError};
 use billing::{Invoice, InvoiceNumber, InvoiceRequest, InvoiceSummary, LOOK_BACK_PERIODS};
 use contract::UsageWindow;
 use dynamo::{Attributes as _, Item, text};

@@ -1,12 +1,14 @@
 //! Issuing invoices: invoice, number, list entry, run and totals event in one transaction.
 
+use crate::BillingStore;
+use crate::error::StoreError;
 use crate::invoice::invoice_item;
 use crate::item::{
     counter, invoice_id_key, invoice_key, number_key, run_key, summary_key, to_item,
     totals_number_key,
 };
+use crate::run::HeldRun;
 use crate::run::held_run;
-use crate::{BillingStore, HeldRun, StoreError};
 use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, RunCompletion};
 use dynamo::{Item, Write, has_key, number};
 use kernel::{Generation, LegalEntity};

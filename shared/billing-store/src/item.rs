@@ -1,6 +1,6 @@
 //! The keys of items, and their conversion.
 
-use crate::StoreError;
+use crate::error::StoreError;
 use billing::Subject;
 use contract::{UsageWindow, WindowPart};
 use dynamo::{Attributes as _, GENERATION, Item, Shards, key};

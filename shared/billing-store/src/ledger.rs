@@ -1,9 +1,10 @@
 //! The ledger: the totals of usage.
 
+use crate::BillingStore;
+use crate::error::StoreError;
 use crate::item::{
     WINDOW_PREFIX, from_item, ledger_partition, to_item, window_key, windows_prefix,
 };
-use crate::{BillingStore, StoreError};
 use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
 use dynamo::{Error, number};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};

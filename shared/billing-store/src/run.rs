@@ -1,7 +1,8 @@
 //! Billing runs, and the reads and writes that all items share.
 
+use crate::BillingStore;
+use crate::error::StoreError;
 use crate::item::{INVOICE_PREFIX, from_item, generation, period_partition, run_key, to_item};
-use crate::{BillingStore, StoreError};
 use billing::{InvoiceSummary, Run};
 use dynamo::{Error, GENERATION, Item, Write, number};
 use kernel::{BillingPeriod, Generation, TenantId};

@@ -1,6 +1,6 @@
 //! The account of a tenant: when it was in use, and on which plan.
 
-use crate::LOOK_BACK_PERIODS;
+use crate::invoice::LOOK_BACK_PERIODS;
 use contract::TenantStatusChanged;
 use kernel::{BillingPeriod, PlanCode, RegionCode, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! Invoices: a fixed fee, usage, and adjustments of earlier invoices.
 
-use crate::{
-    Billability, MeterUsage, PeriodUsage, RatingRefusal, Step, UnroundedAmount, rate_units,
-    total_usage,
-};
+use crate::account::Billability;
+use crate::rating::{RatingRefusal, Step, rate_units};
+use crate::unrounded::UnroundedAmount;
+use crate::usage::{MeterUsage, PeriodUsage, total_usage};
 use catalogue::{Catalogue, ChargeModel, Meter, Plan};
 use contract::UsageWindow;
 use kernel::{

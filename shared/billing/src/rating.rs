@@ -1,6 +1,6 @@
 //! Rating by charge models: units become an exact amount, with the steps that explain it.
 
-use crate::UnroundedAmount;
+use crate::unrounded::UnroundedAmount;
 use catalogue::{ChargeModel, Tier};
 use kernel::PlanDecimal;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! A billing run: its progress, and the totals that a sovereign region publishes at its end.
 
-use crate::{Draft, Invoice, InvoiceNumber, InvoiceState, UnroundedAmount};
+use crate::invoice::{Draft, Invoice, InvoiceNumber, InvoiceState};
+use crate::unrounded::UnroundedAmount;
 use contract::RegionBillingTotaled;
 use kernel::{BillingPeriod, Currency, Mode, Money, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! The reports of a tenant's usage from a region: gaps, and requests to close those that last.
 
+use crate::received::{Received, TooManyGaps};
 use crate::retry::{Incident, IncidentKind, RetryState};
-use crate::{Received, Seal, TooManyGaps};
+use crate::seal::Seal;
 use contract::{Envelope, UsageStreamEndReported};
 use kernel::{BillingAnchor, RegionCode, TenantId, Timestamp, WindowSize};
 use serde::{Deserialize, Serialize};

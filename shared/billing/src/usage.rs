@@ -1,6 +1,7 @@
 //! Totalling a period's usage from its windows.
 
-use crate::{InvoiceRefusal, UnroundedAmount};
+use crate::invoice::InvoiceRefusal;
+use crate::unrounded::UnroundedAmount;
 use catalogue::{Aggregation, Catalogue};
 use contract::UsageWindow;
 use kernel::{MeterCode, Quantity, Timestamp, WindowSize};

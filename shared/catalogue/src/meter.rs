@@ -1,6 +1,6 @@
 //! Meters: how usage events are aggregated.
 
-use crate::ValuePath;
+use crate::path::ValuePath;
 use kernel::{DimensionCode, MeterCode, UsageGroup, WindowSize};
 use serde::{Deserialize, Serialize};
 

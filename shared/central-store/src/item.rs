@@ -1,6 +1,6 @@
 //! Keys and items.
 
-use crate::StoreError;
+use crate::error::StoreError;
 use dynamo::{Item, Shards, key};
 use fleet::DesiredPolicy;
 use kernel::{OnboardingId, RegionCode, SubdomainDigest, TenantId, Timestamp};

@@ -1,7 +1,8 @@
 //! Central onboardings, found by their handle or by the digest of their idempotency key.
 
+use crate::CentralStore;
+use crate::error::StoreError;
 use crate::item::{from_item, onboarding_key, repetition_key, to_item};
-use crate::{CentralStore, StoreError};
 use contract::OnboardingProgressed;
 use dynamo::{Error, Item, Write, number, text, to_value};
 use fleet::Onboarding;

@@ -1,11 +1,12 @@
 //! Regions: description, health, incidents, counts and billing totals. Each region has one
 //! partition.
 
+use crate::CentralStore;
+use crate::error::StoreError;
 use crate::item::{
     BILLING_PREFIX, COUNT_PREFIX, DESCRIPTION, HEALTH, INCIDENTS, REGIONS, from_item,
     region_partition, to_item,
 };
-use crate::{CentralStore, StoreError};
 use contract::{RegionBillingTotaled, RegionDescribed};
 use dynamo::{Attributes as _, Item, key, number};
 use fleet::{Counts, Heartbeat, Incidents};

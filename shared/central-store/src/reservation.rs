@@ -1,8 +1,9 @@
 //! Reservations of subdomains. Each change stores the region's report and home's answer in the same
 //! transaction.
 
+use crate::CentralStore;
+use crate::error::{StoreError, UpdateError};
 use crate::item::{from_item, last_report_key, reservation_key, to_item};
-use crate::{CentralStore, StoreError, UpdateError};
 use dynamo::{Attempts, CONTENTION, Write, number};
 use fleet::{
     LAST_REPORT_RETENTION, LastReport, Refusal, ReservationChanges, SubdomainReservation, Tenant,

@@ -1,10 +1,11 @@
 //! Tenants: directory, policy, index, counts and event in one transaction.
 
+use crate::CentralStore;
+use crate::error::{StoreError, UpdateError};
 use crate::item::{
     count_key, directory_key, due, from_item, policy_key, to_item, unapplied_key,
     unapplied_partition,
 };
-use crate::{CentralStore, StoreError, UpdateError};
 use dynamo::{Attempts, Attributes as _, CONTENTION, Item, Write, number};
 use fleet::{CountsChange, DirectoryEntry, Refusal, Tenant, count_change};
 use kernel::{RegionCode, TenantId, Timestamp};

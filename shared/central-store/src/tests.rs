@@ -3,7 +3,8 @@ mod regions;
 mod reservations;
 mod tenants;
 
-use crate::{CentralStore, UpdateError};
+use crate::CentralStore;
+use crate::error::UpdateError;
 use catalogue::Catalogue;
 use contract::{
     Envelope, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged,

@@ -1,6 +1,6 @@
 //! The digest by which sealed totals are compared.
 
-use crate::{UsageWindow, WindowPart};
+use crate::border::{UsageWindow, WindowPart};
 use kernel::{Invalid, Timestamp, WindowSize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use sha2::{Digest as _, Sha256};

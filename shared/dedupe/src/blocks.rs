@@ -6,7 +6,8 @@
 //! `DynamoDB`.
 
 use crate::bloom::{BloomHash, scaled};
-use crate::{Entry, SortedRun};
+use crate::key::Entry;
+use crate::sorted_run::SortedRun;
 use std::sync::Arc;
 
 /// The mean number of entries of a block: 3.6 kB. The rest of the 4 kB leaves room for blocks above

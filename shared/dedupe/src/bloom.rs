@@ -5,8 +5,8 @@
 //! runs, are in the order of keys: sorted keys walk through memory from one end to the other.
 //! Memory access dominates the time of a lookup.
 
-use crate::DedupeKey;
 use crate::blocks::Partition;
+use crate::key::DedupeKey;
 
 /// The bits of a key in a filter. They are computed once for all filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

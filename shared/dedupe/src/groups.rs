@@ -8,7 +8,9 @@
 
 use crate::blocks::{BlockedFilter, BlockedRun, Partition};
 use crate::bloom::{GROUP_KEYS_PER_WORD, filter_words};
-use crate::{BlockId, Blocks, Entry, MissingBlocks, RunId, RunMeta};
+use crate::key::Entry;
+use crate::lookup::{BlockId, Blocks, MissingBlocks};
+use crate::manifest::{RunId, RunMeta};
 use std::collections::BTreeSet;
 use std::fmt;
 

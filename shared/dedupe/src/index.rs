@@ -1,10 +1,12 @@
 //! Adding entries to an index, and compacting it (size-tiered compaction).
 
+use crate::blocks::{BlockedFilter, BlockedRun};
+use crate::groups::GroupId;
 use crate::groups::unfiltered;
-use crate::{
-    BlockMeta, BlockedFilter, BlockedRun, Blocks, Entry, GroupId, Manifest, MissingBlocks, RunId,
-    RunMeta, SortedRun,
-};
+use crate::key::Entry;
+use crate::lookup::{Blocks, MissingBlocks};
+use crate::manifest::{BlockMeta, Manifest, RunId, RunMeta};
+use crate::sorted_run::SortedRun;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 

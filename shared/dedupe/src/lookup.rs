@@ -1,10 +1,12 @@
 //! Lookups of many keys at once, which resume where blocks were missing.
 
+use crate::blocks::{BlockedFilter, BlockedRun};
 use crate::bloom::BloomHash;
+use crate::groups::{GROUP_LEVELS, GroupId};
 use crate::groups::{ends_group, in_blocks};
-use crate::{
-    BlockedFilter, BlockedRun, DedupeKey, GROUP_LEVELS, GroupId, Known, RunId, RunMeta, SortedRun,
-};
+use crate::key::DedupeKey;
+use crate::manifest::{RunId, RunMeta};
+use crate::sorted_run::{Known, SortedRun};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

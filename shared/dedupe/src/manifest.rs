@@ -1,6 +1,6 @@
 //! The manifest of an index: the list of its runs.
 
-use crate::GROUP_LEVELS;
+use crate::groups::GROUP_LEVELS;
 use jiff::{SignedDuration, Timestamp};
 use kernel::SegmentId;
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use crate::blocks::Partition;
 use crate::bloom::{BloomHash, RUN_KEYS_PER_WORD, filter_words, scaled};
-use crate::{ContentHash, DedupeKey, Entry};
+use crate::key::{ContentHash, DedupeKey, Entry};
 use std::fmt;
 
 /// The content hashes that an index holds for an event.

@@ -1,9 +1,12 @@
 //! Batches. Unprocessed parts are requested again, a bounded number of times.
 
 use crate::call::call;
+use crate::error::Error;
 use crate::item::projection;
+use crate::item::{Item, has_key};
+use crate::retry::Attempts;
 use crate::retry::BATCH;
-use crate::{Attempts, Error, Item, Table, has_key};
+use crate::table::Table;
 use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 

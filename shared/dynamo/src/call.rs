@@ -1,6 +1,6 @@
 //! Calls of the SDK.
 
-use crate::Error;
+use crate::error::Error;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// Moves a call to the heap, and decodes its error.

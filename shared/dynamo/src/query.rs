@@ -1,8 +1,10 @@
 //! Queries: reading the items of a partition page by page.
 
 use crate::call::call;
+use crate::error::Error;
 use crate::item::projection;
-use crate::{Error, Item, Table, text};
+use crate::item::{Item, text};
+use crate::table::Table;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 

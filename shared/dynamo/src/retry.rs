@@ -1,6 +1,6 @@
 //! Attempts with backoff.
 
-use crate::Error;
+use crate::error::Error;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 

@@ -1,8 +1,13 @@
 //! Tables.
 
+use crate::batch::BatchGet;
 use crate::call::call;
+use crate::error::Error;
+use crate::item::Item;
 use crate::item::projection;
-use crate::{Attempts, BatchGet, CONTENTION, Error, Item, Query, Write};
+use crate::query::Query;
+use crate::retry::{Attempts, CONTENTION};
+use crate::write::Write;
 use aws_sdk_dynamodb::Client;
 
 /// A table with the partition key `pk` and the sort key `sk`.

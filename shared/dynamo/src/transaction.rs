@@ -1,6 +1,9 @@
 //! Transactions, with typed errors.
 
-use crate::{Error, Item, Table, Write};
+use crate::error::Error;
+use crate::item::Item;
+use crate::table::Table;
+use crate::write::Write;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;

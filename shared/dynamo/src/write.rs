@@ -1,7 +1,8 @@
 //! A write, sent alone or as a part of a transaction.
 
 use crate::call::call;
-use crate::{Error, GENERATION, Item, number};
+use crate::error::Error;
+use crate::item::{GENERATION, Item, number};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use kernel::Generation;

@@ -1,7 +1,7 @@
 //! Counts of tenants and unapplied policies per region. They are stored as sums of changes, so that
 //! reading them counts nothing.
 
-use crate::Tenant;
+use crate::directory::Tenant;
 use kernel::{RegionCode, TenantStatus};
 use std::ops::{Add, Sub};
 

@@ -1,6 +1,7 @@
 //! A tenant as home knows it: its directory entry and its desired policy.
 
-use crate::{DesiredPolicy, Publication, Refusal, SuspensionChange, decide_policy};
+use crate::Refusal;
+use crate::policy::{DesiredPolicy, Publication, SuspensionChange, decide_policy};
 use catalogue::Catalogue;
 use contract::{
     Envelope, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged,

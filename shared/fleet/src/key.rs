@@ -1,7 +1,7 @@
 //! Idempotency keys of central onboardings. One key stands for one onboarding and one sign-up in
 //! its region.
 
-use crate::Placement;
+use crate::placement::Placement;
 use kernel::{Invalid, Location, OnboardingId};
 use sha2::{Digest, Sha256};
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Central onboardings and their progress as home knows it.
 
-use crate::DirectoryEntry;
+use crate::directory::DirectoryEntry;
 use contract::{Step, StepName, StepState};
 use jiff::SignedDuration;
 use kernel::{Alias, OnboardingId, RegionCode, TenantId, TenantStatus, Timestamp};

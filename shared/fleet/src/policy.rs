@@ -1,6 +1,7 @@
 //! The desired policy of a tenant, and whether its region has applied it.
 
-use crate::{DirectoryEntry, Refusal};
+use crate::Refusal;
+use crate::directory::DirectoryEntry;
 use catalogue::{Catalogue, Plan};
 use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyPublished};
 use jiff::SignedDuration;

@@ -4,8 +4,10 @@
 //! that a region that fails in between does not block the subdomain for long. A released subdomain
 //! is quarantined for a while, since people may still have it in their bookmarks.
 
+use crate::Refusal;
+use crate::directory::Tenant;
 use crate::directory::find_in;
-use crate::{Publication, Refusal, Tenant};
+use crate::policy::Publication;
 use contract::{
     Envelope, ReservationDecision, ReservationPhase, Stream, SubdomainReservationDecided,
     SubdomainReservationUpdated,

@@ -1,7 +1,8 @@
 //! The accounts that exist in the pool, however they were created.
 
+use crate::Identity;
+use crate::error::IdentityError;
 use crate::error::unavailable;
-use crate::{Identity, IdentityError};
 use aws_sdk_cognitoidentityprovider::error::SdkError;
 use aws_sdk_cognitoidentityprovider::operation::get_user::GetUserError;
 use aws_sdk_cognitoidentityprovider::types::UserType;

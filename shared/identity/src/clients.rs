@@ -1,8 +1,9 @@
 //! Clients of the pool that belong to tenants: machine clients, and the client for people who sign
 //! in at a tenant's own provider.
 
+use crate::Identity;
+use crate::error::IdentityError;
 use crate::error::unavailable;
-use crate::{Identity, IdentityError};
 use aws_sdk_cognitoidentityprovider::types::{
     ExplicitAuthFlowsType, IdentityProviderTypeType, OAuthFlowType, PreventUserExistenceErrorTypes,
     TimeUnitsType, TokenValidityUnitsType,

@@ -1,6 +1,6 @@
 //! The user pools in which accounts existed before.
 
-use crate::IdentityError;
+use crate::error::IdentityError;
 use crate::error::classify;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;

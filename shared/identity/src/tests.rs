@@ -1,5 +1,7 @@
+use crate::accounts::AccountState;
 use crate::error::classify;
-use crate::{Account, AccountState, Identity, IdentityError, Mailing, TRIGGER_REFUSALS};
+use crate::error::{IdentityError, TRIGGER_REFUSALS};
+use crate::{Account, Identity, Mailing};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::{ErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::sign_up::SignUpError;

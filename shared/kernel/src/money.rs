@@ -1,6 +1,7 @@
 //! Money: exact until one documented rounding per line.
 
-use crate::{Amount, Invalid, text_schema};
+use crate::decimal::Amount;
+use crate::{Invalid, text_schema};
 use bigdecimal::{BigDecimal, RoundingMode};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;

@@ -1,6 +1,8 @@
 //! Time windows over which usage is totalled, and the groups within them.
 
-use crate::{BillingPeriod, DimensionCode, Invalid, text_schema, text_value};
+use crate::code::DimensionCode;
+use crate::period::BillingPeriod;
+use crate::{Invalid, text_schema, text_value};
 use jiff::Timestamp;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;

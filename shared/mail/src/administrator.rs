@@ -1,6 +1,6 @@
 //! The notice to everybody in a tenant about a new administrator from the provider.
 
-use crate::Letter;
+use crate::letter::Letter;
 use kernel::{Alias, Language};
 use tenancy::Addresses;
 

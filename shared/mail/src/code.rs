@@ -1,6 +1,6 @@
 //! The mails with a code, which the identity provider sends.
 
-use crate::Letter;
+use crate::letter::Letter;
 use kernel::Language;
 
 /// The purpose of a code.

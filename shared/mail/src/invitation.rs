@@ -1,6 +1,6 @@
 //! The invitation of a person to an organisation.
 
-use crate::Letter;
+use crate::letter::Letter;
 use crate::letter::quoted;
 use kernel::{Alias, Language, Role, Timestamp};
 use tenancy::{Addresses, InvitationCode, OrganisationName};

@@ -1,4 +1,8 @@
-use crate::{CodePurpose, Invited, Letter, Listed, MailError, Mailer, Sender};
+use crate::code::CodePurpose;
+use crate::invitation::Invited;
+use crate::letter::Letter;
+use crate::workspaces::Listed;
+use crate::{MailError, Mailer, Sender};
 use aws_sdk_sesv2::Client;
 use kernel::{Language, Role};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! The list of a person's workspaces, sent on request.
 
-use crate::Letter;
+use crate::letter::Letter;
 use crate::letter::quoted;
 use kernel::{Alias, Language};
 use tenancy::{Addresses, OrganisationName};

@@ -1,6 +1,6 @@
 //! Totals of windows: exact decimals that are wide enough for any sum of values.
 
-use crate::Value;
+use crate::value::Value;
 use crate::value::{compare, power, shortened};
 use bigdecimal::num_bigint::{BigInt, Sign};
 use kernel::Quantity;

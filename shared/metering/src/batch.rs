@@ -1,7 +1,9 @@
 //! Dividing segments into batches that each fit one rollup.
 
+use crate::page::PageKey;
 use crate::segment::windows_max;
-use crate::{PageKey, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX, Segment, WindowKey};
+use crate::segment::{SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX, Segment};
+use crate::window::WindowKey;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, WindowSize};
 use std::collections::BTreeSet;

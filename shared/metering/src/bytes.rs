@@ -1,6 +1,8 @@
 //! Reading and writing the parts of stored segments and pages.
 
-use crate::{Aggregate, Malformed, Value};
+use crate::aggregate::Aggregate;
+use crate::segment::Malformed;
+use crate::value::Value;
 use bigdecimal::num_bigint::{BigInt, BigUint, Sign};
 use jiff::Timestamp;
 use kernel::{MeterCode, UsageGroup, VALUE_DECIMALS_MAX};

@@ -1,6 +1,6 @@
 //! The checkpoint of a tenant's rollups.
 
-use crate::WindowKey;
+use crate::window::WindowKey;
 use dedupe::{Manifest, RunMeta};
 use jiff::{SignedDuration, Timestamp};
 use kernel::Generation;

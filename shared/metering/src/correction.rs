@@ -1,12 +1,14 @@
 //! Parsing a request for corrections into valid corrections and named refusals.
 
+use crate::checkpoint::EVENT_KEYS_KEPT;
 use crate::event::{BEFORE_FIRST_PERIOD, FIELD_BYTES_MAX, Fault, NOT_IN_USE, Rules, id_of};
+use crate::event::{BODY_BYTES_MAX, BodyError, TIME_AHEAD_MAX, Usage};
+use crate::event_key::Sender;
 use crate::event_key::event_key;
+use crate::grouping::Correction;
 use crate::json::{Members, Wire, text};
-use crate::{
-    BODY_BYTES_MAX, BodyError, Correction, EVENT_KEYS_KEPT, KEYED_CORRECTIONS_MAX, KeyedCorrection,
-    Reason, Refusal, Sender, TIME_AHEAD_MAX, Usage,
-};
+use crate::lookup::{KEYED_CORRECTIONS_MAX, KeyedCorrection};
+use crate::refusal::{Reason, Refusal};
 use catalogue::Catalogue;
 use dedupe::DedupeKey;
 use jiff::Timestamp;

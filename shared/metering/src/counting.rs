@@ -3,11 +3,12 @@
 use crate::batch::last_day;
 use crate::checkpoint::Counted;
 use crate::event_key::key_in_window;
+use crate::page::{Page, PageKey};
+use crate::rollup::Snapshot;
 use crate::segment::Windows;
-use crate::{
-    Measure, Page, PageKey, Purpose, Segment, SegmentEvent, Slot, Snapshot, Value, Window,
-    WindowKey,
-};
+use crate::segment::{Purpose, Segment, SegmentEvent, Slot};
+use crate::value::Value;
+use crate::window::{Measure, Window, WindowKey};
 use contract::WindowPart;
 use dedupe::{ContentHash, DedupeKey, Entry, Known};
 use jiff::Timestamp;

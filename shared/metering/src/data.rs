@@ -1,8 +1,8 @@
 //! What a meter looks for in an event's data.
 
-use crate::Reason;
 use crate::event::Fault;
 use crate::json::{self, Member, Members, Wire};
+use crate::refusal::Reason;
 use catalogue::{Meter, PathStep, ValuePath};
 use kernel::UsageGroup;
 use serde_json::value::RawValue;

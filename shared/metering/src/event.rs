@@ -2,9 +2,12 @@
 
 use crate::binary::Attributes;
 use crate::data::{Data, named};
+use crate::event_key::Sender;
 use crate::event_key::{content_hash, distinct_key, event_key};
 use crate::json::{self, Batch, Field, Wire};
-use crate::{Measure, NumberError, Reason, Refusal, Sender, Value};
+use crate::refusal::{Reason, Refusal};
+use crate::value::{NumberError, Value};
+use crate::window::Measure;
 use catalogue::ValuePath;
 use catalogue::{Aggregation, Catalogue, Dimension, Meter};
 use dedupe::{DedupeKey, Entry};

@@ -1,6 +1,6 @@
 //! The event key and the content hash: they stand for what a client wrote, which is not stored.
 
-use crate::{Measure, WindowKey};
+use crate::window::{Measure, WindowKey};
 use dedupe::{ContentHash, DedupeKey};
 use jiff::Timestamp;
 use kernel::{TenantId, UsageGroup};

@@ -1,10 +1,13 @@
 //! Grouping: which events a segment takes.
 
+use crate::event::Usage;
+use crate::page::PageKey;
 use crate::segment::windows_max;
-use crate::{
-    Measure, PageKey, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX,
-    Segment, SegmentBody, SegmentEvent, Slot, Usage, WindowKey,
+use crate::segment::{
+    Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX, Segment, SegmentBody,
+    SegmentEvent, Slot,
 };
+use crate::window::{Measure, WindowKey};
 use catalogue::{Aggregation, Meter};
 use dedupe::Entry;
 use jiff::Timestamp;

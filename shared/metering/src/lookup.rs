@@ -1,11 +1,13 @@
 //! Corrections that name an event by its key: the event's content is looked up in stored segments.
 
+use crate::correction::ValidCorrection;
 use crate::correction::{check_replacement, not_reversible};
 use crate::event::Fault;
-use crate::{
-    Correction, Purpose, Reason, Refusal, SegmentBody, SegmentEvent, Sender, Slot, TIME_BEHIND_MAX,
-    Usage, ValidCorrection,
-};
+use crate::event::{TIME_BEHIND_MAX, Usage};
+use crate::event_key::Sender;
+use crate::grouping::Correction;
+use crate::refusal::{Reason, Refusal};
+use crate::segment::{Purpose, SegmentBody, SegmentEvent, Slot};
 use catalogue::Catalogue;
 use dedupe::{DedupeKey, Entry};
 use jiff::Timestamp;

@@ -1,7 +1,8 @@
 //! Pages: totals of a meter that change together, and are therefore stored in one item.
 
 use crate::bytes::{Input, write_aggregate, write_text, write_zigzag};
-use crate::{Malformed, Window, WindowKey};
+use crate::segment::Malformed;
+use crate::window::{Window, WindowKey};
 use contract::WindowPart;
 use jiff::Timestamp;
 use kernel::{BillingAnchor, MeterCode, UsageGroup, WindowSize};

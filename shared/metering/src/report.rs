@@ -1,6 +1,7 @@
 //! Usage reports: totals by window and group, computed from pages.
 
-use crate::{Page, PageKey, Window};
+use crate::page::{Page, PageKey};
+use crate::window::Window;
 use catalogue::{Aggregation, Meter};
 use contract::WindowPart;
 use jiff::Timestamp;

@@ -2,7 +2,9 @@
 
 use crate::checkpoint::{Checkpoint, Counted, DISTINCT_VALUES_KEPT, EVENT_KEYS_KEPT};
 use crate::counting::{Changed, Counting, Places};
-use crate::{Page, PageKey, Segment, Window, WindowKey};
+use crate::page::{Page, PageKey};
+use crate::segment::Segment;
+use crate::window::{Window, WindowKey};
 use contract::UsageWindowUpdated;
 use dedupe::{Blocks, DedupeKey, Entry, Index, Lookup, Manifest, MissingBlocks, NewPart, RunId};
 use jiff::Timestamp;

@@ -1,6 +1,8 @@
 //! Sealing a day's totals, and publishing a sealed day again on demand.
 
-use crate::{Checkpoint, Page, PageKey, SEGMENT_TOTALS_MAX};
+use crate::checkpoint::Checkpoint;
+use crate::page::{Page, PageKey};
+use crate::segment::SEGMENT_TOTALS_MAX;
 use contract::{SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated};
 use jiff::Timestamp;
 use kernel::{TenantId, WindowSize};

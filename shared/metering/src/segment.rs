@@ -1,8 +1,9 @@
 //! Segments: the events of one request for one tenant, stored unchanged and rolled up later.
 
 use crate::bytes::{Input, write_text, write_value};
+use crate::page::PageKey;
 use crate::page::{size_code, size_of};
-use crate::{Measure, PageKey, WindowKey};
+use crate::window::{Measure, WindowKey};
 use catalogue::Aggregation;
 use contract::WindowPart;
 use dedupe::{DedupeKey, Entry};

@@ -1,6 +1,6 @@
 //! The end of a tenant's stream of bus events.
 
-use crate::Checkpoint;
+use crate::checkpoint::Checkpoint;
 use contract::UsageStreamEndReported;
 use kernel::TenantId;
 

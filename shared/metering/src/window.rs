@@ -1,6 +1,8 @@
 //! Windows of usage and their totals.
 
-use crate::{Aggregate, PageKey, Value};
+use crate::aggregate::Aggregate;
+use crate::page::PageKey;
+use crate::value::Value;
 use catalogue::Aggregation;
 use contract::{UsageWindow, WindowPart};
 use jiff::Timestamp;

@@ -1,4 +1,5 @@
-use crate::{Outbox, Row, Target};
+use crate::row::{Row, Target};
+use crate::table::Outbox;
 use contract::{Envelope, Stream, TenantPolicyApplied};
 use dynamo::{Table, text};
 use kernel::{EventId, TenantId, Timestamp};

@@ -1,6 +1,8 @@
+use crate::failure::Failure;
+use crate::forward::{ForwardError, Forwarder};
 use crate::http::{Body, Now, Problem, with_fallbacks};
 use crate::queue::{BusMessage, each};
-use crate::{Failure, ForwardError, Forwarder, Scheduled, Trigger};
+use crate::schedule::{Scheduled, Trigger};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use axum::Router;
 use axum::body::to_bytes;

@@ -1,7 +1,10 @@
 //! Usage thresholds at which a tenant wants to be notified, in addition to those of its plan.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, State};
-use crate::{Actor, AuditAction, Context, FieldProblem, Username};
+use crate::registration::FieldProblem;
+use crate::tenant::Context;
+use crate::user::Username;
 use catalogue::{AlertThresholds, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 

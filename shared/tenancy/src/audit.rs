@@ -1,6 +1,6 @@
 //! The audit trail of a tenant. It stays in the region and names people by username only.
 
-use crate::Username;
+use crate::user::Username;
 use kernel::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

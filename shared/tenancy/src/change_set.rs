@@ -1,12 +1,17 @@
 //! The input and the result of a decision.
 
+use crate::audit::{Actor, AuditAction, AuditEntry};
+use crate::clients::MachineClient;
+use crate::federation::IdentityProvider;
+use crate::invitation::Invitation;
+use crate::operation::Signup;
 use crate::operation::steps;
+use crate::personal::OrganisationName;
+use crate::task::ScheduledTask;
 use crate::tenant::status_changed;
+use crate::tenant::{Context, Tenant};
 use crate::toolkit::ToolkitEvent;
-use crate::{
-    Actor, AuditAction, AuditEntry, Context, IdentityProvider, Invitation, MachineClient,
-    OrganisationName, ScheduledTask, Signup, Tenant, User, Username,
-};
+use crate::user::{User, Username};
 use contract::application::{
     TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested,
 };

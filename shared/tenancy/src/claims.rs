@@ -1,6 +1,6 @@
 //! The claims of a token.
 
-use crate::Tenant;
+use crate::tenant::Tenant;
 use kernel::{Alias, EntitlementCode, PlanCode, RegionCode, Role, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};
 

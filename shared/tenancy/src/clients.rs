@@ -1,8 +1,12 @@
 //! Machine clients: credentials with which a tenant's own services get tokens.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, MemberChange, State};
+use crate::idempotency::KeyDigest;
 use crate::settings::after;
-use crate::{Actor, AuditAction, Context, KeyDigest, Refusal, ScheduledTask, TaskKind, Username};
+use crate::task::{ScheduledTask, TaskKind};
+use crate::tenant::{Context, Refusal};
+use crate::user::Username;
 use jiff::SignedDuration;
 use kernel::{
     Invalid, MachineScope, TenantId, TenantStatus, Timestamp, canonical_uuid, deserialize_text,

@@ -1,13 +1,14 @@
 //! The closure of a tenant: grace period, last usage, retention, erasure.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, State, TenantEvent};
+use crate::idempotency::KeyDigest;
 use crate::provisioning::{Provisioning, request_deprovisioning};
 use crate::settings::{ABANDONED, DRAIN, DRAIN_MAX, LOOK_AGAIN, after};
+use crate::settings::{ProvisioningMode, Settings};
+use crate::task::{ScheduledTask, TaskKind};
 use crate::tenant::{Change, decide_change};
-use crate::{
-    Actor, AuditAction, Context, KeyDigest, ProvisioningMode, Refusal, ScheduledTask, Settings,
-    TaskKind,
-};
+use crate::tenant::{Context, Refusal};
 use catalogue::Catalogue;
 use contract::{Envelope, Stream, TenantErased};
 use kernel::{StatusReason, TenantStatus, Timestamp};

@@ -1,6 +1,6 @@
 //! Codes that people paste from a mail or a page, possibly with other characters around them.
 
-use crate::KeyDigest;
+use crate::idempotency::KeyDigest;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};

@@ -1,11 +1,12 @@
 //! Federated sign-in: people of a tenant sign in at the tenant's own identity provider.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, MemberChange, State};
+use crate::invitation::USERS_MAX;
 use crate::personal::personal;
-use crate::{
-    Actor, AuditAction, Context, EmailAddress, Origin, PersonName, Refusal, USERS_MAX, User,
-    Username,
-};
+use crate::personal::{EmailAddress, PersonName};
+use crate::tenant::{Context, Refusal};
+use crate::user::{Origin, User, Username};
 use kernel::{Alias, Invalid, Role, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,6 +1,7 @@
 //! Idempotency keys. A repeated request is recognised by its key and its content.
 
-use crate::{Documents, Registration};
+use crate::registration::Registration;
+use crate::user::Documents;
 use kernel::{Invalid, OnboardingId, RegionCode};
 use sha2::{Digest, Sha256};
 use std::fmt;

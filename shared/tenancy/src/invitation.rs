@@ -1,12 +1,14 @@
 //! Invitations and users: who may join a tenant, and in which role.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::code::pasted;
+use crate::idempotency::KeyDigest;
+use crate::mails::OwedMail;
+use crate::personal::{EmailAddress, PersonName};
 use crate::settings::after;
-use crate::{
-    Actor, AuditAction, Consent, Context, EmailAddress, KeyDigest, Origin, OwedMail, PersonName,
-    Refusal, User, Username,
-};
+use crate::tenant::{Context, Refusal};
+use crate::user::{Consent, Origin, User, Username};
 use jiff::SignedDuration;
 use kernel::{Invalid, InvitationId, Role, TenantId, TenantStatus, Timestamp};
 use std::fmt;

@@ -1,15 +1,18 @@
 //! Decisions on deadlines, confirmed addresses and reports of the identity provider.
 
+use crate::audit::Actor;
 use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::clients::decide_clients_ended;
 use crate::closure::{decide_drained, decide_expiry, decide_fence};
+use crate::mails::OwedMail;
 use crate::operation::IdentityFailure;
+use crate::operation::Signup;
 use crate::provisioning::{decide_missing_answer, decide_missing_removal, request_provisioning};
+use crate::settings::{ProvisioningMode, Settings};
 use crate::subdomain::decide_repeated_request;
+use crate::task::{ScheduledTask, TaskKind};
 use crate::tenant::{Change, decide_change};
-use crate::{
-    Actor, Context, OwedMail, ProvisioningMode, Refusal, ScheduledTask, Settings, Signup, TaskKind,
-};
+use crate::tenant::{Context, Refusal};
 use catalogue::Catalogue;
 use kernel::{StatusReason, TenantStatus};
 

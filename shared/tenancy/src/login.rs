@@ -1,6 +1,7 @@
 //! Sign-ins, as metered.
 
-use crate::{KeyDigest, Username};
+use crate::idempotency::KeyDigest;
+use crate::user::Username;
 use jiff::SignedDuration;
 use kernel::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};

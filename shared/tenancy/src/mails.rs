@@ -3,7 +3,9 @@
 //! The limit is per address and region, across purposes and tenants. Each requester has a smaller
 //! share of it, so that a stranger's requests leave room for the owner's.
 
-use crate::{EmailAddress, KeyDigest, ScheduledTask, TaskKind};
+use crate::idempotency::KeyDigest;
+use crate::personal::EmailAddress;
+use crate::task::{ScheduledTask, TaskKind};
 use kernel::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

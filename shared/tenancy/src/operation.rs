@@ -1,6 +1,9 @@
 //! The sign-up as an operation whose progress its caller can follow.
 
-use crate::{OwedMail, Settings, Tenant, Username};
+use crate::mails::OwedMail;
+use crate::settings::Settings;
+use crate::tenant::Tenant;
+use crate::user::Username;
 use contract::{Step, StepName, StepState};
 use kernel::{
     Alias, KnownReason, OnboardingId, ReasonCode, SignupId, TenantId, TenantStatus, Timestamp,

@@ -1,8 +1,10 @@
 //! Policies that home publishes for a tenant, applied in the tenant's region.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, State, TenantEvent};
+use crate::settings::{ProvisioningMode, Settings};
 use crate::tenant::{Change, decide_change};
-use crate::{Actor, AuditAction, Context, PlanRequest, ProvisioningMode, Refusal, Settings};
+use crate::tenant::{Context, PlanRequest, Refusal};
 use catalogue::Catalogue;
 use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyApplied};
 use kernel::{EntitlementCode, PlanCode, StatusReason, Suspension, TenantId, TenantStatus};

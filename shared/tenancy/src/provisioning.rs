@@ -1,11 +1,13 @@
 //! Resources that the application plane makes and removes: requests, answers and deadlines.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, State, TenantEvent};
+use crate::settings::Settings;
 use crate::settings::{ABANDONED, DEPROVISIONINGS_MAX, after};
+use crate::task::{ScheduledTask, TaskKind};
 use crate::tenant::{Change, decide_change};
-use crate::{
-    Actor, AuditAction, Context, Refusal, ScheduledTask, Settings, TaskKind, Tenant, toolkit,
-};
+use crate::tenant::{Context, Refusal, Tenant};
+use crate::toolkit;
 use catalogue::Catalogue;
 use contract::application::{Answer, TenantDeprovisioningRequested, TenantProvisioningRequested};
 use contract::{Envelope, Stream};

@@ -1,14 +1,16 @@
 //! Registration: the input of a sign-up, its validation, and the records that it creates.
 
+use crate::audit::{Actor, AuditAction, AuditEntry};
 use crate::change_set::{TenantEvent, onboarding_progressed};
+use crate::operation::Signup;
+use crate::personal::{EmailAddress, OrganisationName, Password, PersonName};
 use crate::policy::AppliedPolicy;
+use crate::settings::Settings;
 use crate::settings::after;
+use crate::task::{ScheduledTask, TaskKind};
 use crate::tenant::status_changed;
-use crate::{
-    Actor, AuditAction, AuditEntry, Context, DocumentVersion, Documents, EmailAddress,
-    OrganisationName, Origin, Password, PersonName, ScheduledTask, Settings, Signup, TaskKind,
-    Tenant, User, Username,
-};
+use crate::tenant::{Context, Tenant};
+use crate::user::{DocumentVersion, Documents, Origin, User, Username};
 use catalogue::{AlertThresholds, Catalogue};
 use kernel::{
     Alias, BillingAnchor, DomainName, Generation, Invalid, Language, OnboardingId, PlanCode,

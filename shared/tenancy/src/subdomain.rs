@@ -5,10 +5,12 @@
 //! tenant. Home knows only a keyed digest of it. A lost message is made up for by a new request:
 //! each answer names the revision of its request, and only an answer to the latest request counts.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::custom_subdomain::CustomSubdomain;
 use crate::settings::after;
-use crate::{Actor, AuditAction, Context, Refusal, ScheduledTask, TaskKind, Tenant};
+use crate::task::{ScheduledTask, TaskKind};
+use crate::tenant::{Context, Refusal, Tenant};
 use contract::application::TenantAddressChanged;
 use contract::{
     Envelope, ReservationDecision, ReservationPhase, Stream, SubdomainReservationDecided,

@@ -1,11 +1,14 @@
 //! Tenants, and the table of their status transitions.
 
+use crate::audit::{Actor, AuditAction};
 use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::closure::Closure;
+use crate::federation::Federation;
 use crate::policy::AppliedPolicy;
 use crate::provisioning::Provisioning;
+use crate::settings::Settings;
+use crate::subdomain::Subdomains;
 use crate::toolkit;
-use crate::{Actor, AuditAction, Federation, Settings, Subdomains};
 use catalogue::AlertThresholds;
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{

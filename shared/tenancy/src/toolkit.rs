@@ -4,7 +4,7 @@
 //! out here.
 
 use crate::tenant::Change;
-use crate::{Context, Tenant};
+use crate::tenant::{Context, Tenant};
 use kernel::{EventId, PlanCode, Tier, Timestamp};
 use serde::Serialize;
 

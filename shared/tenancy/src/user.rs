@@ -1,6 +1,8 @@
 //! Users, and their names at the identity provider.
 
-use crate::{AccountName, EmailAddress, KeyDigest, PersonName};
+use crate::federation::AccountName;
+use crate::idempotency::KeyDigest;
+use crate::personal::{EmailAddress, PersonName};
 use kernel::{
     Alias, Invalid, InvitationId, Role, SignupId, TenantId, Timestamp, canonical_uuid,
     deserialize_text,

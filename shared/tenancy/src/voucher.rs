@@ -1,6 +1,6 @@
 //! Vouchers: proof that Meridian itself requests a new account.
 
-use crate::KeyDigest;
+use crate::idempotency::KeyDigest;
 use jiff::SignedDuration;
 use kernel::Invalid;
 use std::fmt;

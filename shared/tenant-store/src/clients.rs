@@ -1,7 +1,9 @@
 //! Machine clients, found by the tenant and by the id that a token names.
 
+use crate::TenantStoreError;
+use crate::read::TenantReader;
 use crate::rows::{self, CLIENT_PREFIX, stored};
-use crate::{TenantReader, TenantStore, TenantStoreError};
+use crate::write::TenantStore;
 use dynamo::Write;
 use kernel::TenantId;
 use tenancy::{CLIENTS_KEPT_MAX, MachineClient, Tenant};

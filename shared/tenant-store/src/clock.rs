@@ -1,8 +1,11 @@
 //! Scheduled tasks and rate limits.
 
+use crate::TenantStoreError;
+use crate::read::TenantReader;
+use crate::resolve::Destination;
 use crate::resolve::lead;
 use crate::rows::{self, DUE_SHARDS, stored};
-use crate::{Destination, TenantReader, TenantStore, TenantStoreError};
+use crate::write::TenantStore;
 use dynamo::{AttributeValue, number, text};
 use jiff::SignedDuration;
 use kernel::Timestamp;

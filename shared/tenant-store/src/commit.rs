@@ -1,7 +1,8 @@
 //! The writes that store a change set in one transaction.
 
+use crate::TenantStoreError;
 use crate::rows::{self, STATS_SHARDS, attribute};
-use crate::{TenantStore, TenantStoreError};
+use crate::write::TenantStore;
 use dynamo::{AttributeValue, Item, Write, number, text, to_item};
 use kernel::{TenantId, TenantStatus};
 use outbox::{Row, Target};

@@ -3,8 +3,9 @@
 //! Every step deletes and counts in one transaction: an interrupted run continues where it was, and
 //! the record stays exact.
 
+use crate::TenantStoreError;
 use crate::rows::{self, AUDIT_PREFIX, BLOCKED_PREFIX, INVITATION_PREFIX};
-use crate::{TenantStore, TenantStoreError};
+use crate::write::TenantStore;
 use dynamo::{Error, Item, Leaving, Write, key, number, text};
 use kernel::{SignupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! Tenants' own identity providers, and blocked users.
 
+use crate::TenantStoreError;
+use crate::read::TenantReader;
 use crate::rows::{self, stored};
-use crate::{TenantReader, TenantStoreError};
 use dynamo::Item;
 use kernel::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};

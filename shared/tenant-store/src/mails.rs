@@ -1,8 +1,9 @@
 //! The limit on mails to one address. All mails that somebody requests share this one count.
 
+use crate::TenantStoreError;
 use crate::clock::{HOUR_S, MARK_LENGTH, Taken, window_of};
+use crate::read::TenantReader;
 use crate::rows;
-use crate::{TenantReader, TenantStoreError};
 use dynamo::{AttributeValue, number, text};
 use kernel::Timestamp;
 use tenancy::{Asker, EmailAddress, KeyDigest, mailbox, share_of};

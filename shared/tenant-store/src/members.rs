@@ -1,7 +1,9 @@
 //! A tenant's users, invitations and audit trail, page by page.
 
+use crate::TenantStoreError;
+use crate::read::TenantReader;
 use crate::rows::{self, AUDIT_PREFIX, INVITATION_PREFIX, USER_PREFIX};
-use crate::{TenantReader, TenantStore, TenantStoreError};
+use crate::write::TenantStore;
 use dynamo::{Attributes as _, Item, key};
 use kernel::{Role, TenantId};
 use tenancy::{AuditEntry, Invitation, User, Username};

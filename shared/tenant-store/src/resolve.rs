@@ -1,7 +1,8 @@
 //! Resolves subdomains, and lists a person's workspaces.
 
+use crate::TenantStoreError;
+use crate::read::TenantReader;
 use crate::rows::{self, stored};
-use crate::{TenantReader, TenantStoreError};
 use dynamo::Item;
 use kernel::{Alias, Language, PublicUrl, RegionCode, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};

@@ -30,7 +30,9 @@
 //! crate: see its `terms` module. The tests of this crate write such items and read them through
 //! it.
 
-use crate::{Membership, RegionAddress, TenantStoreError};
+use crate::TenantStoreError;
+use crate::read::Membership;
+use crate::resolve::RegionAddress;
 use dynamo::{AttributeValue, Item, Shards, key, number, text};
 use kernel::{Alias, InvitationId, Role, SignupId, TenantId, Timestamp};
 use serde::de::DeserializeOwned;

@@ -1,7 +1,9 @@
 //! The rows of custom subdomains: reserved for a tenant first, then leading to it.
 
+use crate::TenantStoreError;
+use crate::read::TenantReader;
 use crate::rows::{self, AliasRow, stored};
-use crate::{TenantReader, TenantStore, TenantStoreError};
+use crate::write::TenantStore;
 use dynamo::{Write, number, text};
 use kernel::TenantId;
 use std::collections::BTreeMap;

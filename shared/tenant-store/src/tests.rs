@@ -8,9 +8,9 @@ mod resolve;
 mod subdomain;
 mod terms;
 
-use crate::{
-    Destination, Leaving, LoadOptions, RegionAddress, Registered, TenantStore, TenantStoreError,
-};
+use crate::resolve::{Destination, RegionAddress};
+use crate::write::{LoadOptions, Registered, TenantStore};
+use crate::{Leaving, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use catalogue::Catalogue;
 use contract::{TenantCounts, TenantPolicy};

@@ -1,7 +1,9 @@
 //! Vouchers: proof that Meridian itself has just requested an account from the identity provider.
 
+use crate::TenantStoreError;
+use crate::read::TenantReader;
 use crate::rows;
-use crate::{TenantReader, TenantStore, TenantStoreError};
+use crate::write::TenantStore;
 use dynamo::{Attributes as _, number};
 use kernel::Timestamp;
 use tenancy::{Username, VOUCHER_VALID, Voucher};

@@ -1,7 +1,8 @@
 //! Writes. A change, its counts and its events are one transaction.
 
+use crate::TenantStoreError;
+use crate::read::{Remembered, TenantReader};
 use crate::rows;
-use crate::{Remembered, TenantReader, TenantStoreError};
 use dynamo::{Attempts, CONTENTION, Error};
 use kernel::{InvitationId, SignupId, TenantId};
 use outbox::Outbox;

@@ -1,8 +1,9 @@
 //! The lifecycle of a tenant, step by step.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use crate::newcomer::Newcomer;
 use crate::newcomer::documents;
-use crate::{Newcomer, People, Region};
+use crate::region::{People, Region};
 use contract::TenantPolicy;
 use contract::application::Answer;
 use identity::Mailing;

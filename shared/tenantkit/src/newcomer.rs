@@ -8,7 +8,7 @@ use tenancy::{
     Requirements, SignUp, SignUpRequest, decide_sign_up,
 };
 
-use crate::Region;
+use crate::region::Region;
 
 /// Parses a time, as in `moment("2026-11-20T09:00:00Z")`.
 ///

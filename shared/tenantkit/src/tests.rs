@@ -1,4 +1,5 @@
-use crate::{Newcomer, moment, region};
+use crate::newcomer::{Newcomer, moment};
+use crate::region::region;
 use kernel::{Role, Suspension, TenantStatus};
 use tenancy::KeyDigest;
 

@@ -1,7 +1,7 @@
 //! Fresh resources for a test: tests share nothing but the emulator's process.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use crate::LocalAws;
+use crate::emulator::LocalAws;
 use aws_sdk_cognitoidentityprovider::types as cognito;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,

@@ -1,7 +1,9 @@
 //! The record of corrections: who took what back and why, and what came of it.
 
+use crate::UsageStoreError;
 use crate::items;
-use crate::{SegmentWriter, UsageReader, UsageStoreError};
+use crate::read::UsageReader;
+use crate::segment_writer::SegmentWriter;
 use dynamo::{Attributes as _, Item, text};
 use kernel::{MeterCode, ReasonCode, SegmentId, TenantId, Timestamp};
 use metering::{Counted, Purpose, Segment, Sender};

@@ -1,7 +1,8 @@
 //! Loading the snapshot that a rollup starts from, and the blocks of indexes that it then misses.
 
+use crate::UsageStoreError;
 use crate::items;
-use crate::{RollupWriter, UsageStoreError};
+use crate::rollup_writer::RollupWriter;
 use dedupe::{BlockId, BlockedFilter, BlockedRun, Blocks, GroupId, MissingBlocks, RunId, RunMeta};
 use dynamo::{Attributes as _, Item, has_key};
 use kernel::{TenantId, Timestamp};

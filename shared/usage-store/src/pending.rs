@@ -1,7 +1,8 @@
 //! What waits to be settled, found without the stream.
 
+use crate::UsageStoreError;
 use crate::items::{self, PENDING_SHARDS};
-use crate::{RollupWriter, UsageStoreError};
+use crate::rollup_writer::RollupWriter;
 use dynamo::Item;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::Segment;

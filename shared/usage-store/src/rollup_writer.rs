@@ -1,8 +1,9 @@
 //! Settling, in one transaction.
 
+use crate::UsageStoreError;
 use crate::cache::BlockCache;
+use crate::corrections::CorrectionOutcome;
 use crate::items::{self, SealTask};
-use crate::{CorrectionOutcome, UsageStoreError};
 use contract::{BusEvent, Envelope, Stream};
 use dedupe::Blocks;
 use dynamo::{Attempts, CONTENTION, Error, Shards, Table, Write, number};

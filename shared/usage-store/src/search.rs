@@ -1,8 +1,9 @@
 //! Finding events in what is stored of a tenant's usage, by their identities.
 
+use crate::UsageStoreError;
 use crate::items::{self, TENANT_SHARDS};
 use crate::pending::first_key;
-use crate::{UsageReader, UsageStoreError};
+use crate::read::UsageReader;
 use dedupe::DedupeKey;
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use jiff::SignedDuration;

@@ -5,10 +5,14 @@ mod seals;
 mod throttled;
 
 use super::items;
-use crate::{
-    FoundSegment, Leaving, Pending, Resent, RolledUp, RollupWriter, SealTask, SegmentWriter,
-    UsageEraser, UsageMonitor,
-};
+use crate::Leaving;
+use crate::erase::UsageEraser;
+use crate::items::SealTask;
+use crate::monitor::UsageMonitor;
+use crate::pending::{FoundSegment, Pending};
+use crate::rollup_writer::{RolledUp, RollupWriter};
+use crate::seal::Resent;
+use crate::segment_writer::SegmentWriter;
 use catalogue::Catalogue;
 use contract::{
     BusEvent, Envelope, EventCounts, ReasonCounts, RejectionKind, SealDigest, Stream, UsageSealed,

@@ -1,5 +1,5 @@
 use super::{at, fixture, region};
-use crate::{BillingTotal, Description};
+use crate::region::{BillingTotal, Description};
 use contract::{HeartbeatReported, RegionBillingTotaled, RegionDescribed};
 use fleet::{Condition, Heartbeat, Incidents, decide_incidents};
 use kernel::Mode;

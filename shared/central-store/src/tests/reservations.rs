@@ -1,5 +1,5 @@
 use super::{Fixture, at, event, fixture, published, region, tenant};
-use crate::UpdateError;
+use crate::error::UpdateError;
 use contract::{
     BusEvent, Envelope, ReservationPhase, Stream, SubdomainReservationDecided,
     SubdomainReservationUpdated,

@@ -1,5 +1,5 @@
 use super::{Fixture, at, fixture, published, region, tenant};
-use crate::{StoreError, UpdateError};
+use crate::error::{StoreError, UpdateError};
 use catalogue::Catalogue;
 use contract::{BusEvent, Envelope, TenantPolicyPublished};
 use fleet::{Counts, SuspensionChange};

@@ -1,8 +1,8 @@
 //! Usage: a tenant's totals, their sealing, and the stream of their events.
 
 use super::bus_event;
-use crate::SealDigest;
 use crate::envelope::Moment;
+use crate::seal::SealDigest;
 use kernel::{MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

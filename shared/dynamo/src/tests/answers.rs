@@ -1,6 +1,7 @@
 //! Decoding of DynamoDB's responses, see the table in the crate's documentation.
 
-use crate::{Error, Table};
+use crate::error::Error;
+use crate::table::Table;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;

@@ -1,7 +1,8 @@
 //! Attempts, and the waits between them.
 
+use crate::error::Error;
 use crate::retry::BATCH;
-use crate::{Attempts, Backoff, CONTENTION, CROWD, Error};
+use crate::retry::{Attempts, Backoff, CONTENTION, CROWD};
 use std::time::Duration;
 
 #[test]

@@ -1,6 +1,7 @@
 //! Items, attributes and shards.
 
-use crate::{Attributes as _, Shards, bytes, from_item, has_key, key, number, text, to_item};
+use crate::item::{Attributes as _, bytes, from_item, has_key, key, number, text, to_item};
+use crate::shard::Shards;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -1,9 +1,9 @@
 //! Reads, writes and errors on the local AWS.
 
-use crate::{
-    Attempts, Attributes as _, CROWD, Error, GENERATION, Item, Table, from_item, key, number, text,
-    to_item,
-};
+use crate::error::Error;
+use crate::item::{Attributes as _, GENERATION, Item, from_item, key, number, text, to_item};
+use crate::retry::{Attempts, CROWD};
+use crate::table::Table;
 use kernel::Generation;
 use std::collections::BTreeSet;
 

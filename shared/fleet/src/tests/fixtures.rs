@@ -1,9 +1,11 @@
 //! Fixtures of the tests: regions by letter, times by second.
 
-use crate::{
-    DesiredPolicy, Publication, Refusal, SuspensionChange, Tenant, decide_acknowledgement,
-    decide_erasure, decide_plan_change, decide_published_status, decide_resend, decide_suspension,
+use crate::Refusal;
+use crate::directory::{
+    Tenant, decide_acknowledgement, decide_erasure, decide_plan_change, decide_published_status,
+    decide_resend, decide_suspension,
 };
+use crate::policy::{DesiredPolicy, Publication, SuspensionChange};
 use catalogue::Catalogue;
 use contract::{
     Envelope, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged,

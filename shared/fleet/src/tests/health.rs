@@ -1,5 +1,5 @@
 use super::fixtures::at;
-use crate::{
+use crate::health::{
     Condition, Heartbeat, Incidents, LAG_MS_MAX, decide_incidents, decide_status, find_conditions,
 };
 use contract::{Dependency, DependencyHealth, DependencyState, HeartbeatReported};

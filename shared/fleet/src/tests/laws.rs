@@ -1,7 +1,8 @@
 //! The order of arrival does not matter, a replay changes nothing, and the counts are always right.
 
 use super::fixtures::{Step, content, decide, deliver, run};
-use crate::{Counts, SuspensionChange, count_change};
+use crate::counts::{Counts, count_change};
+use crate::policy::SuspensionChange;
 use kernel::{RegionCode, Suspension, TenantStatus};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

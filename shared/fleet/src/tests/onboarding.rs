@@ -1,5 +1,6 @@
 use super::fixtures::{Step as Happened, TENANT, at, run};
-use crate::{Onboarding, OnboardingKey};
+use crate::key::OnboardingKey;
+use crate::onboarding::Onboarding;
 use contract::{Step, StepName, StepState};
 use kernel::TenantStatus;
 

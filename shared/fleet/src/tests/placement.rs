@@ -1,4 +1,4 @@
-use crate::{Candidate, Placement, PlacementRefusal, decide_placement};
+use crate::placement::{Candidate, Placement, PlacementRefusal, decide_placement};
 use contract::RegionDescribed;
 use kernel::{Location, Mode};
 use proptest::prelude::*;

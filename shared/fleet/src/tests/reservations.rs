@@ -1,9 +1,10 @@
 //! Two tenants of two regions that compete for one subdomain.
 
 use super::fixtures::{Step, publication, region, run};
-use crate::{
-    LEASE, LastReport, QUARANTINE, Refusal, ReservationState, SubdomainReservation, Tenant,
-    decide_reservation,
+use crate::Refusal;
+use crate::directory::Tenant;
+use crate::reservation::{
+    LEASE, LastReport, QUARANTINE, ReservationState, SubdomainReservation, decide_reservation,
 };
 use contract::{
     Envelope, ReservationDecision, ReservationPhase, Stream, SubdomainReservationUpdated,

@@ -1,7 +1,8 @@
 use super::fixtures::{Step, decide, run};
 use super::fixtures::{Step::*, at};
-use crate::SuspensionChange::{Lift, Suspend};
-use crate::{Refusal, RefusedPlan};
+use crate::Refusal;
+use crate::policy::RefusedPlan;
+use crate::policy::SuspensionChange::{Lift, Suspend};
 use kernel::Suspension::{Dunning, Operator};
 use kernel::TenantStatus::{self, Active, Closed, Closing, Pending};
 

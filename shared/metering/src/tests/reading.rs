@@ -9,7 +9,10 @@ mod faults;
 mod keys;
 
 use super::{catalogue, now, tenant};
-use crate::{Form, Measure, ParsedBatch, Reason, Sender, Usage, read};
+use crate::event::{Form, ParsedBatch, Usage, read};
+use crate::event_key::Sender;
+use crate::refusal::Reason;
+use crate::window::Measure;
 use catalogue::Catalogue;
 
 /// A valid event of the summing meter, with one edit.

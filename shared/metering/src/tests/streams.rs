@@ -1,5 +1,6 @@
 use super::{now, tenant};
-use crate::{Checkpoint, report_end};
+use crate::checkpoint::Checkpoint;
+use crate::stream::report_end;
 use kernel::Generation;
 
 fn generation(changes: usize) -> Generation {

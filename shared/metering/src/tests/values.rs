@@ -1,4 +1,5 @@
-use crate::{Aggregate, NumberError, Value};
+use crate::aggregate::Aggregate;
+use crate::value::{NumberError, Value};
 use bigdecimal::BigDecimal;
 use kernel::Quantity;
 use proptest::prelude::*;

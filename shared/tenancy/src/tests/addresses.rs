@@ -1,4 +1,6 @@
-use crate::{Addresses, Bearer, Username};
+use crate::address::Addresses;
+use crate::claims::Bearer;
+use crate::user::Username;
 use serde_json::json;
 
 #[test]

@@ -1,4 +1,5 @@
-use crate::{ConfirmationCode, InvitationCode, UndoCode};
+use crate::code::{ConfirmationCode, UndoCode};
+use crate::invitation::InvitationCode;
 use proptest::prelude::*;
 
 /// Characters that get into a pasted code: blanks, line ends, invisible characters, and hyphens.

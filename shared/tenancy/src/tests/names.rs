@@ -1,6 +1,6 @@
 //! Names, addresses and passwords as people type them.
 
-use crate::{EmailAddress, OrganisationName, Password, PersonName};
+use crate::personal::{EmailAddress, OrganisationName, Password, PersonName};
 use proptest::prelude::*;
 
 fn check(text: &str, valid: bool) {

@@ -1,5 +1,6 @@
 use super::{tenant_id, world};
-use crate::{Destination, Limit, Resolved, Taken, Tally};
+use crate::clock::{Limit, Resolved, Taken, Tally};
+use crate::resolve::Destination;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use kernel::Timestamp;

@@ -1,5 +1,6 @@
 use super::world;
-use crate::{MailTally, Taken, Tally};
+use crate::clock::{Taken, Tally};
+use crate::mails::MailTally;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::Timestamp;

@@ -1,7 +1,9 @@
 //! Custom subdomains.
 
 use super::{World, context, world};
-use crate::{Destination, LoadOptions, TenantStoreError};
+use crate::TenantStoreError;
+use crate::resolve::Destination;
+use crate::write::LoadOptions;
 use contract::{ReservationDecision, SubdomainReservationDecided};
 use kernel::{SubdomainDigest, TenantId};
 use serde_json::json;

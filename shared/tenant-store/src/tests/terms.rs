@@ -1,7 +1,7 @@
 //! The attributes of these rows that metering reads and does not write.
 
 use super::{ANCHOR, context, policy, settings, sign_up, tenant_id, world};
-use crate::LoadOptions;
+use crate::write::LoadOptions;
 use catalogue::Catalogue;
 use futures::future::join_all;
 use kernel::{MachineScope, TenantStatus, WindowSize};

@@ -5,6 +5,7 @@ mod crates;
 mod documents;
 mod functions;
 mod generated;
+mod imports;
 mod manifests;
 mod messages;
 mod openapi;

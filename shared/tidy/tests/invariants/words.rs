@@ -77,9 +77,15 @@ const RETIRED: &[Retired] = &[
     retired("editions", "generations"),
     retired("settler", "rollup writer"),
     retired("settlement", "run completion (billing), rollup (usage)"),
-    retired("settled", "rolled up (usage), completed (a run), written (DNS)"),
+    retired(
+        "settled",
+        "rolled up (usage), completed (a run), written (DNS)",
+    ),
     retired("settle", "roll up (usage), complete (a run), write (DNS)"),
-    retired("settles", "rolls up (usage), completes (a run), writes (DNS)"),
+    retired(
+        "settles",
+        "rolls up (usage), completes (a run), writes (DNS)",
+    ),
     retired("settling", "rolling up, rollup"),
     retired("fact", "event, bus event"),
     retired("facts", "events, bus events"),

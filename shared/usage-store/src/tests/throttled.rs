@@ -1,7 +1,8 @@
 //! A table that takes no more.
 
 use super::*;
-use crate::{TermsReader, UsageStoreError};
+use crate::UsageStoreError;
+use crate::terms::TermsReader;
 use std::time::{Duration, Instant};
 use testkit::{Throttle, ThrottledTable};
 

@@ -2,7 +2,9 @@
 
 use super::super::{catalogue, now, tenant};
 use super::{event, number, read_all};
-use crate::{Form, Reason, Sender, read};
+use crate::event::{Form, read};
+use crate::event_key::Sender;
+use crate::refusal::Reason;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 

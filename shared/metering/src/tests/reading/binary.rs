@@ -2,7 +2,9 @@
 
 use super::super::{catalogue, now, tenant};
 use super::{event, read_all};
-use crate::{BodyError, Form, Reason, Sender, read};
+use crate::event::{BodyError, Form, read};
+use crate::event_key::Sender;
+use crate::refusal::Reason;
 
 /// The form of an event in binary mode with the version and further headers.
 pub(super) fn binary(headers: &[(&str, &[u8])]) -> Form {

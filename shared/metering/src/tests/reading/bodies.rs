@@ -3,7 +3,9 @@
 use super::super::{catalogue, now};
 use super::binary::binary;
 use super::{event, read_all, refused};
-use crate::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reason, Sender, read};
+use crate::event::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, read};
+use crate::event_key::Sender;
+use crate::refusal::Reason;
 
 #[test]
 fn bodies_are_bounded_and_have_their_form() {

@@ -2,7 +2,9 @@
 
 use super::super::{catalogue, now};
 use super::event;
-use crate::{BODY_BYTES_MAX, BodyError, CORRECTIONS_MAX, Reason, read_corrections};
+use crate::correction::{CORRECTIONS_MAX, read_corrections};
+use crate::event::{BODY_BYTES_MAX, BodyError};
+use crate::refusal::Reason;
 use std::collections::HashMap;
 
 /// The reason of each refused correction of a request, and `None` for a valid one.

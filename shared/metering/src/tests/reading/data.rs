@@ -2,7 +2,9 @@
 
 use super::super::catalogue;
 use super::{event, read_all};
-use crate::{Form, Measure, Reason};
+use crate::event::Form;
+use crate::refusal::Reason;
+use crate::window::Measure;
 
 /// Parses one event of a meter with this data, and returns its group and measure.
 fn read_data(event_type: &str, data: &str) -> Result<(String, Measure), (Reason, String)> {

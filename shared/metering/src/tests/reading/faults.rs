@@ -2,7 +2,8 @@
 
 use super::super::catalogue;
 use super::{check, event, read_all, refused};
-use crate::{Form, Reason};
+use crate::event::Form;
+use crate::refusal::Reason;
 
 #[test]
 fn a_faulty_attribute_has_its_reason() {

@@ -2,9 +2,11 @@
 
 use super::super::{catalogue, now, tenant};
 use super::{check, event, read_all};
-use crate::{
-    Form, Measure, Reason, Sender, Usage, Value, content_hash, distinct_key, event_key, read,
-};
+use crate::event::{Form, Usage, read};
+use crate::event_key::{Sender, content_hash, distinct_key, event_key};
+use crate::refusal::Reason;
+use crate::value::Value;
+use crate::window::Measure;
 use jiff::SignedDuration;
 use kernel::UsageGroup;
 use std::collections::BTreeSet;
