@@ -1,4 +1,4 @@
-//! Answers of an API: a value, or the problem document that says why not.
+//! Answers of an API: a value, or the problem document of a refusal.
 
 use anyhow::{Context, Result};
 use reqwest::{RequestBuilder, StatusCode};
@@ -11,16 +11,16 @@ use std::fmt;
 pub struct Refused {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The problem document, or whatever the answer held.
+    /// The problem document, or the body as a text where it is not JSON.
     pub problem: Value,
 }
 
-/// Members of a problem document that are said in its first line, or say nothing to a person.
-const SAID_FIRST: [&str; 4] = ["type", "title", "status", "detail"];
+/// Members of a problem document that its first line holds already, or that tell a person nothing.
+const FIRST_LINE_MEMBERS: [&str; 4] = ["type", "title", "status", "detail"];
 
 impl fmt::Display for Refused {
-    /// The problem in a line, and every further member in lines of its own: a field with what it
-    /// must be, an event with the reason that it was refused for, what else the document says.
+    /// Writes the problem in one line, and each further member on lines of its own: each invalid
+    /// field with its rule, each refused event with its reason, any other member with its value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |member: &str| self.problem.get(member).and_then(Value::as_str);
         let title = text("title").unwrap_or("refused without a problem document");
@@ -29,7 +29,9 @@ impl fmt::Display for Refused {
             write!(f, ": {}", Printable(detail))?;
         }
         let members = self.problem.as_object().into_iter().flatten();
-        for (name, value) in members.filter(|(name, _)| !SAID_FIRST.contains(&name.as_str())) {
+        for (name, value) in
+            members.filter(|(name, _)| !FIRST_LINE_MEMBERS.contains(&name.as_str()))
+        {
             match (name.as_str(), value.as_array()) {
                 ("fields", Some(fields)) => fields
                     .iter()
@@ -46,7 +48,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// A field, and what it must be.
+/// An invalid field and the rule that it broke.
 fn field_line(field: &Value) -> String {
     format!(
         "{}: must be {}",
@@ -55,7 +57,7 @@ fn field_line(field: &Value) -> String {
     )
 }
 
-/// A refused event or correction: its place, its id, and why.
+/// A refused event or correction: its index, its id and the reason.
 fn refusal_line(refusal: &Value) -> String {
     let id = refusal
         .get("id")
@@ -69,7 +71,7 @@ fn refusal_line(refusal: &Value) -> String {
     )
 }
 
-/// A text as it is, and anything else as JSON.
+/// Formats a text as it is, and any other value as JSON.
 fn shown(value: &Value) -> String {
     let text = value
         .as_str()
@@ -77,7 +79,8 @@ fn shown(value: &Value) -> String {
     Printable(&text).to_string()
 }
 
-/// A text that somebody else wrote, without what a terminal would obey.
+/// A text of unknown origin; its control characters are escaped, because a terminal would obey
+/// them.
 pub(super) struct Printable<'t>(pub &'t str);
 
 impl fmt::Display for Printable<'_> {
@@ -92,7 +95,7 @@ impl fmt::Display for Printable<'_> {
 impl std::error::Error for Refused {}
 
 impl Refused {
-    /// The last part of the problem's type.
+    /// The last segment of the problem's type.
     pub fn slug(&self) -> &str {
         let kind = self
             .problem
@@ -106,16 +109,16 @@ impl Refused {
 /// Sends a request and reads its JSON answer.
 ///
 /// # Errors
-/// When there is no answer, or the answer is a refusal: then the error is a [`Refused`].
+/// When there is no answer. When the answer is a refusal, the error is a [`Refused`].
 pub(super) async fn ask<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
     let bytes = send(request).await?;
-    serde_json::from_slice(&bytes).context("the API's answer has another shape than expected")
+    serde_json::from_slice(&bytes).context("the API's answer has an unexpected shape")
 }
 
-/// Sends a request whose answer does not matter, once it is no refusal.
+/// Sends a request and ignores the body of a successful answer.
 ///
 /// # Errors
-/// When there is no answer, or the answer is a refusal: then the error is a [`Refused`].
+/// When there is no answer. When the answer is a refusal, the error is a [`Refused`].
 pub(super) async fn ask_nothing(request: RequestBuilder) -> Result<()> {
     send(request).await.map(|_| ())
 }
@@ -137,10 +140,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// What a person reads of a problem document: each field and each refused event with its
-    /// reason.
+    /// The text of a problem document names each field and each refused event with its reason.
     #[test]
-    fn a_refusal_says_which_field_and_why() {
+    fn a_refusal_names_each_field_and_its_reason() {
         let rows = [
             (
                 json!({ "type": "/problems/invalid-fields", "title": "Some fields are not valid", "status": 422,
@@ -167,14 +169,14 @@ mod tests {
                 "422 Unprocessable Entity: refused without a problem document",
             ),
         ];
-        for (problem, said) in rows {
+        for (problem, expected) in rows {
             assert_eq!(
                 Refused {
                     status: StatusCode::UNPROCESSABLE_ENTITY,
                     problem
                 }
                 .to_string(),
-                said
+                expected
             );
         }
     }

@@ -1,4 +1,5 @@
-//! Taking usage back: an event is named by its key, and what came of that is read from the record.
+//! Corrections of usage: an event is named by its key, and the result is read from the region's
+//! record of the correction.
 
 use super::answer::ask;
 use anyhow::{Context, Result};
@@ -9,46 +10,46 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
 
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// An event that is taken back, and what comes in its place.
+/// A correction: the event that is taken back, and its replacement.
 #[derive(Debug, Serialize)]
 pub struct TakeBack {
-    /// Which event.
+    /// The event's key.
     pub key: EventKey,
-    /// Whose event it is.
+    /// The sender of the event.
     pub sent_by: Sender,
-    /// Another event, as it is sent.
+    /// The replacement, as a client would send it; `None` takes the event back without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replacement: Option<Box<RawValue>>,
-    /// Why.
+    /// The reason, from the API's list.
     pub reason: ReasonCode,
 }
 
-/// Which event, and when it was sent.
+/// The key of an event, and the time range in which it was sent.
 #[derive(Debug, Serialize)]
 pub struct EventKey {
-    /// Whose usage it is.
+    /// The tenant whose usage it is.
     pub tenant: TenantId,
     /// Its source.
     pub source: String,
     /// Its id.
     pub id: String,
-    /// The first moment that it may have been sent at.
+    /// The earliest time at which it may have been sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_from: Option<Timestamp>,
-    /// The last moment that it may have been sent at.
+    /// The latest time at which it may have been sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_to: Option<Timestamp>,
 }
 
-/// Who sent an event: each has ids of its own.
+/// The sender of an event. Each sender has its own space of sources and ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Sender {
     /// A service of the provider.
     Provider,
-    /// A client of the tenant's own.
+    /// One of the tenant's own clients.
     Tenant,
 }
 
@@ -58,7 +59,7 @@ struct Request<'r> {
 }
 
 #[derive(Deserialize)]
-struct Taken {
+struct Accepted {
     records: Vec<SegmentId>,
 }
 
@@ -67,40 +68,40 @@ struct Records {
     corrections: Vec<Record>,
 }
 
-/// What a region has on record of a correction.
+/// A region's record of a correction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     /// Its id.
     pub id: SegmentId,
-    /// What came of it; nothing until it is settled.
+    /// The result; `None` until the correction is rolled up.
     pub outcome: Option<Outcome>,
-    /// When, by whom, of which events and why.
+    /// The other members: the time, the author, the events and the reason.
     #[serde(flatten)]
     pub further: Value,
 }
 
-/// What came of a correction, by numbers of events.
+/// The result of a correction, as numbers of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Taken back.
+    /// Events that were taken back.
     pub voided: u64,
-    /// Counted in place of those.
+    /// Replacements that were counted.
     pub replaced: u64,
-    /// Taken back, or counted, before.
+    /// Events that an earlier correction took back, or replacements that were counted before.
     pub duplicates: u64,
-    /// Not found as they were sent.
+    /// Events whose key counts with other content than the correction names.
     pub unmatched: u64,
-    /// Not taken back, since the id of what was to come in their place is used already.
+    /// Events that were not taken back, because the replacement's id is used already.
     pub replacement_used: u64,
 }
 
 impl Outcome {
-    /// Whether it is as was asked for, be it by this or before.
+    /// Whether usage now is as requested, by this correction or by an earlier one.
     pub const fn is_done(self) -> bool {
         self.unmatched == 0 && self.replacement_used == 0
     }
 
-    /// The same in words.
+    /// The result as a sentence for a person.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self {
@@ -119,11 +120,11 @@ impl Outcome {
     }
 }
 
-/// Takes an event back, and waits for what comes of it; a record without an outcome where it is not
-/// settled in time.
+/// Takes an event back and waits for the result. Returns a record without an outcome when the
+/// correction is not rolled up within `wait_max`.
 ///
 /// # Errors
-/// When the region refuses it, or does not answer.
+/// When the region refuses the correction or does not answer.
 pub async fn take_back(
     api_url: &str,
     token: &str,
@@ -134,7 +135,7 @@ pub async fn take_back(
     let request = http().post(&url).bearer_auth(token).json(&Request {
         corrections: [take_back],
     });
-    let Taken { records } = ask(request).await?;
+    let Accepted { records } = ask(request).await?;
     let id = *records.first().context("the region names no record")?;
     let until = Instant::now() + wait_max;
     loop {
@@ -147,7 +148,7 @@ pub async fn take_back(
         if record.outcome.is_some() || Instant::now() >= until {
             return Ok(record);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outcome_is_said_in_words() {
+    fn an_outcome_is_described_in_words() {
         let nothing = Outcome {
             voided: 0,
             replaced: 0,
@@ -164,7 +165,7 @@ mod tests {
             unmatched: 0,
             replacement_used: 0,
         };
-        for (outcome, said, is_done) in [
+        for (outcome, text, is_done) in [
             (
                 Outcome {
                     voided: 1,
@@ -208,7 +209,7 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!((outcome.as_str(), outcome.is_done()), (said, is_done));
+            assert_eq!((outcome.as_str(), outcome.is_done()), (text, is_done));
         }
     }
 }

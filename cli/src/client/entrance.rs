@@ -1,4 +1,4 @@
-//! A tenant's address, and what it says of where to sign in.
+//! A tenant's address, and the sign-in details that it publishes.
 
 use super::Refused;
 use super::answer::ask;
@@ -11,18 +11,18 @@ use serde::Deserialize;
 use std::time::{Duration, Instant};
 use tenancy::Username;
 
-/// Longer than a new name takes to be known, refused attempts to write it included.
-const NAMED_MAX: Duration = Duration::from_secs(90);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Longer than a new DNS name takes to resolve, refused attempts to write its record included.
+const RESOLVES_MAX: Duration = Duration::from_secs(90);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Where the people of a tenant sign in.
+/// The sign-in details of a tenant.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Entrance {
-    /// Whether anybody can: `open` or `suspended`.
+    /// Whether people can sign in: `open` or `suspended`.
     pub status: String,
     /// The region of the tenant.
     pub region: String,
-    /// The tenant's random label; only while it is open, like all that follows.
+    /// The tenant's alias. This field and the following ones are empty unless the tenant is open.
     #[serde(default)]
     alias: String,
     #[serde(default)]
@@ -32,29 +32,29 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// Asks a tenant's address, given without a slash at its end. A name that is not known yet is
-    /// asked for again, for a minute and a half.
+    /// Reads the details from a tenant's address, which has no slash at its end. While the name is
+    /// not known yet, the request is repeated for a minute and a half.
     ///
     /// # Errors
-    /// When nobody answers there, or the answer is a refusal.
+    /// When the address does not answer, or the answer is a refusal.
     pub async fn find(address: &str) -> Result<Self> {
         let url = format!("{address}/.well-known/meridian");
-        let deadline = Instant::now() + NAMED_MAX;
+        let deadline = Instant::now() + RESOLVES_MAX;
         loop {
-            let asked = ask(http().get(&url)).await;
-            match asked {
-                Err(error) if is_unnamed(&error) && Instant::now() < deadline => {
-                    tokio::time::sleep(LOOK_EVERY).await;
+            let answer = ask(http().get(&url)).await;
+            match answer {
+                Err(error) if is_unknown_yet(&error) && Instant::now() < deadline => {
+                    tokio::time::sleep(POLL_INTERVAL).await;
                 }
-                asked => {
-                    return asked
-                        .with_context(|| format!("{address} says nothing of where to sign in"));
+                answer => {
+                    return answer
+                        .with_context(|| format!("{address} does not publish where to sign in"));
                 }
             }
         }
     }
 
-    /// Signs a person in here with address and password.
+    /// Signs a person in with an e-mail address and a password.
     ///
     /// # Errors
     /// When the tenant is not open, or the user pool refuses or does not answer.
@@ -66,10 +66,11 @@ impl Entrance {
     }
 }
 
-/// Whether a failure may be that the name is too new: nobody knows it, or the region does not yet.
-fn is_unnamed(error: &anyhow::Error) -> bool {
-    let unnamed = [StatusCode::BAD_GATEWAY, StatusCode::MISDIRECTED_REQUEST];
+/// Whether a failure may come from a name that is too new: DNS, or the region, does not know it
+/// yet.
+fn is_unknown_yet(error: &anyhow::Error) -> bool {
+    let unknown = [StatusCode::BAD_GATEWAY, StatusCode::MISDIRECTED_REQUEST];
     error
         .downcast_ref::<Refused>()
-        .is_some_and(|refused| unnamed.contains(&refused.status))
+        .is_some_and(|refused| unknown.contains(&refused.status))
 }

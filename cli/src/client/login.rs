@@ -1,4 +1,4 @@
-//! Signing in, of people and of machines.
+//! Sign-in of people and of machines.
 
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use tenancy::Password;
 
-/// What a person gets by signing in.
+/// The tokens of a person who has signed in.
 #[derive(Clone)]
 pub struct Session {
-    /// Says who the person is.
+    /// Identifies the person (OpenID Connect).
     pub id_token: String,
-    /// Says what the person may do.
+    /// Authorizes requests to the APIs.
     pub access_token: String,
     /// Gets new tokens without the password.
     pub refresh_token: String,
@@ -50,10 +50,10 @@ pub async fn sign_in(
     })
 }
 
-/// Gets a session new tokens.
+/// Gets new tokens for a session.
 ///
 /// # Errors
-/// When the user pool, or the tenant's status, refuses, or the pool does not answer.
+/// When the user pool refuses, as it does for a suspended tenant, or does not answer.
 pub async fn refresh(config: &SdkConfig, client_id: &str, session: &Session) -> Result<Session> {
     let answer = aws_sdk_cognitoidentityprovider::Client::new(config)
         .initiate_auth()
@@ -74,10 +74,11 @@ pub async fn refresh(config: &SdkConfig, client_id: &str, session: &Session) -> 
     })
 }
 
-/// What a token says, for showing it. Nothing is verified, so nothing may be decided by it.
+/// The claims of a token, for display only: the signature is not verified, so no decision may rest
+/// on them.
 ///
 /// # Errors
-/// When it is no token.
+/// When the text is not a token.
 pub fn shown_claims(token: &str) -> Result<Value> {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).context("a token has three parts")?;

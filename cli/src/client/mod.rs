@@ -1,5 +1,4 @@
-//! Meridian's own APIs, as its users call them: the building blocks of the commands and of the
-//! demo.
+//! A client of Meridian's own APIs. The commands and the demo are built on it.
 
 mod answer;
 pub mod correction;

@@ -1,4 +1,4 @@
-//! Onboarding through home: which regions there are, and a sign-up that home hands over.
+//! Onboarding through home: the list of regions, and a sign-up that home hands over to one of them.
 
 use super::answer::ask;
 use super::login::machine_token;
@@ -10,21 +10,21 @@ use kernel::Mode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The scope that an onboarding needs.
+/// The scope that a token needs for an onboarding.
 pub const SCOPE: &str = "meridian/onboarding.write";
 
-/// A region, as home describes it to everybody.
+/// A region, as home's public list describes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Region {
     /// Its code.
     pub code: String,
-    /// What it is called.
+    /// Its display name.
     pub name: String,
-    /// Whose law applies there.
+    /// The jurisdiction whose law applies there.
     pub jurisdiction: String,
-    /// What may leave it.
+    /// The mode, which decides which events leave the region.
     pub mode: Mode,
-    /// Where its sign-ups are posted.
+    /// The URL for its sign-ups.
     pub signup_url: String,
     /// Whether it takes new tenants.
     pub accepts_new_tenants: bool,
@@ -42,14 +42,15 @@ pub struct Onboarding {
     pub id: String,
     /// The region that carries it out.
     pub region: String,
-    /// How far it is.
+    /// The state of the operation.
     pub state: String,
-    /// What the caller can do now.
+    /// The caller's next step.
     pub next: String,
-    /// The steps, in order, as far as the region told.
+    /// The steps, in order, as far as the region has reported them.
     #[serde(default)]
     pub steps: Vec<Step>,
-    /// The region's own operation. Only in the answer to who started it: home does not keep it.
+    /// The region's own operation. Only the answer to the request that started the onboarding has
+    /// it: home does not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signup: Option<HandedOver>,
 }
@@ -57,13 +58,13 @@ pub struct Onboarding {
 /// A sign-up that home handed over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HandedOver {
-    /// Where it is followed and confirmed.
+    /// The URL at which it is followed and confirmed.
     pub url: String,
-    /// What the region answered.
+    /// The region's answer.
     pub operation: Operation,
 }
 
-/// The fleet's regions. Public.
+/// Lists the fleet's regions. Needs no token.
 ///
 /// # Errors
 /// When home does not answer.
@@ -72,8 +73,8 @@ pub async fn regions(home: &DeployedRegion) -> Result<Vec<Region>> {
     Ok(answer.regions)
 }
 
-/// Has home onboard a tenant. `placement` is the region, the jurisdiction or the place to be near
-/// to, as the API takes it. The same key with the same details is the same onboarding.
+/// Requests an onboarding from home. `placement` is the region, the jurisdiction or the place to be
+/// near to, as the API takes it. A repeated key with the same details returns the same onboarding.
 ///
 /// # Errors
 /// When home or the region refuses or does not answer.
@@ -96,7 +97,7 @@ pub async fn onboard(
     ask(request.header("idempotency-key", key).json(&body)).await
 }
 
-/// How far an onboarding is, by what its region told home.
+/// Reads an onboarding, as far as its region has reported to home.
 ///
 /// # Errors
 /// When home does not know it, or does not answer.

@@ -1,4 +1,4 @@
-//! What operators ask: the fleet, invoices, billing runs, what is wrong with the ledger.
+//! The operator API: the fleet, invoices, billing runs, usage and incidents of the ledger.
 
 use super::answer::ask;
 use super::login::machine_token;
@@ -13,25 +13,25 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 const SCOPE: &str = "meridian/operator.read";
 const WRITE_SCOPE: &str = "meridian/operator.write";
 const ADMINISTRATORS_SCOPE: &str = "tenant/administrators.write";
 
-/// The operator's API of a region.
+/// A client of a region's operator API.
 #[derive(Debug, Clone)]
 pub struct Operator {
     api_url: String,
     token: String,
-    writing_token: String,
+    write_token: String,
 }
 
 /// The fleet, as home sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fleet {
-    /// When it was looked at.
+    /// The time of the reading.
     pub as_of: Timestamp,
-    /// The regions that home has heard of.
+    /// The regions that home knows.
     pub regions: Vec<FleetRegion>,
 }
 
@@ -44,105 +44,105 @@ pub struct FleetRegion {
     pub mode: Option<Mode>,
     /// `healthy`, `degraded` or `unknown`.
     pub status: String,
-    /// How long ago it reported.
+    /// The age of its last heartbeat, in seconds.
     pub last_heartbeat_age_seconds: Option<i64>,
     /// Its tenants by status.
     pub tenants: FleetTenants,
-    /// Its usage events; absent where the region does not tell.
+    /// Its usage events; `None` where the region does not report them.
     pub events: Option<FleetEvents>,
-    /// Events to publish.
+    /// Events in the outbox that wait to be published.
     pub outbox: Option<Backlog>,
-    /// Usage to settle.
+    /// Usage that waits to be rolled up.
     pub usage: Option<Backlog>,
     /// Policies that the region has not acknowledged.
     pub unapplied_policies: Unapplied,
-    /// What is wrong.
+    /// Its open incidents.
     pub incidents: Vec<Value>,
-    /// What the region billed by itself.
+    /// The billing runs of a region that bills its own tenants.
     pub billing: Vec<Value>,
 }
 
 /// A region's tenants by status.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct FleetTenants {
-    /// Signed up, not confirmed.
+    /// Signed up, and not confirmed yet.
     pub pending: i64,
-    /// In use.
+    /// Active tenants.
     pub active: i64,
-    /// Neither, and not closed.
+    /// Tenants in any other state but closed.
     pub other: i64,
 }
 
 /// A region's usage events.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FleetEvents {
-    /// Counted.
+    /// Events that were counted.
     pub accepted: u64,
-    /// Seen before.
+    /// Events that repeat one with the same content.
     pub duplicates: u64,
-    /// Seen before with other content.
+    /// Events that repeat the key of one with other content.
     pub conflicts: u64,
-    /// Refused at the edge.
+    /// Events that ingestion refused.
     pub rejected: FleetRejected,
-    /// In requests that the region could not take.
+    /// Events in requests that the region could not store.
     pub not_stored: u64,
 }
 
-/// A region's refused events, by who sent them and by kind of reason.
+/// A region's refused events, by sender and by kind of reason.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FleetRejected {
-    /// Of tenants' own clients.
+    /// From tenants' own clients.
     pub tenants: BTreeMap<String, u64>,
-    /// Of the provider's services.
+    /// From the provider's services.
     pub provider: BTreeMap<String, u64>,
 }
 
 impl FleetRejected {
-    /// All of them.
+    /// The number of all refused events.
     pub fn total(&self) -> u64 {
         self.tenants.values().chain(self.provider.values()).sum()
     }
 }
 
-/// What waits in a region.
+/// A region's backlog of one kind of work.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Backlog {
-    /// How many.
+    /// The number of items.
     pub waiting: u64,
-    /// For how long, the oldest.
+    /// The age of the oldest item, in milliseconds.
     pub lag_ms: u64,
 }
 
-/// Policies on their way.
+/// Policies that a region has not acknowledged.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Unapplied {
-    /// Sent and not acknowledged.
+    /// The number of policies that were sent and not acknowledged.
     pub waiting: i64,
-    /// Of these, sent many times.
+    /// Those of them that were sent many times.
     pub stuck: i64,
 }
 
-/// The billing of one period.
+/// The billing run of one period.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BillingRun {
     /// The period.
     pub period: BillingPeriod,
-    /// How many tenants have or will have an invoice.
+    /// The number of tenants that get an invoice.
     pub expected: u64,
-    /// How many have.
+    /// The number of tenants that have one.
     pub done: u64,
-    /// Whether all have.
+    /// Whether every tenant has one.
     pub complete: bool,
 }
 
-/// A tenant's usage of a period, as it is billed.
+/// A tenant's usage of a period, as the ledger has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LedgerUsage {
-    /// What the period comes to, by meter.
+    /// The totals of the period, by meter.
     pub totals: Vec<LedgerTotal>,
-    /// The windows that it is made of.
+    /// The windows that add up to the totals.
     pub windows: Vec<LedgerTotal>,
-    /// Where what follows begins.
+    /// The start of the next page; `None` on the last one.
     #[serde(default, skip_serializing)]
     pub next_from: Option<Timestamp>,
 }
@@ -152,26 +152,26 @@ pub struct LedgerUsage {
 pub struct LedgerTotal {
     /// The meter.
     pub meter: String,
-    /// How long the window is.
+    /// The size of the window.
     pub window: String,
-    /// Its first moment.
+    /// The start of the window.
     pub start: Timestamp,
-    /// The values of the dimensions that divide it.
+    /// The values of the meter's dimensions.
     pub group: String,
     /// The meter's value.
     pub value: String,
-    /// How many events it is made of.
+    /// The number of events in it.
     pub events: u64,
-    /// Whether it may change.
+    /// The state of the window: whether it may still change.
     pub state: String,
 }
 
-/// What is wrong with the usage in a ledger.
+/// The usage incidents of a ledger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UsageIncidents {
-    /// How many incidents there are.
+    /// The number of all incidents.
     pub total: usize,
-    /// The oldest of them.
+    /// The oldest incidents.
     pub incidents: Vec<Incident>,
 }
 
@@ -183,7 +183,7 @@ struct Page {
 }
 
 impl Operator {
-    /// Gets a token for a region's operator API.
+    /// Gets tokens for a region's operator API.
     ///
     /// # Errors
     /// When the region has no operator API, or gives no token.
@@ -197,15 +197,15 @@ impl Operator {
             .as_ref()
             .context("this region has no operator client")?;
         let token = machine_token(&region.token_url, client, SCOPE).await?;
-        let writing_token = machine_token(&region.token_url, client, WRITE_SCOPE).await?;
+        let write_token = machine_token(&region.token_url, client, WRITE_SCOPE).await?;
         Ok(Self {
             api_url,
             token,
-            writing_token,
+            write_token,
         })
     }
 
-    /// The fleet, from the home region.
+    /// Reads the fleet, from the home region.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
@@ -213,7 +213,7 @@ impl Operator {
         self.get("/fleet").await
     }
 
-    /// Every invoice of a period, with its lines, in order of number.
+    /// Reads every invoice of a period with its lines, ordered by number.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
@@ -234,7 +234,7 @@ impl Operator {
         Ok(invoices)
     }
 
-    /// How far the billing of a period is; `None` before it was started.
+    /// Reads the billing run of a period; `None` before it was started.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
@@ -246,8 +246,8 @@ impl Operator {
         }
     }
 
-    /// What the ledger has of a tenant's usage. `narrowed` names what else is asked, such as a
-    /// meter.
+    /// Reads a tenant's usage from the ledger, all pages of it. `filters` are further query
+    /// parameters, such as a meter.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
@@ -255,13 +255,13 @@ impl Operator {
         &self,
         tenant: &str,
         period: BillingPeriod,
-        narrowed: &[(&str, String)],
+        filters: &[(&str, String)],
     ) -> Result<LedgerUsage> {
         let mut query = vec![
             ("tenant", tenant.to_owned()),
             ("period", period.to_string()),
         ];
-        query.extend_from_slice(narrowed);
+        query.extend_from_slice(filters);
         let mut usage: LedgerUsage = self.get(&path("/usage", &query)?).await?;
         while let Some(from) = usage.next_from.take() {
             query.retain(|(name, _)| *name != "from");
@@ -273,7 +273,7 @@ impl Operator {
         Ok(usage)
     }
 
-    /// What is wrong with the usage in the ledger.
+    /// Reads the usage incidents of the ledger.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
@@ -284,8 +284,8 @@ impl Operator {
     /// Waits until the billing of a period is complete.
     ///
     /// # Errors
-    /// When that takes longer than `timeout`: the message says how far it is. When the API refuses
-    /// or does not answer.
+    /// When that takes longer than `timeout`; the message holds the last state of the run.
+    /// When the API refuses or does not answer.
     pub async fn wait_for_run(
         &self,
         period: BillingPeriod,
@@ -303,11 +303,11 @@ impl Operator {
                     timeout.as_secs()
                 );
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// A tenant as home knows it.
+    /// Reads home's record of a tenant.
     ///
     /// # Errors
     /// When home does not know it, the API refuses or does not answer.
@@ -315,11 +315,11 @@ impl Operator {
         self.get(&format!("/tenants/{id}")).await
     }
 
-    /// Gives a tenant a new administrator, by the API of its region: the person's address is sent
-    /// nowhere else.
+    /// Gives a tenant a new administrator, through the API of its own region, so that the person's
+    /// address is sent nowhere else.
     ///
     /// # Errors
-    /// When the region gives no token, its API refuses or does not answer.
+    /// When the region gives no token, or its API refuses or does not answer.
     pub async fn give_administrator(
         region: &DeployedRegion,
         tenant: &str,
@@ -338,20 +338,20 @@ impl Operator {
         ask(request.bearer_auth(token).json(&json!({ "email": email }))).await
     }
 
-    /// Wants a tenant suspended, for a `reason` of `operator` or `dunning`.
+    /// Requests the suspension of a tenant, for the `reason` `operator` or `dunning`.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
     pub async fn suspend(&self, id: &str, reason: &str) -> Result<Value> {
         let request = http().put(format!("{}/tenants/{id}/suspension", self.api_url));
         ask(request
-            .bearer_auth(&self.writing_token)
+            .bearer_auth(&self.write_token)
             .json(&json!({ "reason": reason })))
         .await
     }
 
-    /// Wants a tenant suspended no longer for a `reason` of `operator` or `dunning`. It stays
-    /// suspended for the other one.
+    /// Requests the end of a suspension for the `reason` `operator` or `dunning`. A suspension for
+    /// the other reason remains.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
@@ -360,7 +360,7 @@ impl Operator {
             "{}/tenants/{id}/suspension?reason={reason}",
             self.api_url
         ));
-        ask(request.bearer_auth(&self.writing_token)).await
+        ask(request.bearer_auth(&self.write_token)).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -377,8 +377,8 @@ fn is_not_found(error: &anyhow::Error) -> bool {
         .is_some_and(|refused| refused.status.as_u16() == 404)
 }
 
-/// The event with which EventBridge would start a scheduled function at a moment: the billing
-/// clock.
+/// The event with which EventBridge would start a scheduled function at `time`. Functions take the
+/// current time from it, so it also moves the clock of billing.
 pub fn scheduled_event(time: Timestamp) -> Value {
     json!({
         "version": "0",
@@ -393,7 +393,7 @@ pub fn scheduled_event(time: Timestamp) -> Value {
     })
 }
 
-/// A path with its query.
+/// Appends a query to a path.
 fn path(path: &str, query: &[(&str, String)]) -> Result<String> {
     Ok(format!("{path}?{}", serde_urlencoded::to_string(query)?))
 }

@@ -8,7 +8,7 @@ use local_aws::sdk::mailbox;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What an organisation's administrator fills in.
+/// The sign-up form, as an organisation's administrator fills it in.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Details {
     /// The organisation.
@@ -21,7 +21,7 @@ pub struct Details {
     pub password: String,
     /// The plan's code.
     pub plan: String,
-    /// When the tenant's days begin, in UTC; midnight if it is not said.
+    /// The time of day in UTC at which the tenant's days begin; midnight by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing_anchor: Option<String>,
     /// The version of the terms that the person agrees to.
@@ -30,7 +30,7 @@ pub struct Details {
     pub data_processing: String,
 }
 
-/// Personal throughout: only the plan is shown.
+/// Shows the plan alone, because every other field is personal.
 impl fmt::Debug for Details {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Details")
@@ -39,20 +39,20 @@ impl fmt::Debug for Details {
     }
 }
 
-/// A sign-up as the region shows it.
+/// A sign-up, as the region describes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operation {
     /// The handle of the operation.
     pub id: String,
-    /// How far it is.
+    /// The state.
     pub state: String,
-    /// What the caller can do now.
+    /// The caller's next step.
     pub next: String,
-    /// The tenant that it makes.
+    /// The id of the new tenant.
     pub tenant: String,
-    /// The tenant's public label.
+    /// The tenant's alias.
     pub alias: String,
-    /// The name to sign in with.
+    /// The user name for signing in.
     pub username: String,
     /// The steps, in order.
     pub steps: Vec<Step>,
@@ -61,22 +61,22 @@ pub struct Operation {
 /// One step of a sign-up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
-    /// Which.
+    /// The name of the step.
     pub name: String,
-    /// How far it is.
+    /// The state.
     pub state: String,
-    /// When it was done or failed.
+    /// The time at which it was done or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// Why it failed.
+    /// The reason of a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What a region asks of who signs up.
+/// A region's sign-up form.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Form {
-    /// Whether it takes new tenants.
+    /// Whether the region takes new tenants.
     pub accepts_new_tenants: bool,
     /// The documents to agree to.
     pub documents: Documents,
@@ -84,16 +84,16 @@ pub struct Form {
     pub plans: Vec<String>,
 }
 
-/// The versions that hold now.
+/// The current versions of the documents.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Documents {
-    /// Of the terms.
+    /// The version of the terms.
     pub terms: String,
-    /// Of the data-processing agreement.
+    /// The version of the data-processing agreement.
     pub data_processing: String,
 }
 
-/// Asks a region what it asks of who signs up.
+/// Reads a region's sign-up form.
 ///
 /// # Errors
 /// When the region refuses or does not answer.
@@ -101,7 +101,7 @@ pub async fn form(api_url: &str) -> Result<Form> {
     ask(http().get(format!("{api_url}/signup-form"))).await
 }
 
-/// How far a sign-up is.
+/// Reads the state of a sign-up.
 ///
 /// # Errors
 /// When the region does not know it, or does not answer.
@@ -109,7 +109,7 @@ pub async fn read(api_url: &str, id: &str) -> Result<Operation> {
     ask(http().get(format!("{api_url}/signups/{id}"))).await
 }
 
-/// Has another code mailed.
+/// Requests another confirmation code by mail.
 ///
 /// # Errors
 /// When the region refuses or does not answer.
@@ -117,15 +117,15 @@ pub async fn resend(api_url: &str, id: &str) -> Result<Operation> {
     ask(http().post(format!("{api_url}/signups/{id}/resend"))).await
 }
 
-/// Has the application asked once more for what it failed to make.
+/// Requests that the application provisions again the resources that it failed to make.
 ///
 /// # Errors
-/// When nothing has failed that could be repeated, or the region does not answer.
+/// When no provisioning has failed that could be repeated, or the region does not answer.
 pub async fn retry_provisioning(api_url: &str, id: &str) -> Result<Operation> {
     ask(http().post(format!("{api_url}/signups/{id}/provisioning"))).await
 }
 
-/// Signs up. The same key with the same details is the same sign-up.
+/// Signs up. A repeated key with the same details returns the same sign-up.
 ///
 /// # Errors
 /// When the region refuses or does not answer.
@@ -137,7 +137,7 @@ pub async fn sign_up(api_url: &str, key: &str, details: &Details) -> Result<Oper
     .await
 }
 
-/// Sends the code that came by mail.
+/// Confirms a sign-up with the mailed code.
 ///
 /// # Errors
 /// When the region refuses or does not answer.

@@ -1,4 +1,4 @@
-//! A tenant's administration, as its administrators do it.
+//! A tenant's administration, as its administrators use it.
 
 use super::answer::{Refused, ask};
 use anyhow::{Context, Result};
@@ -6,19 +6,19 @@ use deployment::clients::http;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Somebody who administers a tenant, with a token to show for it.
+/// An administrator of a tenant, with an access token.
 #[derive(Debug, Clone)]
 pub struct Administrator {
     /// The region's API.
     pub api_url: String,
     /// The person's access token.
     pub token: String,
-    /// The tenant that is administered.
+    /// The tenant's id.
     pub tenant: String,
 }
 
 impl Administrator {
-    /// Asks for something of the tenant: `path` follows `/tenants/<tenant>`.
+    /// Sends a request about the tenant; `path` follows `/tenants/<tenant>`.
     ///
     /// # Errors
     /// When the region refuses or does not answer.
@@ -31,7 +31,7 @@ impl Administrator {
         ask(request).await
     }
 
-    /// The same where there is nothing to answer.
+    /// Sends a request about the tenant whose answer has no body.
     ///
     /// # Errors
     /// When the region refuses or does not answer.
@@ -40,7 +40,7 @@ impl Administrator {
         super::answer::ask_nothing(http().request(method, url).bearer_auth(&self.token)).await
     }
 
-    /// What the tenant is.
+    /// Reads the tenant's profile.
     ///
     /// # Errors
     /// When the region refuses or does not answer.
@@ -48,7 +48,7 @@ impl Administrator {
         self.ask(Method::GET, "", None).await
     }
 
-    /// Invites a person; the code is mailed.
+    /// Invites a person. The region mails the code.
     ///
     /// # Errors
     /// When the region refuses or does not answer.
@@ -61,7 +61,7 @@ impl Administrator {
         .await
     }
 
-    /// Asks for another plan.
+    /// Requests another plan.
     ///
     /// # Errors
     /// When the region refuses or does not answer.
@@ -74,7 +74,8 @@ impl Administrator {
         .await
     }
 
-    /// Asks for the end, which can be undone for a while. Returns the code that undoes it.
+    /// Requests the closure of the tenant, which can be undone during the grace period. Returns the
+    /// code that undoes it.
     ///
     /// # Errors
     /// When the region refuses or does not answer.
@@ -86,7 +87,7 @@ impl Administrator {
             .context("a closure comes with a code")
     }
 
-    /// The whole audit trail, newest first.
+    /// Reads the whole audit trail, newest entry first.
     ///
     /// # Errors
     /// When the region refuses or does not answer.
@@ -104,7 +105,7 @@ impl Administrator {
     }
 }
 
-/// Takes back a closure by its code, without signing in.
+/// Undoes a closure by its code, without signing in.
 ///
 /// # Errors
 /// When the region refuses or does not answer.
@@ -115,7 +116,7 @@ pub async fn undo_closure(api_url: &str, tenant: &str, code: &str) -> Result<Val
     .await
 }
 
-/// Joins a tenant by the code of an invitation. Returns the name to sign in with.
+/// Accepts an invitation by its code. Returns the user name for signing in.
 ///
 /// # Errors
 /// When the region refuses or does not answer.
@@ -140,13 +141,13 @@ pub async fn accept_invitation(
     joined["username"]
         .as_str()
         .map(str::to_owned)
-        .context("who joins has a name")
+        .context("the answer lacks the user name")
 }
 
-/// The refusal that an error is.
+/// Takes the refusal out of an error.
 ///
 /// # Errors
-/// The error itself, when it is none.
+/// The error itself, when it is not a refusal.
 pub fn refusal(error: anyhow::Error) -> Result<Refused> {
     error.downcast::<Refused>()
 }

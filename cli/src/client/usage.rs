@@ -1,4 +1,4 @@
-//! Sending usage: a file of CloudEvents, one a line, in batches, several at a time.
+//! Sends usage: a file of CloudEvents, one on each line, in batches, several batches at a time.
 
 use super::answer::{Printable, Refused, ask};
 use anyhow::{Context, Result, bail};
@@ -11,37 +11,38 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-/// The scope that a sender's token needs.
+/// The scope that a token needs for sending usage.
 pub const SCOPE: &str = "usage/write";
-/// What the region takes in one call.
+/// The most events that the region takes in one call.
 pub const BATCH_MAX: usize = 1_000;
+/// With the waits between them, eight attempts outlast a failure of about 12 s.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// How to send.
+/// The settings for sending.
 #[derive(Debug, Clone)]
 pub struct Sending {
     /// The region's API.
     pub api_url: String,
     /// An access token with the scope [`SCOPE`].
     pub token: String,
-    /// Events in a call, at most [`BATCH_MAX`].
+    /// The number of events in a call, at most [`BATCH_MAX`].
     pub batch: usize,
-    /// Calls at a time.
+    /// The number of calls at a time.
     pub parallel: usize,
 }
 
-/// What became of a file.
+/// The result of sending a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Sent {
-    /// Events in the file.
+    /// The number of events in the file.
     pub events: u64,
-    /// Stored by the region.
+    /// The number of events that the region stored.
     pub accepted: u64,
-    /// Refused by the region, by reason.
+    /// The numbers of events that the region refused, by reason.
     pub rejected: BTreeMap<String, u64>,
     /// Each refused event, in the order of the file.
     pub refused: Vec<RefusedEvent>,
-    /// Calls that were repeated because the region did not answer or asked to wait.
+    /// The number of repeated calls, after the region did not answer or asked to wait.
     pub repeated: u64,
 }
 
@@ -50,9 +51,9 @@ pub struct Sent {
 pub struct RefusedEvent {
     /// Its line in the file, from 1.
     pub line: usize,
-    /// Its id, where it has one that can be named.
+    /// Its id, where the region names it.
     pub id: Option<String>,
-    /// Why, in a word.
+    /// The reason, as a short code.
     pub reason: String,
     /// The rule that it broke.
     pub detail: String,
@@ -78,12 +79,12 @@ impl fmt::Display for RefusedEvent {
 pub struct Event {
     /// Its line, from 1.
     pub line: usize,
-    /// What is sent.
+    /// The event, as it is sent.
     pub json: Box<RawValue>,
 }
 
 impl Sent {
-    /// How many events were refused.
+    /// The number of refused events.
     pub fn rejected_total(&self) -> u64 {
         self.rejected.values().sum()
     }
@@ -140,8 +141,8 @@ pub fn read(path: &Path) -> Result<Vec<Event>> {
         .collect()
 }
 
-/// Sends events; `progress` hears after each call how many more are done. A call that is not
-/// answered is repeated: the region counts every event once.
+/// Sends events, and calls `progress` after each call with the number of events that it had. A call
+/// without an answer is repeated, which is safe because the region counts every event once.
 ///
 /// # Errors
 /// When the region refuses a whole call, or does not answer after several attempts.
@@ -158,7 +159,7 @@ pub async fn send(sending: &Sending, events: &[Event], progress: impl Fn(u64)) -
         progress(answer.events);
         sent = sent.add(answer);
     }
-    // The calls of several at a time end in any order.
+    // Calls that run at a time end in any order.
     sent.refused.sort();
     Ok(sent)
 }
@@ -169,7 +170,7 @@ async fn send_batch(sending: &Sending, batch: &[Event]) -> Result<Sent> {
     loop {
         match post(sending, body.clone()).await {
             Ok(answer) => return Ok(summary(batch, answer, repeated)),
-            Err(error) if u64::from(ATTEMPTS_MAX) > repeated + 1 && is_passing(&error) => {
+            Err(error) if u64::from(ATTEMPTS_MAX) > repeated + 1 && is_retryable(&error) => {
                 repeated += 1;
                 tokio::time::sleep(Duration::from_millis(100 << repeated.min(5))).await;
             }
@@ -230,8 +231,9 @@ fn summary(batch: &[Event], answer: BatchAnswer, repeated: u64) -> Sent {
     sent
 }
 
-/// Whether the same call may succeed later: no answer, too many calls, or the region's own failure.
-fn is_passing(error: &anyhow::Error) -> bool {
+/// Whether the same call may succeed later: after no answer, too many calls, or a failure of the
+/// region itself.
+fn is_retryable(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<Refused>() {
         Some(refused) => refused.status.is_server_error() || refused.status.as_u16() == 429,
         None => true,
@@ -243,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_refused_is_named_by_its_line() {
+    fn a_refused_event_is_named_by_its_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(
             file.path(),
@@ -260,9 +262,9 @@ mod tests {
             { "index": 1, "id": "b\u0007", "reason": "unknown-meter", "detail": "type is not the event type of a meter" }] }"#;
         let mut sent = summary(&events, serde_json::from_str(answer).unwrap(), 0);
         sent.refused.sort();
-        let said: Vec<String> = sent.refused.iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = sent.refused.iter().map(ToString::to_string).collect();
         assert_eq!(
-            said,
+            lines,
             [
                 "line 3 (id b\\u{7}): unknown-meter: type is not the event type of a meter",
                 "line 5: missing-field: type is missing"

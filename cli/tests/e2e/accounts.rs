@@ -1,4 +1,4 @@
-//! What the user pool lets people do by themselves, past the region's own API.
+//! Requests that people can send to the user pool directly, past the region's own API.
 
 use crate::life::{Signed, administrator, guest, mailed_invitation};
 use crate::quiet::quiet_for;
@@ -19,12 +19,12 @@ use tenancy::Username;
 
 const REGION: &str = "eu-central-1";
 
-/// With the public client anybody can ask the pool for an account: under the name of a user, under
-/// other spellings of it, under a name of nobody. All get the same answer, and there is no account
-/// more than before. What an administrator of the pool has made all the same goes with the user
-/// whose address it has.
+/// With the public client anybody can request an account from the pool: under the name of a user,
+/// under another spelling of it, or under an unknown name. Every request gets the same answer, and
+/// no account is created. An account that an administrator of the pool created nevertheless is
+/// removed together with the user whose address it has.
 #[journey]
-async fn nobody_makes_a_second_account(stack: &Stack) -> Result<()> {
+async fn a_second_account_cannot_be_created(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (person, member, ..) = guest(stack, &host, "member").await?;
     let alias = host.customer.claims["alias"]
@@ -45,7 +45,7 @@ async fn nobody_makes_a_second_account(stack: &Stack) -> Result<()> {
     }
     ensure!(
         answers.iter().all(|answer| *answer == answers[0]),
-        "the answers tell names apart: {answers:?}"
+        "the answers differ by name: {answers:?}"
     );
     ensure!(
         answers[0].1 == "PreSignUp failed with error not-registered.",
@@ -53,7 +53,7 @@ async fn nobody_makes_a_second_account(stack: &Stack) -> Result<()> {
     );
     ensure!(
         accounts_with(stack, &person.details.email).await? == [member.clone()],
-        "there is an account more"
+        "an account was created"
     );
 
     for name in [&simple, &member.to_uppercase()] {
@@ -71,8 +71,8 @@ async fn nobody_makes_a_second_account(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The pool lets the last administrator delete the own account. The tenant's view is right at once,
-/// and an operator gives the tenant another administrator, of which everybody is told.
+/// The pool lets the last administrator delete their own account. The tenant's view is right within
+/// a minute, an operator gives the tenant another administrator, and every member is notified.
 #[journey]
 async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
@@ -106,7 +106,10 @@ async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack) -> Result
     let Err(error) = by_member else {
         bail!("a member gives the tenant an administrator")
     };
-    ensure!(refusal(error)?.status == 401, "a person's token is taken");
+    ensure!(
+        refusal(error)?.status == 401,
+        "a person's token is accepted"
+    );
     let given = Operator::give_administrator(state, &host.customer.tenant, email).await?;
     ensure!(
         given["state"] == "invited" && !given.to_string().contains(email.as_str()),
@@ -114,12 +117,12 @@ async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack) -> Result
     );
     quiet_for(stack, &[&host.customer]).await?;
     let notice = "A new administrator for your workspace";
-    let told = stack.mailbox(REGION).await?;
-    let told = told
+    let mails = stack.mailbox(REGION).await?;
+    let notices = mails
         .iter()
         .filter(|mail| mail.is_to(&person.details.email) && mail.subject == notice)
         .count();
-    ensure!(told == 1, "the member is told {told} times");
+    ensure!(notices == 1, "the member is notified {notices} times");
 
     let code = mailed_invitation(stack, REGION, email).await?;
     let (name, password) = (&successor.details.name, &successor.details.password);
@@ -140,7 +143,7 @@ async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack) -> Result
     };
     ensure!(
         has("operator", "invite") && has("identity_provider", "lose-account"),
-        "the trail does not tell"
+        "the trail lacks an entry"
     );
     let Signed { customer, .. } = host;
     stays_in(
@@ -150,7 +153,8 @@ async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack) -> Result
     Ok(())
 }
 
-/// A look at the pool is good for a minute.
+/// Waits until the tenant has so many administrators. The region caches what it read from the pool
+/// for a minute, so this may take longer than that.
 async fn wait_for_administrators(member: &Administrator, wanted: u64) -> Result<()> {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(70);
     loop {
@@ -166,31 +170,31 @@ async fn wait_for_administrators(member: &Administrator, wanted: u64) -> Result<
     }
 }
 
-/// What the pool answers to a sign-up by its public client: the exception's name and what it says.
+/// Signs up at the pool by its public client. Returns the name and the message of the exception.
 async fn refused_sign_up(stack: &Stack, username: &str, email: &str) -> Result<(String, String)> {
     let client_id = &stack.deployment().region(REGION)?.client_id;
     let email = AttributeType::builder()
         .name("email")
         .value(email)
         .build()?;
-    let asked = Client::new(&stack.sdk(REGION)?)
+    let request = Client::new(&stack.sdk(REGION)?)
         .sign_up()
         .client_id(client_id)
         .username(username);
-    let answer = asked
+    let answer = request
         .password("Another-Password-1")
         .user_attributes(email)
         .send()
         .await;
     let Err(error) = answer else {
-        bail!("an account is made")
+        bail!("an account is created")
     };
     let error = error.into_service_error();
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     Ok((text(error.code()), text(error.message())))
 }
 
-/// Makes an account as an administrator of the pool could, past its triggers.
+/// Creates an account as an administrator of the pool can, past its triggers.
 async fn plant(stack: &Stack, username: &str, email: &str) -> Result<()> {
     let email = AttributeType::builder()
         .name("email")
@@ -205,7 +209,7 @@ async fn plant(stack: &Stack, username: &str, email: &str) -> Result<()> {
     planted.send().await.map(|_| ()).context("AdminCreateUser")
 }
 
-/// The names of all accounts with an address.
+/// Lists the names of all accounts with an address.
 async fn accounts_with(stack: &Stack, email: &str) -> Result<Vec<String>> {
     let pool = &stack.deployment().region(REGION)?.user_pool_id;
     let listed = Client::new(&stack.emulator_sdk(REGION)?)

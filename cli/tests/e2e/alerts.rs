@@ -1,4 +1,4 @@
-//! Levels of usage: the application is told when a tenant reaches one.
+//! Usage thresholds: the application is notified when a tenant reaches one.
 
 use crate::life::administrator;
 use crate::listener::Listener;
@@ -15,60 +15,60 @@ use serde_json::{Deserializer, Value, json};
 
 const REGION: &str = "eu-central-1";
 
-/// The tenant's plan is for 2,000 GB in a month. The tenant's own level and the plan's first one
-/// are told, once each, though all is sent twice.
+/// The tenant's plan allows 2,000 GB in a month. The tenant's own threshold and the plan's first
+/// one are notified once each, though some usage events are sent twice.
 #[journey]
-async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
+async fn a_usage_threshold_is_notified_once(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let tenant = host.customer.tenant.as_str();
-    let wish = json!({ "thresholds": [{ "meter": "transfer-gb", "percents": [25] }] });
-    let levels = host
+    let request = json!({ "thresholds": [{ "meter": "transfer-gb", "percents": [25] }] });
+    let thresholds = host
         .admin
-        .ask(Method::PUT, "/alert-thresholds", Some(&wish))
+        .ask(Method::PUT, "/alert-thresholds", Some(&request))
         .await?;
-    let of = levels["thresholds"]
+    let of_meter = thresholds["thresholds"]
         .as_array()
         .context("the plan has allowances")?
         .iter();
-    let of = of
-        .filter(|of| of["meter"] == "transfer-gb")
-        .map(|of| (&of["plan_percents"], &of["percents"]));
+    let of_meter = of_meter
+        .filter(|threshold| threshold["meter"] == "transfer-gb")
+        .map(|threshold| (&threshold["plan_percents"], &threshold["percents"]));
     ensure!(
-        of.eq([(&json!([50, 80, 100]), &json!([25]))]),
-        "the levels are {levels}"
+        of_meter.eq([(&json!([50, 80, 100]), &json!([25]))]),
+        "the thresholds are {thresholds}"
     );
 
     let pattern = json!({ "detail-type": ["UsageThresholdReached.v1"], "detail": { "data": { "tenant": [tenant] } } });
-    let listener = Listener::new(stack, REGION, "levels", &pattern.to_string()).await?;
-    let hear = async {
+    let listener = Listener::new(stack, REGION, "thresholds", &pattern.to_string()).await?;
+    let notified = async {
         let now = meridian::now();
         for (id, gigabytes) in [("a", 400), ("b", 200), ("b", 200), ("c", 500), ("a", 400)] {
             report(stack, &event(tenant, id, gigabytes, now)).await?;
             quiet_for(stack, &[&host.customer]).await?;
         }
         listener
-            .hear_until(|heard| heard.replace(' ', "").contains(r#""percent":50"#))
+            .receive_until(|received| received.replace(' ', "").contains(r#""percent":50"#))
             .await
     };
-    let result = hear.await;
+    let received = notified.await;
     listener.end().await?;
-    let heard = result?;
-    let told = Deserializer::from_str(&heard)
+    let received = received?;
+    let alerts = Deserializer::from_str(&received)
         .into_iter::<Value>()
         .collect::<Result<Vec<_>, _>>()?;
-    let told: Vec<_> = told
+    let alerts: Vec<_> = alerts
         .iter()
         .map(|event| (&event["detail"]["data"]["percent"], &event["source"]))
         .collect();
     let source = json!("meridian.metering");
     ensure!(
-        told == [(&json!(25), &source), (&json!(50), &source)],
-        "what is told: {told:?}"
+        alerts == [(&json!(25), &source), (&json!(50), &source)],
+        "the application is notified of {alerts:?}"
     );
     Ok(())
 }
 
-/// Reports an event of usage, as the provider's services do.
+/// Reports a usage event, as the provider's services do.
 async fn report(stack: &Stack, event: &Value) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
@@ -85,6 +85,6 @@ async fn report(stack: &Stack, event: &Value) -> Result<()> {
 }
 
 fn event(tenant: &str, id: &str, gigabytes: u64, at: Timestamp) -> Value {
-    json!({ "specversion": "1.0", "type": "transfer.completed", "source": "/levels", "id": id, "subject": tenant,
+    json!({ "specversion": "1.0", "type": "transfer.completed", "source": "/thresholds", "id": id, "subject": tenant,
         "time": at.to_string(), "data": { "gigabytes": gigabytes, "direction": "out" } })
 }

@@ -1,4 +1,4 @@
-//! Billing that is killed again and again bills every tenant once.
+//! Billing bills every tenant once, however often it is killed.
 
 use crate::books::customer;
 use crate::kills::fault;
@@ -13,14 +13,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
-/// Longer than the invoices of all tenants that the journeys have made take on a busy machine,
-/// killed ones included.
+/// Longer than a busy machine needs for the invoices of all tenants that the journeys have made,
+/// those of killed functions included.
 pub(crate) const COMPLETE_MAX: Duration = Duration::from_secs(300);
 
-/// The run and the invoicing are killed between their calls; the same schedule event starts them
-/// again. In the end each tenant has one invoice, and the numbers have no gap.
+/// The billing run and the invoicing are killed between their calls, and the same schedule event
+/// starts them again. In the end each tenant has one invoice, and the invoice numbers have no gap.
 #[journey(alone = "kills functions, and bills all tenants")]
-async fn a_killed_billing_bills_once(stack: &Stack) -> Result<()> {
+async fn a_killed_billing_run_bills_each_tenant_once(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     for region in [REGION, REGION, REGION, &home, &home] {
         customer(stack, region).await?;

@@ -1,4 +1,4 @@
-//! What the tables say, read from outside.
+//! Reads the tables directly, and makes files of usage to compare them with.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// How far back the usage of a file goes, and how late it is sent.
+/// How far back the usage of a file goes, and how late it is sent, in seconds.
 const SPAN_S_MAX: i64 = 6 * 3600;
-/// Sign-ins are metered too, and in no file.
+/// The meter of sign-ins. The region counts these by itself, so no file has them.
 pub(crate) const LOGINS: &str = "logins";
 
-/// By tenant and meter: the sum (or maximum) of the windows, and their events.
+/// The sum (or maximum) of the windows and the number of their events, by tenant and meter.
 pub(crate) type Totals = BTreeMap<(String, String), (Quantity, u64)>;
 
-/// Totals of a region's tenants in the ledger of whoever bills them.
+/// Reads the totals of a region's tenants from the ledger of the region that bills them.
 pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> Result<Totals> {
     let region = stack.deployment().region(biller)?;
     let table = region
@@ -31,7 +31,7 @@ pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> R
             text("pk").split('#').nth(1).unwrap_or_default().to_owned(),
             text("meter").to_owned(),
         );
-        // Beside the totals of days, there are those of periods, and seals.
+        // The ledger also has totals of periods, and seals; those of days are compared.
         if !tenants.contains(&tenant) || meter == LOGINS || text("size") != "day" {
             continue;
         }
@@ -51,7 +51,7 @@ pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> R
     Ok(totals)
 }
 
-/// The totals that a usage file must lead to.
+/// The totals that follow from a usage file.
 pub(crate) fn wanted(expected: &Expected) -> Totals {
     let with_events = expected.usage.iter().map(|(key, quantity)| {
         let events = expected.usage_events.get(key).copied().unwrap_or_default();
@@ -63,7 +63,7 @@ pub(crate) fn wanted(expected: &Expected) -> Totals {
     with_events.collect()
 }
 
-/// Every item of a table whose partition begins with a prefix.
+/// Reads every item of a table whose partition key begins with a prefix.
 pub(crate) async fn scan(
     stack: &Stack,
     region: &str,
@@ -82,7 +82,7 @@ pub(crate) async fn scan(
     Ok(pages.collect::<Result<Vec<_>, _>>().await?)
 }
 
-/// Every item of a partition.
+/// Reads every item of a partition.
 pub(crate) async fn partition(
     stack: &Stack,
     region: &str,
@@ -101,7 +101,7 @@ pub(crate) async fn partition(
     Ok(pages.collect::<Result<Vec<_>, _>>().await?)
 }
 
-/// An attribute of an item, where it is a text.
+/// The value of an attribute, where it is a text.
 pub(crate) fn text_of<'i>(
     item: &'i HashMap<String, AttributeValue>,
     name: &str,
@@ -109,7 +109,7 @@ pub(crate) fn text_of<'i>(
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-/// A new tenant of a region.
+/// Signs up a new tenant of a region, and signs its administrator in.
 pub(crate) async fn customer(stack: &Stack, region: &str) -> Result<Customer> {
     let plan = if stack.deployment().region(region)?.mode.bills_itself() {
         "pro-in"
@@ -119,7 +119,7 @@ pub(crate) async fn customer(stack: &Stack, region: &str) -> Result<Customer> {
     become_customer(stack, Person::invent(region, plan)).await
 }
 
-/// A file of usage of some tenants.
+/// A file of usage of some tenants, with the totals that follow from it.
 pub(crate) struct UsageFile {
     pub(crate) path: PathBuf,
     pub(crate) expected: Expected,
@@ -127,8 +127,7 @@ pub(crate) struct UsageFile {
 }
 
 impl UsageFile {
-    /// Whoever bills its tenants has all that the file leads to in the ledger, and nothing else of
-    /// them.
+    /// Checks that the ledger of the biller has exactly the totals that follow from the file.
     pub(crate) async fn ensure_counted(
         &self,
         stack: &Stack,
@@ -156,8 +155,7 @@ pub(crate) fn usage_file(tenants: Vec<String>, events: usize, seed: u64) -> Resu
     })
 }
 
-/// Makes a file of usage of the last hours of a period that is not over: nothing of it is of the
-/// period before.
+/// Makes a file of usage of the last hours, all of it within a period that is not over.
 pub(crate) fn usage_file_within(
     period: BillingPeriod,
     tenants: Vec<String>,

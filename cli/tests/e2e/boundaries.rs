@@ -1,10 +1,11 @@
-//! What concerns people and ends, killed between any two of its calls and done again.
+//! Invitations, administration, suspensions and erasures: each function is killed between any two
+//! of its calls, and its work is done again.
 
 use crate::books::partition;
 use crate::faults::{fault_in, under};
-use crate::life::{Signed, administrator, guest, look_after_tenants, mailed_invitation};
+use crate::life::{Signed, administrator, guest, mailed_invitation, run_lifecycle};
 use crate::quiet::quiet_for;
-use crate::redelivery::soon;
+use crate::redelivery::with_short_timeout;
 use anyhow::{Context, Result, bail, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::SignedDuration;
@@ -20,14 +21,14 @@ use serde_json::json;
 
 const REGION: &str = "eu-central-1";
 const SOVEREIGN: &str = "ap-south-1";
-/// More calls than any of the functions makes.
+/// More calls than any of these functions makes.
 const CALLS_MAX: u64 = 100;
 /// More calls than two or three removals make.
 const REMOVALS_MAX: usize = 40;
 const GUESTS_AT_ONCE: usize = 4;
 
-/// Does something once for every call of a function, and kills the function after that call, until
-/// a call is not reached any more. Returns how many were.
+/// Repeats an action, and kills a function after its first, second, ... call, until the function
+/// ends before the call is reached. Returns the number of calls.
 pub(crate) async fn after_each_call(
     stack: &Stack,
     region: &str,
@@ -45,12 +46,12 @@ pub(crate) async fn after_each_call(
     bail!("{function} makes more calls than expected")
 }
 
-/// An invitation and its acceptance.
+/// An invitation and its acceptance are killed after each call, and a retry completes them.
 #[journey(
     alone = "kills functions that all journeys use",
     region = "eu-central-1"
 )]
-async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+async fn a_killed_invitation_is_completed_by_a_retry(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let state = stack.deployment().region(REGION)?;
     let config = stack.sdk(REGION)?;
@@ -75,7 +76,7 @@ async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Re
             Ok(username) => username,
             Err(_) => match accept_invitation(&state.api_url, &code, name, password).await {
                 Ok(username) => username,
-                // All was done when the answer was lost.
+                // The function had done everything, and only the answer was lost.
                 Err(error) => {
                     let users = host
                         .admin
@@ -106,12 +107,13 @@ async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Re
     Ok(())
 }
 
-/// Users who are removed, and a closure that is asked for and undone.
+/// Removals of users, and a closure that is requested and undone, are killed after each call, and a
+/// retry completes them.
 #[journey(
     alone = "kills functions that other journeys use",
     region = "ap-south-1"
 )]
-async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+async fn a_killed_administration_is_completed_by_a_retry(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     let state = stack.deployment().region(SOVEREIGN)?;
     let config = stack.sdk(SOVEREIGN)?;
@@ -134,7 +136,7 @@ async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -
         ensure!(is_gone, "not removed");
         ensure!(
             refresh(&config, &state.client_id, &session).await.is_err(),
-            "who was removed gets tokens"
+            "a removed user gets tokens"
         );
         Ok(())
     });
@@ -153,7 +155,7 @@ async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -
         };
         let tenant = &host.customer.tenant;
         if undo_closure(&state.api_url, tenant, &code).await.is_err() {
-            // Done when the answer was lost, or not at all.
+            // Either the undoing was complete and its answer was lost, or it was not.
             let _again = undo_closure(&state.api_url, tenant, &code).await;
         }
         let profile = match host.admin.profile().await {
@@ -171,7 +173,7 @@ async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -
     Ok(())
 }
 
-/// A suspension and its end, in the region that applies them.
+/// A suspension and its end are killed in the region that applies them, and are completed.
 #[journey(
     alone = "kills a function that other journeys use",
     region = "ap-south-1"
@@ -197,12 +199,13 @@ async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
             .await
             .map(|_| ())
     });
-    let boundaries = soon(stack, SOVEREIGN, "policy", boundaries).await?;
+    let boundaries = with_short_timeout(stack, SOVEREIGN, "policy", boundaries).await?;
     ensure!(boundaries >= 3, "only {boundaries} boundaries");
     Ok(())
 }
 
-/// Invites twice at least, since the answer to the first may be lost, and until there is an answer.
+/// Invites at least twice, because the answer to the first request may be lost, and until there is
+/// an answer.
 async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
     let mut invited = host.admin.invite(&person.details.email, "member").await;
     for _ in 0..2 {
@@ -214,8 +217,8 @@ async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
     invited.map(|_| ())
 }
 
-/// The expiry and the erasure of a sign-up: every run that is cut off is made up for by the next,
-/// and the record counts nothing twice.
+/// The expiry and the erasure of a sign-up: the next run completes each run that is cut off, and
+/// the record counts nothing twice.
 #[journey(
     alone = "kills a function, and moves the clock of a region's tenants",
     region = "ap-south-1"
@@ -226,12 +229,12 @@ async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<
     let boundaries = after_each_call(stack, SOVEREIGN, "tenant-lifecycle", async || {
         let person = Person::invent(SOVEREIGN, "pro-in");
         let operation = sign_up(api_url, &person.idempotency_key, &person.details).await?;
-        // A run makes fewer calls than are tried here, so that a later one may be cut off instead.
+        // One run may make fewer calls than the one that is killed; then a later run is cut off
+        // instead.
         for minutes in 0..3 {
-            let looked =
-                look_after_tenants(stack, SOVEREIGN, later + SignedDuration::from_mins(minutes))
-                    .await;
-            if looked.is_ok() && minutes > 0 {
+            let ran =
+                run_lifecycle(stack, SOVEREIGN, later + SignedDuration::from_mins(minutes)).await;
+            if ran.is_ok() && minutes > 0 {
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! What a person sees: the home page and the sign-in page, in a real browser.
+//! The home page and the sign-in page, as a person sees them in a real browser.
 
 use crate::books::{customer, scan, text_of};
 use crate::chromium::{Browser, browse};
@@ -14,14 +14,14 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
-/// Longer than a mail takes, refused attempts included.
+/// Longer than a mail takes to arrive, refused attempts included.
 const MAILED_MAX: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Long enough for a mail to nobody to be sent, if one were.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Long enough for a mail to a stranger to arrive, if one were sent.
 const NOT_MAILED: Duration = Duration::from_secs(5);
 const WRONG_PASSWORD: &str = "The e-mail address or the password is wrong.";
 
-/// From the choice of a region to the claims of the token, and out again.
+/// A person goes from the choice of a region to the claims of the token, and signs out again.
 #[journey]
 async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
@@ -35,7 +35,7 @@ async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) -> Result<()>
             anchor == "23:00",
             "days begin at {anchor}, not at the midnight that was chosen"
         );
-        nothing_of_a_strangers_answer_is_shown(browser, &address(stack, &alias)?).await?;
+        forged_answers_are_not_shown(browser, &address(stack, &alias)?).await?;
         browser.goto(&address(stack, &alias)?).await?;
         let (email, password) = (&person.details.email, &person.details.password);
         sign_in(browser, email, "Another-Password-1").await?;
@@ -54,7 +54,7 @@ async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) -> Result<()>
         .await?;
         browser.press("[data-language=de]").await?;
         browser.read("#session h1", "Sie sind angemeldet").await?;
-        keeps_nothing(browser).await?;
+        stores_nothing(browser).await?;
         browser.press("#sign-out-everywhere").await?;
         browser
             .read("#notice", "Sie sind überall abgemeldet.")
@@ -77,10 +77,10 @@ async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) -> Result<()>
     .await
 }
 
-/// Who is at the page when the tenant is suspended learns it from the refusal, and everybody else
-/// from the page.
+/// A refusal shows the suspension to a person who has the page open already; the page itself shows
+/// it to everybody else.
 #[journey]
-async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Result<()> {
+async fn a_browser_shows_a_suspended_tenant(stack: &Stack) -> Result<()> {
     let host = customer(stack, REGION).await?;
     quiet_for(stack, &[&host]).await?;
     let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
@@ -113,29 +113,30 @@ async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Result<()> {
     .await
 }
 
-/// The page says the same to everybody; only who has workspaces gets a mail, from their own region.
+/// The page shows the same notice to everybody. Only a person with workspaces gets a mail, from the
+/// region of those.
 #[journey]
 async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
     let host = customer(stack, REGION).await?;
     beat_everywhere(stack).await?;
     let stranger = Person::invent(REGION, "pro");
     let emails = [&host.person.details.email, &stranger.details.email];
-    let said = browse(async |browser| {
-        let mut said = Vec::new();
+    let notices = browse(async |browser| {
+        let mut notices = Vec::new();
         for email in emails {
             browser.goto(&home(stack)?).await?;
             browser.see(".card").await?;
             browser.fill("#find-email", email).await?;
             browser.press("#find-form button").await?;
             browser.see("#find-notice:not(:empty)").await?;
-            said.push(browser.text("#find-notice").await?);
+            notices.push(browser.text("#find-notice").await?);
         }
-        Ok(said)
+        Ok(notices)
     })
     .await?;
     ensure!(
-        said[0] == said[1] && said[0].contains("on their way"),
-        "the page says {said:?}"
+        notices[0] == notices[1] && notices[0].contains("on their way"),
+        "the page shows {notices:?}"
     );
     let address = address(stack, alias(&host)?)?;
     let deadline = Instant::now() + MAILED_MAX;
@@ -150,13 +151,13 @@ async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
                 mailed(stack, REGION, emails[0]).await?
             );
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     tokio::time::sleep(NOT_MAILED).await;
     for region in stack.deployment().regions.keys() {
         ensure!(
             mailed(stack, region, emails[1]).await?.is_empty(),
-            "{region} mails who has no workspace"
+            "{region} mails a person without a workspace"
         );
         ensure!(
             region == REGION || mailed(stack, region, emails[0]).await?.is_empty(),
@@ -166,12 +167,12 @@ async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Home is off; the address, the page and the sign-in are the region's own.
+/// A person signs in while home is off: the address, the page and the sign-in are the region's own.
 #[journey(alone = "stops home")]
 async fn a_browser_signs_in_without_home(stack: &Stack) -> Result<()> {
     let host = customer(stack, REGION).await?;
     quiet(stack).await?;
-    // The name is looked up once while home is there, as every address that is in use has been.
+    // The name is resolved once while home runs, as every address in use has been.
     let address = address(stack, alias(&host)?)?;
     browse(async |browser| {
         browser.goto(&address).await?;
@@ -197,7 +198,7 @@ async fn a_browser_signs_in_without_home(stack: &Stack) -> Result<()> {
     .await
 }
 
-/// Fills in the home page as a person does, and returns the alias that it ends with.
+/// Fills in the home page as a person does, and returns the alias of the new tenant.
 async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<String> {
     let details = &person.details;
     browser.goto(&home(stack)?).await?;
@@ -238,14 +239,17 @@ async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<St
         .home_api_url
         .clone()
         .context("home has an API")?;
-    let asked = "return performance.getEntriesByType('resource').map(({ name }) => name)";
-    let asked: Vec<String> = serde_json::from_value(browser.run(asked).await?)?;
+    let script = "return performance.getEntriesByType('resource').map(({ name }) => name)";
+    let requested: Vec<String> = serde_json::from_value(browser.run(script).await?)?;
     let of_home = ["/regions", "/home.js", "/home.css"].map(|path| format!("{home}{path}"));
-    let told: Vec<&String> = asked
+    let to_home: Vec<&String> = requested
         .iter()
         .filter(|url| url.starts_with(&home) && !of_home.contains(url))
         .collect();
-    ensure!(told.is_empty(), "home is asked for {told:?}");
+    ensure!(
+        to_home.is_empty(),
+        "the page requests {to_home:?} from home"
+    );
     browser.press("[data-language=de]").await?;
     browser
         .read("h1", "Wählen Sie, wo Ihre Daten leben")
@@ -281,12 +285,13 @@ async fn see_claims(browser: &Browser, wanted: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// Anybody can make a link that looks like the return from an organisation's sign-in.
-async fn nothing_of_a_strangers_answer_is_shown(browser: &Browser, address: &str) -> Result<()> {
-    let said = "error=x&error_description=PreSignUp%20failed%20with%20error%20tenant-closed.";
+/// The page shows nothing from a forged link. Anybody can make one that looks like the return from
+/// an organisation's sign-in.
+async fn forged_answers_are_not_shown(browser: &Browser, address: &str) -> Result<()> {
+    let answer = "error=x&error_description=PreSignUp%20failed%20with%20error%20tenant-closed.";
     for link in [
-        format!("{address}?state=1&{said}"),
-        format!("{address}?{said}"),
+        format!("{address}?state=1&{answer}"),
+        format!("{address}?{answer}"),
         format!("{address}?state=1&code=1"),
     ] {
         browser.goto(&link).await?;
@@ -294,17 +299,18 @@ async fn nothing_of_a_strangers_answer_is_shown(browser: &Browser, address: &str
         let notice = browser
             .run("return document.querySelector('#notice').textContent")
             .await?;
-        ensure!(notice == "", "{link} lets the page say {notice}");
+        ensure!(notice == "", "{link} makes the page show {notice}");
     }
     Ok(())
 }
 
-/// Who closes the page is signed out of it: nothing of the session is anywhere but in memory.
-async fn keeps_nothing(browser: &Browser) -> Result<()> {
+/// The page stores nothing: the session is in memory alone, so closing the page signs the person
+/// out.
+async fn stores_nothing(browser: &Browser) -> Result<()> {
     let kept = browser
         .run("return [localStorage.length, sessionStorage.length, document.cookie.length]")
         .await?;
-    ensure!(kept == json!([0, 0, 0]), "the page keeps {kept}");
+    ensure!(kept == json!([0, 0, 0]), "the page stores {kept}");
     Ok(())
 }
 
@@ -332,7 +338,7 @@ fn home(stack: &Stack) -> Result<String> {
     ))
 }
 
-/// When the days of a tenant begin.
+/// Reads the time of day at which the days of a tenant begin.
 async fn billing_anchor(stack: &Stack, alias: &str) -> Result<String> {
     let table = stack
         .deployment()
@@ -350,7 +356,7 @@ async fn billing_anchor(stack: &Stack, alias: &str) -> Result<String> {
     anchor.with_context(|| format!("no tenant {alias} has days"))
 }
 
-/// The lists of workspaces that a region has mailed to an address.
+/// Reads the lists of workspaces that a region has mailed to an address.
 async fn mailed(stack: &Stack, region: &str, address: &str) -> Result<Vec<String>> {
     let mails = stack.mailbox(region).await?;
     let lists = mails

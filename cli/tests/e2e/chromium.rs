@@ -1,4 +1,5 @@
-//! A headless Chromium, driven by its own driver. Both end with the journey, however that ends.
+//! A headless Chromium and the driver that controls it. Both end with the journey, however that
+//! ends.
 
 use anyhow::{Context, Result, bail, ensure};
 use deployment::clients::http;
@@ -17,14 +18,14 @@ use tempfile::TempDir;
 
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 const DRIVER: &str = "chromedriver";
-/// Where the browser is: an hour ahead of UTC, and in summer two.
+/// The browser's time zone: one hour ahead of UTC, and two in summer.
 const TIME_ZONE: &str = "Europe/Berlin";
 const HOW_TO_INSTALL: &str = "the journeys through a browser need Chromium and its driver on the PATH; on Debian and \
                               Ubuntu: apt-get install chromium chromium-driver";
 const READY_MAX: Duration = Duration::from_secs(30);
-/// How long a page may take until it shows what is waited for.
+/// How long a page may take to show an expected element.
 const SHOWN_MAX: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A browser with nothing in it: no cookies, no storage, no history.
 pub(crate) struct Browser {
@@ -32,7 +33,7 @@ pub(crate) struct Browser {
     driver: Driver,
 }
 
-/// Opens a browser, has `journey` use it, and closes it.
+/// Opens a browser, runs `journey` with it, and closes it.
 pub(crate) async fn browse<T>(journey: impl AsyncFnOnce(&Browser) -> Result<T>) -> Result<T> {
     let browser = Browser::open().await?;
     let went = journey(&browser).await;
@@ -59,7 +60,8 @@ impl Browser {
             "--window-size=1000,1400".to_owned(),
             format!("--user-data-dir={profile}"),
         ];
-        // The sandbox of Chromium does not run as root, as containers and build machines do.
+        // Containers and build machines run as root, and Chromium refuses to start its sandbox as
+        // root.
         if geteuid().is_root() {
             arguments.push("--no-sandbox".to_owned());
         }
@@ -99,29 +101,29 @@ impl Browser {
                     self.shown().await
                 );
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Does something with an element that a person can see. A page that draws itself anew puts
-    /// another element in its place between the look and the deed: that one is looked for.
+    /// Applies an action to a visible element. A page that renders again between finding and using
+    /// the element replaces it by another one; then that one is found and used.
     async fn with<T>(
         &self,
         css: &str,
-        deed: impl AsyncFn(Element) -> Result<T, CmdError>,
+        action: impl AsyncFn(Element) -> Result<T, CmdError>,
     ) -> Result<T> {
         let deadline = Instant::now() + SHOWN_MAX;
         loop {
-            match deed(self.see(css).await?).await {
+            match action(self.see(css).await?).await {
                 Err(error) if error.is_stale_element_reference() && Instant::now() < deadline => {
-                    tokio::time::sleep(LOOK_EVERY).await;
+                    tokio::time::sleep(POLL_INTERVAL).await;
                 }
                 done => return Ok(done?),
             }
         }
     }
 
-    /// Types a text into a field, instead of what is in it.
+    /// Replaces the text of a field.
     pub(crate) async fn fill(&self, css: &str, text: &str) -> Result<()> {
         let filled = self.with(css, async |field: Element| {
             field.clear().await?;
@@ -130,7 +132,7 @@ impl Browser {
         filled.await.with_context(|| format!("{css} takes no text"))
     }
 
-    /// Presses a button, a box or a link.
+    /// Clicks a button, a box or a link.
     pub(crate) async fn press(&self, css: &str) -> Result<()> {
         let pressed = self.with(css, async |element: Element| element.click().await);
         pressed
@@ -138,13 +140,13 @@ impl Browser {
             .with_context(|| format!("{css} cannot be pressed"))
     }
 
-    /// What an element says.
+    /// The text of an element.
     pub(crate) async fn text(&self, css: &str) -> Result<String> {
-        let said = self.with(css, async |element: Element| element.text().await);
-        said.await.with_context(|| format!("{css} says nothing"))
+        let text = self.with(css, async |element: Element| element.text().await);
+        text.await.with_context(|| format!("{css} has no text"))
     }
 
-    /// An attribute of an element; empty where there is none.
+    /// The value of an attribute of an element; empty where there is none.
     pub(crate) async fn attribute(&self, css: &str, name: &str) -> Result<String> {
         let value = self.with(css, async |element: Element| element.attr(name).await);
         Ok(value
@@ -153,23 +155,23 @@ impl Browser {
             .unwrap_or_default())
     }
 
-    /// Waits until an element says a text, whatever else it says.
+    /// Waits until the text of an element contains `text`.
     pub(crate) async fn read(&self, css: &str, text: &str) -> Result<()> {
         let deadline = Instant::now() + SHOWN_MAX;
         loop {
-            let said = self.text(css).await?;
-            if said.contains(text) {
+            let shown = self.text(css).await?;
+            if shown.contains(text) {
                 return Ok(());
             }
             ensure!(
                 Instant::now() < deadline,
-                "{css} says {said:?}, not {text:?}"
+                "{css} shows {shown:?}, not {text:?}"
             );
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// What a script returns that runs in the page.
+    /// Runs a script in the page, and returns its result.
     pub(crate) async fn run(&self, script: &str) -> Result<Value> {
         self.client
             .execute(script, Vec::new())
@@ -187,7 +189,7 @@ impl Browser {
     }
 }
 
-/// The process that drives the browser, which is a process of its group.
+/// The process of the driver. The browser belongs to its process group.
 struct Driver {
     process: Child,
     url: String,
@@ -227,7 +229,7 @@ impl Driver {
                 "chromedriver ended at once"
             );
             ensure!(Instant::now() < deadline, "chromedriver does not answer");
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -245,7 +247,7 @@ impl Drop for Driver {
     }
 }
 
-/// A program by its name.
+/// Finds a program on the `PATH`.
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)

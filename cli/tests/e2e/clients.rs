@@ -1,4 +1,4 @@
-//! Clients that others maintain, as programs in Python: each in an environment of its own below
+//! Third-party clients, as programs in Python. Each has its own environment below
 //! `.meridian/clients`.
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,9 +15,10 @@ use tokio::sync::Mutex;
 
 const FOLDER: &str = "cli/tests/e2e/clients";
 
-/// The Python of an environment with the packages of a requirements file; made at the first call.
+/// The Python of an environment with the packages of a requirements file. The first call creates
+/// the environment.
 pub(crate) fn python(stack: &Stack, name: &str, requirements: &str) -> Result<PathBuf> {
-    // Journeys side by side use the same environment, and one of them makes it.
+    // Concurrent journeys share an environment, so one of them creates it while the others wait.
     static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let venv = Layout::new(stack.checkout())?
@@ -28,12 +29,12 @@ pub(crate) fn python(stack: &Stack, name: &str, requirements: &str) -> Result<Pa
         &venv,
         requirements,
         &format!("the packages of {name}"),
-        &|said| println!("{said}"),
+        &|message| println!("{message}"),
     )?;
     Ok(venv.join("bin/python"))
 }
 
-/// The library that signs people in: one process for all its steps.
+/// The third-party library that signs people in. One process takes all steps.
 pub(crate) struct Library {
     running: Mutex<Running>,
 }
@@ -45,7 +46,7 @@ struct Running {
 }
 
 impl Library {
-    /// The library, for the user pools of a region.
+    /// Starts the library for the user pools of a region.
     pub(crate) fn start(stack: &Stack, region: &str) -> Result<Self> {
         let python = python(stack, "sign-in", include_str!("clients/requirements.txt"))?;
         let file = stack.checkout().join(FOLDER).join("sign_in.py");
@@ -56,7 +57,8 @@ impl Library {
                 &stack.local().region(region)?.aws_endpoint_url,
             )
             .env("AWS_DEFAULT_REGION", region)
-            // Signing in needs no credentials of AWS; the library's client wants some to exist.
+            // Sign-in needs no AWS credentials, but the library's client refuses to start without
+            // any.
             .env("AWS_ACCESS_KEY_ID", "nobody")
             .env("AWS_SECRET_ACCESS_KEY", "nothing");
         let mut process = command.spawn().context("the library does not start")?;
@@ -73,16 +75,16 @@ impl Library {
         })
     }
 
-    /// Takes one step; what it needs and what comes of it is in `sign_in.py`. A refusal is an
-    /// answer too.
+    /// Takes one step. `sign_in.py` defines the input and the answer of each step. A refusal is an
+    /// answer, not an error.
     pub(crate) async fn step(&self, step: &str, job: &Value) -> Result<Value> {
         let mut job = job.clone();
         job["step"] = step.into();
         let mut running = self.running.lock().await;
-        // A process that has ended takes no job: then it says why below.
-        let asked = running.jobs.write_all(format!("{job}\n").as_bytes()).await;
+        // A process that has ended accepts no job; its error output is reported below.
+        let sent = running.jobs.write_all(format!("{job}\n").as_bytes()).await;
         match running.answers.next_line().await? {
-            Some(answer) if asked.is_ok() => {
+            Some(answer) if sent.is_ok() => {
                 serde_json::from_str(&answer).context("it answered no JSON")
             }
             _ => bail!("the step {step} failed:\n{}", running.last_words().await?),
@@ -92,15 +94,15 @@ impl Library {
 
 impl Running {
     async fn last_words(&mut self) -> Result<String> {
-        let mut said = String::new();
-        let words = self.process.stderr.as_mut().context("it has no errors")?;
-        words.read_to_string(&mut said).await?;
-        Ok(last_lines(&said, 10))
+        let mut text = String::new();
+        let errors = self.process.stderr.as_mut().context("it has no errors")?;
+        errors.read_to_string(&mut text).await?;
+        Ok(last_lines(&text, 10))
     }
 }
 
-/// Runs one of the programs with the packages of a requirements file of its own: what it makes of a
-/// job.
+/// Runs one of the programs, with the packages of its own requirements file, for one job. Returns
+/// its answer.
 pub(crate) async fn run(
     stack: &Stack,
     name: &str,
@@ -133,18 +135,18 @@ fn program(python: &Path, file: &Path) -> Command {
     command
 }
 
-/// What a program says to a job, both in JSON.
+/// Sends a job to a program and returns its answer. Both are JSON.
 async fn answer(mut command: Command, job: &Value) -> Result<Value> {
     let mut child = command.spawn().context("it does not start")?;
     let mut input = child.stdin.take().context("it has no input")?;
     input.write_all(job.to_string().as_bytes()).await?;
     drop(input);
     let output = child.wait_with_output().await?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
         "it failed:\n{}",
-        last_lines(&said, 10)
+        last_lines(&errors, 10)
     );
     serde_json::from_slice(&output.stdout).context("it answered no JSON")
 }

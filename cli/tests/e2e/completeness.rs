@@ -1,4 +1,4 @@
-//! What is lost between a region and the ledger is noticed, asked for and made good.
+//! Usage that is lost between a region and the ledger is detected, requested and published again.
 
 use crate::books::{Totals, customer, ledger, usage_file, wanted};
 use crate::dead_letters::dead_letters;
@@ -12,40 +12,46 @@ use kernel::Timestamp;
 use local_aws::Stack;
 use meridian::client::operator::{Operator, scheduled_event};
 
-/// How long a run of the reconciliation is from the next.
+/// The interval between two runs of the reconciliation, in seconds.
 const RUN_S: i64 = 15 * 60;
 
-/// Every event about a tenant's usage is lost on its way into the ledger, of a region that home
-/// bills and of one that bills itself. Its days are sealed, and what the seal speaks of is asked
-/// for and published again.
-#[journey(alone = "keeps all usage from the ledger, and moves the rollup's clock")]
-async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()> {
+/// Every event about a tenant's usage is lost on its way into the ledger, for a region that home
+/// bills and for one that bills itself. Then the tenant's days are sealed. The seals show the gap,
+/// and the ledger requests the missing usage, which the region publishes again.
+#[journey(alone = "blocks all usage on its way to the ledger, and moves the rollup's clock")]
+async fn lost_usage_is_published_again(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     for (region, biller) in [
         ("eu-central-1", home.as_str()),
         ("ap-south-1", "ap-south-1"),
     ] {
-        without_dead_letters(stack, region, biller, made_good(stack, region, biller)).await?;
+        without_dead_letters(
+            stack,
+            region,
+            biller,
+            gap_before_a_seal(stack, region, biller),
+        )
+        .await?;
     }
     Ok(())
 }
 
-/// The last events about a tenant's usage are lost, totals and seals, and none follows that would
-/// show it. The region is asked where they end, and the gap before its answer is asked for like any
-/// other.
-#[journey(alone = "keeps all usage from the ledger, and moves the rollup's clock")]
-async fn what_is_lost_at_the_end_is_found_out(stack: &Stack) -> Result<()> {
+/// The last events about a tenant's usage are lost, totals and seals, and no later event shows the
+/// gap. The ledger asks the region where the usage ends, and requests the gap before that end like
+/// any other.
+#[journey(alone = "blocks all usage on its way to the ledger, and moves the rollup's clock")]
+async fn lost_usage_at_the_end_is_detected(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
     for (region, biller) in [
         ("eu-central-1", home.as_str()),
         ("ap-south-1", "ap-south-1"),
     ] {
-        without_dead_letters(stack, region, biller, found_out(stack, region, biller)).await?;
+        without_dead_letters(stack, region, biller, gap_at_the_end(stack, region, biller)).await?;
     }
     Ok(())
 }
 
-/// Does something that leaves no more dead letters in the two regions than there were.
+/// Runs something, and checks that it leaves no new dead letters in the two regions.
 async fn without_dead_letters(
     stack: &Stack,
     region: &str,
@@ -63,14 +69,14 @@ async fn without_dead_letters(
     Ok(())
 }
 
-async fn made_good(stack: &Stack, region: &str, biller: &str) -> Result<()> {
+async fn gap_before_a_seal(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     let (tenant, expected) = lose(stack, region, biller, async || Ok(())).await?;
     run(stack, region, "usage-rollup", sealed_at()).await?;
     quiet(stack).await?;
     ensure_mended(stack, biller, &tenant, &expected).await
 }
 
-async fn found_out(stack: &Stack, region: &str, biller: &str) -> Result<()> {
+async fn gap_at_the_end(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     let (tenant, expected) = lose(stack, region, biller, async || {
         run(stack, region, "usage-rollup", sealed_at()).await
     })
@@ -80,15 +86,15 @@ async fn found_out(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     let unnoticed = ledger(stack, biller, std::slice::from_ref(&tenant)).await?;
     ensure!(
         unnoticed.is_empty(),
-        "something else than the end told of it: {unnoticed:?}"
+        "the gap was detected without the end: {unnoticed:?}"
     );
     run(stack, biller, "billing-reconcile", slot_of(&tenant)?).await?;
     quiet(stack).await?;
     ensure_mended(stack, biller, &tenant, &expected).await
 }
 
-/// A new tenant uses something, and what is said of that on its way into the ledger is lost, as is
-/// what `more` leads to.
+/// Reports usage of a new tenant, and loses every event about it on its way into the ledger, with
+/// those that `more` causes. Returns the tenant and the expected totals.
 async fn lose(
     stack: &Stack,
     region: &str,
@@ -97,10 +103,10 @@ async fn lose(
 ) -> Result<(String, Totals)> {
     let tenant = customer(stack, region).await?.tenant;
     let file = usage_file(vec![tenant.clone()], 500, 31)?;
-    let road = Road::of_usage(stack, biller).await?;
-    // What is said of the tenant itself arrives.
+    let rule = LedgerRule::of_usage(stack, biller).await?;
+    // Events about the tenant itself must arrive.
     quiet(stack).await?;
-    road.close().await?;
+    rule.disable().await?;
     let lost = async {
         send_all(stack, region, &file.path).await?;
         quiet(stack).await?;
@@ -109,21 +115,21 @@ async fn lose(
         ledger(stack, biller, std::slice::from_ref(&tenant)).await
     };
     let lost = lost.await;
-    // Whatever came of it: the journeys after this one need the road.
-    road.open().await?;
+    // The rule is enabled whatever the result, because the following journeys need it.
+    rule.enable().await?;
     let lost = lost?;
     ensure!(lost.is_empty(), "nothing was lost: {lost:?}");
     Ok((tenant, wanted(&file.expected)))
 }
 
-/// The ledger asks for what it lacks, and has it all then.
+/// Checks that the ledger requests the missing usage, and then has all of it without an incident.
 async fn ensure_mended(stack: &Stack, biller: &str, tenant: &str, expected: &Totals) -> Result<()> {
     run(stack, biller, "billing-reconcile", in_hours(1)).await?;
     quiet(stack).await?;
     let found = ledger(stack, biller, &[tenant.to_owned()]).await?;
     ensure!(found == *expected, "found {found:?}\nwanted {expected:?}");
 
-    // The second look finds that all is there.
+    // After a second run the tenant has no incident, because nothing is missing any more.
     run(stack, biller, "billing-reconcile", in_hours(3)).await?;
     let operator = Operator::connect(stack.deployment().region(biller)?).await?;
     let incidents = operator.usage_incidents().await?.incidents;
@@ -139,12 +145,13 @@ fn in_hours(hours: i64) -> Timestamp {
     meridian::now() + SignedDuration::from_hours(hours)
 }
 
-/// When every day of what was used till now is sealed.
+/// A time at which every day up to now is sealed.
 fn sealed_at() -> Timestamp {
     in_hours(100)
 }
 
-/// The next run that is the tenant's: each tenant has one in a day, by the last byte of its id.
+/// The time of the tenant's next run. Each tenant has one run a day, chosen by the last byte of its
+/// id.
 fn slot_of(tenant: &str) -> Result<Timestamp> {
     let last_byte = i64::from(u8::from_str_radix(&tenant[tenant.len() - 2..], 16)?);
     let this_run = in_hours(0).as_second() / RUN_S;
@@ -159,14 +166,14 @@ async fn run(stack: &Stack, region: &str, function: &str, at: Timestamp) -> Resu
         .map(|_| ())
 }
 
-/// The rule that brings usage into a ledger.
-struct Road {
+/// The EventBridge rule that carries usage into a ledger.
+struct LedgerRule {
     client: Client,
     bus: String,
     rule: String,
 }
 
-impl Road {
+impl LedgerRule {
     async fn of_usage(stack: &Stack, biller: &str) -> Result<Self> {
         let client = Client::new(&stack.emulator_sdk(biller)?);
         for bus in client.list_event_buses().send().await?.event_buses() {
@@ -190,7 +197,8 @@ impl Road {
                     .rule(name)
                     .send()
                     .await?;
-                // To the ledger's queue, and not on to home.
+                // The rule that leads to the ledger's queue is meant, not one that forwards to
+                // home.
                 if targets
                     .targets()
                     .iter()
@@ -204,10 +212,10 @@ impl Road {
                 }
             }
         }
-        anyhow::bail!("no rule brings usage into the ledger of {biller}")
+        anyhow::bail!("no rule carries usage into the ledger of {biller}")
     }
 
-    async fn close(&self) -> Result<()> {
+    async fn disable(&self) -> Result<()> {
         self.client
             .disable_rule()
             .event_bus_name(&self.bus)
@@ -217,7 +225,7 @@ impl Road {
         Ok(())
     }
 
-    async fn open(&self) -> Result<()> {
+    async fn enable(&self) -> Result<()> {
         self.client
             .enable_rule()
             .event_bus_name(&self.bus)

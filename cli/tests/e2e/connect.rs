@@ -1,4 +1,4 @@
-//! A deployment is described from its stack, as an operator on AWS does it.
+//! A deployment's description is read from its stacks, as an operator on AWS does it.
 
 use anyhow::{Context, Result, ensure};
 use deployment::described::read;
@@ -7,7 +7,7 @@ use journey::journey;
 use local_aws::Stack;
 use local_aws::deploy::NAME;
 
-/// What the stacks say is what the local stack knows, but for where it answers.
+/// The stacks give the same description as the local stack, except for the URLs.
 #[journey]
 async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> Result<()> {
     let fleet = Fleet::load(stack.checkout())?;

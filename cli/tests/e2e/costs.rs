@@ -1,9 +1,8 @@
-//! What a sign-in costs: the requests that our functions make, and the time that they take
-//! themselves.
+//! The cost of a sign-in: the requests of our functions, and their own time.
 //!
 //! The three functions of a known user's sign-in run under the emulator of the Lambda runtime.
-//! Between them and the local AWS stands a forwarder that counts their requests and takes the time
-//! until each is answered. What is left of an invocation is ours, with the hops between the
+//! Between them and the local AWS, a forwarder counts their requests and measures the time until
+//! each is answered. The rest of an invocation's time is our own, with the hops between the
 //! processes of this machine.
 
 use crate::books::customer;
@@ -27,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// The functions of a sign-in, in the order in which Cognito calls them, with the requests that
-/// each may make.
+/// each makes.
 const FUNCTIONS: [(&str, &[&str]); 3] = [
     ("auth-pre-authentication", &[]),
     ("auth-post-authentication", &["AmazonSQS.SendMessage"]),
@@ -46,13 +45,13 @@ const MEASUREMENTS_MAX: usize = 10;
 const OURS_P95_MAX: Duration = Duration::from_millis(20);
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// What was asked of the local AWS, and how long its answer took.
+/// A request to the local AWS, and the time until its answer.
 struct Call {
     operation: String,
     took: Duration,
 }
 
-/// Stands between a function and the local AWS.
+/// A proxy between a function and the local AWS that measures each request.
 struct Forwarder {
     url: String,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -80,7 +79,7 @@ impl Forwarder {
         Ok(Self { url, calls, server })
     }
 
-    /// The calls since this was asked last.
+    /// Takes the calls since the last call of this function.
     fn take(&self) -> Result<Vec<Call>> {
         let mut calls = self.calls.lock().ok().context("the forwarder has failed")?;
         Ok(std::mem::take(&mut *calls))
@@ -118,7 +117,7 @@ async fn pass(State(upstream): State<Upstream>, request: axum::extract::Request)
     }
 }
 
-/// A function that signs people in, with the event of one sign-in.
+/// A function of the sign-in, with the event of one sign-in.
 struct Trigger {
     name: &'static str,
     wanted: &'static [&'static str],
@@ -127,7 +126,7 @@ struct Trigger {
     forwarder: Forwarder,
 }
 
-/// One invocation.
+/// The cost of one invocation.
 struct Cost {
     ours: Duration,
     aws: Duration,
@@ -152,7 +151,7 @@ impl Trigger {
         let operations: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
         ensure!(
             operations == self.wanted,
-            "{} asked for {operations:?}",
+            "{} requested {operations:?}",
             self.name
         );
         let aws = calls.iter().map(|call| call.took).sum();
@@ -168,17 +167,17 @@ impl Trigger {
     }
 }
 
-/// A known user's sign-in: at most two requests to DynamoDB, and under 20 ms of our own in 95 of
-/// 100 of them. What else runs on this machine takes its share too, so that is measured while
-/// nothing is under way, and again after a miss.
+/// A known user's sign-in makes at most two requests to DynamoDB, and takes under 20 ms of our own
+/// in 95 of 100 cases. Other work on this machine adds to the measured time, so the measurement
+/// waits until nothing is under way, and is repeated after a miss.
 #[journey(alone = "measures the time that our functions take")]
 async fn sign_in_costs(stack: &Stack) -> Result<()> {
-    no_other_function_is_asked(stack).await?;
+    no_other_function_is_called(stack).await?;
     let mut triggers = triggers(stack).await?;
     play(&mut triggers, COLD_ROUNDS).await?;
     let mut best = Duration::MAX;
     for _ in 0..MEASUREMENTS_MAX {
-        // The sign-ins that were measured before are metered yet.
+        // Metering of the sign-ins before may still be under way.
         quiet(stack).await?;
         best = best.min(measure(&mut triggers).await?);
         if best < OURS_P95_MAX {
@@ -188,9 +187,9 @@ async fn sign_in_costs(stack: &Stack) -> Result<()> {
     bail!("our own share of a sign-in has a p95 of {:.1} ms", ms(best))
 }
 
-/// Whether the pool asks, of those whom it asks at a known user's sign-in, the functions that are
+/// Checks that the pool calls no other functions at a known user's sign-in than those that are
 /// measured here.
-async fn no_other_function_is_asked(stack: &Stack) -> Result<()> {
+async fn no_other_function_is_called(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(&stack.deployment().home)?;
     let pools = aws_sdk_cognitoidentityprovider::Client::new(&stack.sdk(&stack.deployment().home)?);
     let described = pools
@@ -199,34 +198,34 @@ async fn no_other_function_is_asked(stack: &Stack) -> Result<()> {
         .send()
         .await?;
     let pool = described.user_pool().context("a region has its pool")?;
-    let asked = pool.lambda_config().context("the pool has triggers")?;
-    let generation = asked
+    let triggers = pool.lambda_config().context("the pool has triggers")?;
+    let generation = triggers
         .pre_token_generation_config()
         .map(|config| config.lambda_arn());
     let at_sign_in = [
-        asked.pre_authentication(),
-        asked.post_authentication(),
+        triggers.pre_authentication(),
+        triggers.post_authentication(),
         generation,
     ];
     let named = at_sign_in
         .iter()
         .zip(FUNCTIONS)
         .all(|(arn, (name, _))| arn.is_some_and(|arn| arn.ends_with(name)));
-    ensure!(named, "the pool asks {at_sign_in:?}");
+    ensure!(named, "the pool calls {at_sign_in:?}");
     let challenges = [
-        asked.define_auth_challenge(),
-        asked.create_auth_challenge(),
-        asked.verify_auth_challenge_response(),
+        triggers.define_auth_challenge(),
+        triggers.create_auth_challenge(),
+        triggers.verify_auth_challenge_response(),
     ];
     ensure!(
         challenges.iter().all(Option::is_none),
-        "the pool asks {challenges:?} too"
+        "the pool calls {challenges:?} too"
     );
     Ok(())
 }
 
-/// Signs in again and again: what each function took of its own, and what the local AWS took of
-/// all.
+/// Signs in `rounds` times. Returns the own times of each function, and the total time of the local
+/// AWS.
 async fn play(triggers: &mut [Trigger], rounds: usize) -> Result<(Vec<Vec<Duration>>, Duration)> {
     let (mut of_function, mut aws) = (
         vec![Vec::with_capacity(rounds); triggers.len()],
@@ -242,13 +241,13 @@ async fn play(triggers: &mut [Trigger], rounds: usize) -> Result<(Vec<Vec<Durati
         }
         ensure!(
             dynamo <= DYNAMO_REQUESTS_MAX,
-            "a sign-in asks DynamoDB {dynamo} times"
+            "a sign-in makes {dynamo} requests to DynamoDB"
         );
     }
     Ok((of_function, aws))
 }
 
-/// The time that 95 of 100 warm sign-ins stay below.
+/// Measures the 95th percentile of the own time of a warm sign-in.
 async fn measure(triggers: &mut [Trigger]) -> Result<Duration> {
     let (mut of_function, aws) = play(triggers, WARM_ROUNDS).await?;
     let mut rounds: Vec<Duration> = (0..WARM_ROUNDS)
@@ -275,7 +274,8 @@ async fn measure(triggers: &mut [Trigger]) -> Result<Duration> {
     Ok(p95)
 }
 
-/// The functions, each with a forwarder of its own, for the administrator of a new tenant at home.
+/// Starts the functions, each with its own forwarder, for the administrator of a new tenant at
+/// home.
 async fn triggers(stack: &Stack) -> Result<Vec<Trigger>> {
     let home = &stack.deployment().home;
     let customer = customer(stack, home).await?;
@@ -308,7 +308,7 @@ async fn triggers(stack: &Stack) -> Result<Vec<Trigger>> {
     Ok(triggers)
 }
 
-/// The least time that so many of a hundred do not exceed.
+/// A percentile of some times (nearest rank).
 fn quantile(times: &mut [Duration], of_hundred: usize) -> Duration {
     times.sort_unstable();
     let at = (times.len() * of_hundred).div_ceil(100).saturating_sub(1);

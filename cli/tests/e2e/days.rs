@@ -1,4 +1,4 @@
-//! Days and months that begin when the tenant said at its sign-up.
+//! Days and months that begin at the tenant's billing anchor.
 
 use crate::books::{scan, text_of};
 use crate::quiet::quiet_for;
@@ -15,14 +15,14 @@ use meridian::demo::{Person, become_customer};
 use serde_json::{Value, json};
 
 const REGION: &str = "eu-central-1";
-/// Midnight where clocks are an hour ahead of UTC.
+/// Midnight in a time zone that is an hour ahead of UTC.
 const ANCHOR: &str = "23:00";
 
-/// A tenant's month ends an hour before the calendar's: what happened within that hour is of the
-/// next one, for the tenant and in the ledger. What is before the tenant's first month is refused:
-/// nothing could bill it.
+/// A tenant's month ends an hour before the calendar month. Usage of that hour belongs to the next
+/// month, for the tenant and in the ledger. Usage from before the tenant's first month is refused,
+/// because no invoice could have it.
 #[journey]
-async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
+async fn months_begin_at_the_billing_anchor(stack: &Stack) -> Result<()> {
     let mut person = Person::invent(REGION, "pro");
     person.details.billing_anchor = Some(ANCHOR.to_owned());
     let customer = become_customer(stack, person).await?;
@@ -67,7 +67,7 @@ async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The tenant is shown one month, which begins at its own midnight.
+/// Checks that the tenant is shown one month, which begins at its own midnight.
 async fn the_tenant_sees(
     stack: &Stack,
     tenant: &str,
@@ -104,7 +104,7 @@ async fn the_tenant_sees(
     Ok(())
 }
 
-/// The ledger has one window of calls in a period, or none.
+/// Checks that the ledger has one window of API calls in a period, or none.
 async fn the_ledger_has(
     stack: &Stack,
     tenant: &str,
@@ -119,7 +119,7 @@ async fn the_ledger_has(
         .get("billing")
         .context("home has a ledger")?;
     let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
-    // The sign-in is metered too.
+    // The sign-in is metered too, by another meter.
     let windows = items
         .iter()
         .filter(|item| text_of(item, "meter") == Some("api-calls"));

@@ -1,4 +1,4 @@
-//! What has ended in dead-letter queues.
+//! The messages in dead-letter queues.
 
 use crate::quiet::quiet;
 use anyhow::{Context, Result, ensure};
@@ -7,11 +7,11 @@ use journey::journey;
 use local_aws::Stack;
 use serde_json::Value;
 
-/// How many messages a look at a queue takes.
-const LOOK: i32 = 10;
+/// The most messages that SQS returns for one receive request.
+const RECEIVE_MAX: i32 = 10;
 
-/// How many dead letters some regions hold, each counted once: a journey answers for those that are
-/// more after it than before.
+/// Counts the dead letters of some regions, each region once. A journey compares the counts before
+/// and after it.
 pub(crate) async fn dead_letters(stack: &Stack, regions: &[&str]) -> Result<u64> {
     let mut dead = 0;
     for (at, region) in regions.iter().enumerate() {
@@ -22,9 +22,9 @@ pub(crate) async fn dead_letters(stack: &Stack, regions: &[&str]) -> Result<u64>
     Ok(dead)
 }
 
-/// Takes those messages out of a dead-letter queue that a journey has put into it on purpose, and
-/// leaves all others.
-pub(crate) async fn sweep(
+/// Deletes the messages that a journey has caused on purpose from a dead-letter queue, and leaves
+/// all others.
+pub(crate) async fn delete_expected(
     client: &aws_sdk_sqs::Client,
     queue_url: &str,
     on_purpose: &[&str],
@@ -48,8 +48,8 @@ pub(crate) async fn sweep(
     Ok(())
 }
 
-/// The ARN of the queue that a message of a dead-letter queue came from. The message stays, and can
-/// be seen at once.
+/// Finds the ARN of the queue that a message of a dead-letter queue came from. The message stays in
+/// the queue and is visible again at once.
 pub(crate) async fn source_of(
     client: &aws_sdk_sqs::Client,
     queue_url: &str,
@@ -75,10 +75,10 @@ pub(crate) async fn source_of(
     Ok(source)
 }
 
-/// After all journeys but those that give functions what nobody would send: nothing has ended in
-/// any region's dead-letter queues but runs of a schedule that a journey cut off.
-#[journey(alone = "looks at what all journeys have left", last)]
-async fn nothing_else_is_a_dead_letter(stack: &Stack) -> Result<()> {
+/// Runs after all journeys except those that give functions invalid input. Every dead letter of
+/// every region is a scheduled run that a journey cut off.
+#[journey(alone = "checks the queues after all journeys", last)]
+async fn no_journey_leaves_dead_letters(stack: &Stack) -> Result<()> {
     quiet(stack).await?;
     let mut dead = Vec::new();
     for (code, region) in &stack.deployment().regions {
@@ -90,7 +90,7 @@ async fn nothing_else_is_a_dead_letter(stack: &Stack) -> Result<()> {
         {
             for message in all_of(&client, url).await? {
                 let body = message.body().unwrap_or_default();
-                if !is_made_up_for(stack, code, body).await? {
+                if !is_completed_scheduled_run(stack, code, body).await? {
                     dead.push(format!("{queue} of {code}: {body}"));
                 }
             }
@@ -105,10 +105,10 @@ async fn nothing_else_is_a_dead_letter(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Whether a dead letter is a run of a schedule that can be made up for. A journey that kills a
-/// function or stops a region may cut such a run off, which is not repeated: the next one does what
-/// it did not, as the same one does now.
-async fn is_made_up_for(stack: &Stack, code: &str, body: &str) -> Result<bool> {
+/// Whether a dead letter is a scheduled run, whose work a later run can do. A journey that kills a
+/// function or stops a region may cut such a run off, and it is not repeated. The next run does its
+/// work, so the same run is started here, and has to succeed.
+async fn is_completed_scheduled_run(stack: &Stack, code: &str, body: &str) -> Result<bool> {
     let letter: Value = serde_json::from_str(body).unwrap_or_default();
     let event = &letter["requestPayload"];
     if event["detail-type"] != "Scheduled Event" {
@@ -127,14 +127,14 @@ async fn is_made_up_for(stack: &Stack, code: &str, body: &str) -> Result<bool> {
     Ok(stack.invoke(code, function, event).await.is_ok())
 }
 
-/// Every message of a queue that can be seen. They stay there, and are hidden for a while.
+/// Receives every visible message of a queue. They stay in the queue, and are hidden for a while.
 async fn all_of(client: &aws_sdk_sqs::Client, queue_url: &str) -> Result<Vec<Message>> {
     let mut all = Vec::new();
     loop {
         let received = client
             .receive_message()
             .queue_url(queue_url)
-            .max_number_of_messages(LOOK)
+            .max_number_of_messages(RECEIVE_MAX)
             .message_system_attribute_names(MessageSystemAttributeName::DeadLetterQueueSourceArn)
             .send()
             .await?;

@@ -1,4 +1,4 @@
-//! The commands of the documents do what the documents say.
+//! The commands in the documents work as they are written.
 
 use crate::books::customer;
 use anyhow::{Context, Result, ensure};
@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 const REGION: &str = "eu-central-1";
 
-/// Waits, in place of a fixed time, until both events of the README are rolled up.
+/// Waits until both events of the README are rolled up, where the reader waits for a fixed time.
 const UNTIL_ROLLED_UP: &str = r#"
 sleep() {
   for _ in $(seq 240); do
@@ -22,18 +22,19 @@ sleep() {
 }
 "#;
 
-/// The blocks of shell of a page that ask a running stack: those without a command of ours.
+/// Reads the shell blocks of a page that send requests to a running stack: those without a `cargo`
+/// command.
 fn requests(stack: &Stack, path: &str) -> Result<String> {
     let pages = pages(stack.checkout())?;
     let page = pages.iter().find(|page| page.path == path);
     let blocks = page
         .with_context(|| format!("no page {path}"))?
         .blocks("sh");
-    let asking = blocks.into_iter().filter(|block| !block.contains("cargo "));
-    Ok(asking.collect())
+    let requests = blocks.into_iter().filter(|block| !block.contains("cargo "));
+    Ok(requests.collect())
 }
 
-/// Runs a script as a reader would, in the checkout. Returns what it prints.
+/// Runs a script in the checkout, as a reader would. Returns its output.
 async fn run(stack: &Stack, script: &str, variables: &[(&str, &str)]) -> Result<String> {
     let mut shell = Command::new("bash")
         .args(["-euo", "pipefail", "-s"])
@@ -53,11 +54,12 @@ async fn run(stack: &Stack, script: &str, variables: &[(&str, &str)]) -> Result<
     Ok(printed)
 }
 
-/// The README sends an event twice and sees it counted once. Every kind of caller gets a token as
-/// the page on tokens says, and something is answered for it.
+/// The README's commands send an event twice and see it counted once. By the commands of the page
+/// on tokens, every kind of caller gets a token that an API accepts.
 #[journey]
 async fn the_commands_of_the_documents_work(stack: &Stack) -> Result<()> {
-    // Signed in once: a sign-in that is repeated at once would be another duplicate.
+    // The tenant's administrator signs in once: a second sign-in at once would be another duplicate
+    // event.
     let customer = customer(stack, REGION).await?;
     let details = &customer.person.details;
     let alias = customer.claims["alias"]

@@ -1,4 +1,4 @@
-//! Every event counts once, whatever the way does to it.
+//! Every event counts once, however often and in whatever order it is delivered.
 
 use crate::books::{customer, usage_file};
 use crate::dead_letters::dead_letters;
@@ -13,9 +13,9 @@ use std::path::Path;
 
 const REGION: &str = "eu-central-1";
 
-/// The same file from two clients at once and once more afterwards, while the links to and from
-/// home duplicate and reorder everything.
-#[journey(alone = "duplicates and reorders what goes between all regions")]
+/// Two clients send the same file at once, and one sends it again afterwards, while the links to
+/// and from home duplicate and reorder everything.
+#[journey(alone = "duplicates and reorders events between all regions")]
 async fn every_event_counts_once(stack: &Stack) -> Result<()> {
     let knobs = Knobs {
         duplicate: 2,
@@ -58,12 +58,13 @@ pub(crate) async fn send_all(stack: &Stack, region: &str, file: &Path) -> Result
     send_observed(stack, region, file, |_| {}).await
 }
 
-/// Sends a file as one client does, and says after each call how many more events are answered.
+/// Sends a file as one client does, and calls `progress` after each call with the number of events
+/// that were answered.
 pub(crate) async fn send_observed(
     stack: &Stack,
     region: &str,
     file: &Path,
-    told: impl Fn(u64),
+    progress: impl Fn(u64),
 ) -> Result<()> {
     let state = stack.deployment().region(region)?;
     let token = machine_token(&state.token_url, &state.service_client, SCOPE).await?;
@@ -73,6 +74,6 @@ pub(crate) async fn send_observed(
         batch: 250,
         parallel: 3,
     };
-    send(&sending, &read(file)?, told).await?;
+    send(&sending, &read(file)?, progress).await?;
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! Faults that journeys set: which calls of which function meet what.
+//! Faults that journeys set on the calls of a function.
 
 use anyhow::{Context, Result};
 use local_aws::{Action, Calls, Fault, Stack};
 
-/// Does something while a fault is set, and says whether a call met it. Faults of other journeys are
-/// left alone.
+/// Runs something while a fault is set. Returns its result, and whether a call met the fault.
+/// Faults of other journeys remain.
 pub(crate) async fn under<T>(
     stack: &Stack,
     fault: &Fault,
@@ -19,7 +19,7 @@ pub(crate) async fn under<T>(
     Ok((done, met))
 }
 
-/// A fault of one region's function.
+/// A fault on the calls of one region's function.
 pub(crate) fn fault_in(
     stack: &Stack,
     region: &str,

@@ -1,8 +1,7 @@
-//! Sign-in by a tenant's own identity provider, which others maintain and which runs on this
-//! machine.
+//! Sign-in by a tenant's own identity provider, which is third-party software on this machine.
 //!
-//! The user pool's own part is the emulator's: it takes the provider's id token as it is, without
-//! its signature, and does not ask for the proof key of the code. On AWS the pool checks both.
+//! The emulator takes the user pool's part. It accepts the provider's id token without checking its
+//! signature, and does not require the proof key of the code. On AWS the pool checks both.
 
 use crate::clients::python;
 use crate::life::{Signed, administrator};
@@ -24,7 +23,7 @@ use tokio::process::{Child, Command};
 const REGION: &str = "eu-central-1";
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
-/// An OpenID provider; it ends with this value.
+/// A process of an OpenID provider. It ends when this value is dropped.
 struct Provider {
     issuer: String,
     http: Client,
@@ -42,7 +41,8 @@ impl Provider {
             .kill_on_drop(true)
             .spawn()
             .context("the identity provider does not start")?;
-        // Who follows is this test: the last address is a page.
+        // The test follows redirects by itself, because the last address is a page that nobody
+        // serves.
         let http = Client::builder().redirect(Policy::none()).build()?;
         let provider = Self {
             issuer: format!("http://127.0.0.1:{port}"),
@@ -61,8 +61,8 @@ impl Provider {
         Ok(provider)
     }
 
-    /// Lets the provider know a person.
-    async fn knows(&self, subject: &str, email: &str, verified: bool) -> Result<()> {
+    /// Adds a person to the provider.
+    async fn add_person(&self, subject: &str, email: &str, verified: bool) -> Result<()> {
         let claims = json!({ "email": email, "email_verified": verified });
         let put = self
             .http
@@ -72,13 +72,13 @@ impl Provider {
             .await?;
         ensure!(
             put.status().is_success(),
-            "the provider does not take a person: {}",
+            "the provider does not add a person: {}",
             put.status()
         );
         Ok(())
     }
 
-    /// Where an answer leads to.
+    /// Sends a request. Returns the address that its answer redirects to.
     async fn follow(&self, request: reqwest::RequestBuilder) -> Result<Url> {
         let answer = request.send().await?;
         let status = answer.status();
@@ -94,7 +94,7 @@ impl Provider {
     }
 }
 
-/// Sets the provider as the tenant's own, and returns what the sign-in page is told of it.
+/// Sets the provider as the tenant's own. Returns the tenant's sign-in details, which name it.
 async fn set(stack: &Stack, host: &Signed, provider: &Provider) -> Result<Value> {
     let body =
         json!({ "issuer": provider.issuer, "client_id": "meridian", "client_secret": "s3cret" });
@@ -103,16 +103,16 @@ async fn set(stack: &Stack, host: &Signed, provider: &Provider) -> Result<Value>
         .ask(Method::PUT, "/identity-provider", Some(&body))
         .await?;
     ensure!(answer["in_use"] == true, "{answer}");
-    let discovered = discovered(stack, host).await?;
+    let sign_in_details = sign_in_details(stack, host).await?;
     ensure!(
-        discovered["federation"]["identity_provider"].is_string(),
-        "{discovered}"
+        sign_in_details["federation"]["identity_provider"].is_string(),
+        "{sign_in_details}"
     );
-    Ok(discovered)
+    Ok(sign_in_details)
 }
 
-/// What the tenant's address says.
-async fn discovered(stack: &Stack, host: &Signed) -> Result<Value> {
+/// Reads the tenant's sign-in details.
+async fn sign_in_details(stack: &Stack, host: &Signed) -> Result<Value> {
     let state = stack.deployment().region(REGION)?;
     let alias = host.customer.claims["alias"]
         .as_str()
@@ -127,25 +127,25 @@ async fn discovered(stack: &Stack, host: &Signed) -> Result<Value> {
         .await?)
 }
 
-/// What is proved when a code is redeemed, as in RFC 7636, appendix B: who asked for the code is who
-/// redeems it.
+/// The proof key of RFC 7636, appendix B. It proves that the client that redeems a code is the one
+/// that requested it.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// The whole way of a browser: the pool, the provider, the pool, the page; then the code for
-/// tokens.
+/// Signs a person in as a browser does: through the pool, the provider and the pool back to the
+/// page, which redeems the code for tokens.
 async fn sign_in(
     stack: &Stack,
     host: &Signed,
     provider: &Provider,
     subject: &str,
 ) -> Result<Value> {
-    let document = discovered(stack, host).await?;
+    let document = sign_in_details(stack, host).await?;
     let text = |value: &Value| {
         value
             .as_str()
             .map(str::to_owned)
-            .context("the document is not whole")
+            .context("the sign-in details are incomplete")
     };
     let (client, name) = (
         text(&document["federation"]["client_id"])?,
@@ -166,7 +166,7 @@ async fn sign_in(
         .region(REGION)?
         .token_url
         .replace("/oauth2/token", "");
-    let asked = Url::parse_with_params(
+    let authorize = Url::parse_with_params(
         &format!("{base}/oauth2/authorize"),
         [
             ("response_type", "code"),
@@ -179,7 +179,7 @@ async fn sign_in(
             ("code_challenge_method", "S256"),
         ],
     )?;
-    let code = code_for(provider, &base, asked, &page, subject).await?;
+    let code = code_for(provider, &base, authorize, &page, subject).await?;
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client.as_str()),
@@ -201,16 +201,16 @@ async fn sign_in(
     Ok(tokens)
 }
 
-/// The way from the pool to the provider and back to the page, which ends with a code.
+/// Follows the redirects from the pool to the provider and back to the page. Returns the code.
 async fn code_for(
     provider: &Provider,
     base: &str,
-    asked: Url,
+    authorize: Url,
     page: &str,
     subject: &str,
 ) -> Result<String> {
     let at_provider = provider
-        .follow(provider.http.get(asked))
+        .follow(provider.http.get(authorize))
         .await
         .context("the pool leads nowhere")?;
     ensure!(
@@ -226,7 +226,7 @@ async fn code_for(
         back.path() == "/oauth2/idpresponse",
         "the provider leads to {back}"
     );
-    // The pool's own host is not of this machine.
+    // The pool's own host is not on this machine, so the request goes to the emulator.
     let callback = format!("{base}{}?{}", back.path(), back.query().unwrap_or_default());
     let done = provider
         .follow(provider.http.get(callback))
@@ -256,7 +256,7 @@ async fn reads(stack: &Stack, token: &str, path: &str) -> Result<u16> {
         .as_u16())
 }
 
-/// A person whom nobody has invited signs in twice, and is one member. Returns the last token.
+/// A person without an invitation signs in twice, and becomes one member. Returns the last token.
 async fn joins_once(
     stack: &Stack,
     host: &Signed,
@@ -283,9 +283,9 @@ async fn joins_once(
     Ok(token)
 }
 
-/// Subjects are case-sensitive: another person, whose differs in nothing else, is another member. And
-/// an address that the provider has not verified is nobody's.
-async fn others_are_told_apart(
+/// Subjects are case-sensitive: a person whose subject differs in case alone is another member. An
+/// address that the provider has not verified is refused.
+async fn other_persons_are_kept_apart(
     stack: &Stack,
     host: &Signed,
     provider: &Provider,
@@ -293,19 +293,19 @@ async fn others_are_told_apart(
     alike_email: &str,
 ) -> Result<()> {
     let alike = subject.to_uppercase();
-    provider.knows(&alike, alike_email, true).await?;
+    provider.add_person(&alike, alike_email, true).await?;
     sign_in(stack, host, provider, &alike)
         .await
         .context("the person with the other subject is refused")?;
     let listed = host.admin.ask(Method::GET, "/users", None).await?;
     ensure!(
         listed["users"].as_array().map(Vec::len) == Some(3),
-        "two persons are one: {listed}"
+        "two persons are one member: {listed}"
     );
 
     let unproved = format!("unproved-{}", meridian::new_uuid().simple());
     provider
-        .knows(&unproved, &format!("{unproved}@engines.example"), false)
+        .add_person(&unproved, &format!("{unproved}@engines.example"), false)
         .await?;
     ensure!(
         sign_in(stack, host, provider, &unproved).await.is_err(),
@@ -314,10 +314,10 @@ async fn others_are_told_apart(
     Ok(())
 }
 
-/// A person whom nobody has invited signs in by the tenant's own provider, is a member, and is one
-/// only once. Removed, the person does not come back; without the provider, nobody does.
+/// A person without an invitation signs in by the tenant's own provider, and becomes a member once.
+/// After a removal the person cannot sign in again, and without the provider nobody can.
 #[journey]
-async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> {
+async fn a_tenant_signs_in_by_its_own_identity_provider(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let provider = Provider::start(stack).await?;
     let document = set(stack, &host, &provider).await?;
@@ -327,7 +327,7 @@ async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> 
         .to_owned();
     let subject = format!("subject-{}", meridian::new_uuid().simple());
     let email = format!("{subject}@engines.example");
-    provider.knows(&subject, &email, true).await?;
+    provider.add_person(&subject, &email, true).await?;
 
     let username = Username::of_account(&format!("{name}_{subject}")).to_string();
     let token = joins_once(stack, &host, &provider, &subject).await?;
@@ -341,29 +341,29 @@ async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> 
     );
 
     let alike_email = format!("alike-{email}");
-    others_are_told_apart(stack, &host, &provider, &subject, &alike_email).await?;
+    other_persons_are_kept_apart(stack, &host, &provider, &subject, &alike_email).await?;
     host.admin
         .ask_nothing(Method::DELETE, &format!("/users/{username}"))
         .await?;
     ensure!(
         reads(stack, &token, "/entitlements").await? == 403,
-        "a removed person's token is taken"
+        "a removed person's token is accepted"
     );
     ensure!(
         sign_in(stack, &host, &provider, &subject).await.is_err(),
-        "a removed person comes back"
+        "a removed person signs in"
     );
     host.admin.invite(&email, "member").await?;
     let tokens = sign_in(stack, &host, &provider, &subject)
         .await
-        .context("an invited person does not come back")?;
+        .context("a removed person who is invited does not sign in")?;
     let token = tokens["access_token"].as_str().context("no access token")?;
 
     host.admin
         .ask_nothing(Method::DELETE, "/identity-provider")
         .await?;
     ensure!(
-        discovered(stack, &host).await?["federation"].is_null(),
+        sign_in_details(stack, &host).await?["federation"].is_null(),
         "the page still leads to the provider"
     );
     ensure!(

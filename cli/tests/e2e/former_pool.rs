@@ -1,4 +1,4 @@
-//! Accounts that come along when their tenant moves from another user pool.
+//! Accounts that move together with their tenant from another user pool.
 
 use crate::books::customer;
 use crate::life::{administrator, guest};
@@ -15,8 +15,8 @@ use local_aws::Stack;
 use serde_json::json;
 use std::collections::HashMap;
 
-/// A tenant that came from another pool brings its accounts along: each at its first sign-in, by
-/// the password that the former pool knows, or by the mail to who has forgotten it.
+/// The accounts of a tenant from another pool move at their first sign-in, by the password that the
+/// former pool knows, or by the mail for a forgotten password.
 #[journey]
 async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
@@ -37,7 +37,7 @@ async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Result<()> {
         .await?;
     ensure!(
         before.0 == "NotAuthorizedException",
-        "an account came from nowhere: {before:?}"
+        "an account moved without a former pool: {before:?}"
     );
     former.note(stack, &host.customer.tenant).await?;
     let wrong = visitor
@@ -45,7 +45,7 @@ async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Result<()> {
         .await?;
     ensure!(
         wrong == before,
-        "{wrong:?} tells that there is an account to take over"
+        "{wrong:?} discloses that there is an account to move"
     );
     let session = visitor
         .tokens("password", json!({ "password": admin.password }))
@@ -86,7 +86,7 @@ async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// A pool that a tenant's accounts were in.
+/// The pool that had a tenant's accounts before.
 struct FormerPool {
     id: String,
     client_id: String,
@@ -123,7 +123,7 @@ impl FormerPool {
         })
     }
 
-    /// Takes an account: from now on only this pool has it.
+    /// Moves an account into this pool, and deletes it from the region's own.
     async fn take(&self, stack: &Stack, username: &str, email: &str, password: &str) -> Result<()> {
         let cognito = Client::new(&stack.sdk(REGION)?);
         let attribute =
@@ -152,7 +152,7 @@ impl FormerPool {
         Ok(())
     }
 
-    /// Notes that the tenant's accounts were here, as a move of the tenant does.
+    /// Records this pool as the tenant's former one, as a move of the tenant does.
     async fn note(&self, stack: &Stack, tenant: &str) -> Result<()> {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let realm = [

@@ -1,7 +1,7 @@
-//! Plays the journeys that are registered: some side by side, the others alone, and says how long
-//! each took.
+//! Runs the registered journeys, some side by side and the others alone, and prints the time of
+//! each.
 
-use crate::streams::bring_again;
+use crate::streams::redeliver;
 use crate::{redelivery, residency};
 use anyhow::{Context, Result, bail};
 use futures::future::LocalBoxFuture;
@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-/// How many journeys run side by side, unless `--test-threads` says otherwise. On 2 cores, those that
-/// may took 106 s one after the other, 49 s three at a time, 39 s four, and 43 s six.
+/// How many journeys run side by side, unless `--test-threads` sets another number. On 2 cores, the
+/// journeys that may took 106 s one after the other, 49 s three at a time, 39 s four at a time, and
+/// 43 s six at a time.
 const SIDE_BY_SIDE: usize = 4;
 
 /// A journey through the whole stack, as `#[journey]` registers it.
@@ -26,7 +27,7 @@ pub(crate) struct Journey {
     pub(crate) play: for<'a> fn(&'a Stack) -> LocalBoxFuture<'a, Result<()>>,
 }
 
-/// When a journey runs; in this order.
+/// The phase in which a journey runs. The phases follow in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Turn {
     /// Beside others, with tenants of its own.
@@ -44,7 +45,7 @@ pub(crate) enum Turn {
 }
 
 impl Turn {
-    /// Turns of one phase run in any order.
+    /// The phase of a turn. Journeys of one phase run in any order.
     const fn phase(self) -> Self {
         match self {
             Self::Apart(_) => Self::Apart(""),
@@ -53,7 +54,7 @@ impl Turn {
     }
 }
 
-/// Whose turn it is, and who waits for one.
+/// The turns of the journeys that run, and of those that wait.
 #[derive(Default)]
 struct Turns {
     running: Vec<Turn>,
@@ -61,8 +62,8 @@ struct Turns {
 }
 
 impl Turns {
-    /// Whether a journey may begin: no journey of an earlier phase waits, and those that run leave
-    /// it room.
+    /// Whether a journey may begin: no journey of an earlier phase waits, and it may run beside all
+    /// those that run.
     fn may_begin(&self, turn: Turn) -> bool {
         let is_first = |other: &Turn| other.phase() >= turn.phase();
         self.waiting.iter().all(is_first)
@@ -83,7 +84,7 @@ fn remove(turns: &mut Vec<Turn>, turn: Turn) {
 
 inventory::collect!(Journey);
 
-/// What all journeys share.
+/// The state that all journeys share.
 #[derive(Default)]
 struct Stage {
     stack: OnceCell<Result<Stack, String>>,
@@ -92,7 +93,7 @@ struct Stage {
     took: Mutex<Vec<(Duration, &'static str)>>,
 }
 
-/// Plays the journeys that the command line asks for.
+/// Runs the journeys that the command line selects.
 pub(crate) fn run() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
@@ -119,8 +120,8 @@ pub(crate) fn run() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Every journey, in the order of the turns. Those of different regions alternate, so that none of
-/// these waits for one region while another is idle.
+/// Lists every journey in the order of the turns. Journeys of different regions alternate, so that
+/// none waits for one region while another is idle.
 fn in_turn() -> Vec<&'static Journey> {
     let mut journeys: Vec<&Journey> = inventory::iter::<Journey>.into_iter().collect();
     journeys.sort_by_key(|journey| journey.name);
@@ -144,7 +145,7 @@ impl Stage {
         let mut turns = waited.unwrap_or_else(PoisonError::into_inner);
         remove(&mut turns.waiting, turn);
         turns.running.push(turn);
-        // Who waited behind this one may have room, too.
+        // A journey that waited behind this one may begin now, too.
         self.ended.notify_all();
         Begun { stage: self, turn }
     }
@@ -153,7 +154,7 @@ impl Stage {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Plays a journey.
+    /// Runs a journey.
     async fn play(&self, journey: &Journey) -> Result<()> {
         let stack = self
             .stack
@@ -161,13 +162,13 @@ impl Stage {
             .await;
         let stack = stack.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
         if journey.turn > Turn::Together {
-            redelivery::hasten_alone(stack).await?;
+            redelivery::shorten_for_one_journey(stack).await?;
         }
         let began = Instant::now();
         let mut played = (journey.play)(stack).await;
         if !matches!(journey.turn, Turn::Together | Turn::Apart(_)) {
-            let whole = make_whole(stack).await.context("after the journey");
-            played = played.and(whole);
+            let repaired = repair(stack).await.context("after the journey");
+            played = played.and(repaired);
         }
         self.note(journey.name, began);
         played
@@ -178,8 +179,8 @@ impl Stage {
         took.push((began.elapsed(), name));
     }
 
-    /// Searches for what the journeys have left to search for, stops the stack, and says how long
-    /// everything took.
+    /// Searches for the personal data that the journeys have planted, stops the stack, and prints
+    /// the times.
     async fn close(&self) -> Result<()> {
         let Some(stack) = self.stack.get() else {
             return Ok(());
@@ -200,7 +201,7 @@ impl Stage {
     }
 }
 
-/// A journey's turn; it ends with this, also where the journey panics.
+/// A journey's turn. It ends when this value is dropped, also after a panic of the journey.
 struct Begun<'s> {
     stage: &'s Stage,
     turn: Turn,
@@ -213,12 +214,12 @@ impl Drop for Begun<'_> {
     }
 }
 
-/// Makes a stack whole again, whatever a journey has done to it.
-async fn make_whole(stack: &Stack) -> Result<()> {
+/// Repairs a stack after a journey: removes faults and starts stopped regions.
+async fn repair(stack: &Stack) -> Result<()> {
     stack.control().heal().await?;
     for region in stack.deployment().regions.keys() {
         if stack.start_region(region).await? {
-            bring_again(stack, region).await?;
+            redeliver(stack, region).await?;
         }
     }
     Ok(())
@@ -238,7 +239,7 @@ async fn up(stage: &Stage) -> Result<Stack> {
         ..UpOptions::new(checkout)
     })
     .await?;
-    redelivery::hasten(&stack).await?;
+    redelivery::shorten(&stack).await?;
     stage.note("until the stack is up", began);
     Ok(stack)
 }

@@ -1,5 +1,5 @@
-//! One tenant's credentials ask for another tenant's items: the deployed policy refuses, whatever
-//! the handler does.
+//! Requests with one tenant's credentials for another tenant's items. The deployed policy refuses
+//! them, whatever the handler does.
 
 use crate::life::administrator;
 use crate::routing::{as_function, with_credentials};
@@ -21,19 +21,19 @@ use std::time::{Duration, Instant};
 const REGION: &str = "eu-central-1";
 /// The function that acts for tenants.
 const FUNCTION: &str = "tenant-api";
-/// Longer than the proxy remembers a role's policies.
+/// Longer than the proxy caches a role's policies.
 const NOTICED_MAX: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 type Item = HashMap<String, AttributeValue>;
 
-/// A tenant's table, with the credentials of a session.
+/// The table of tenants, with the credentials of a session.
 struct Narrowed {
     client: Client,
     table: String,
 }
 
-/// The role that is assumed for a tenant, as the function is told of it.
+/// The role that the function assumes for a tenant, from its environment.
 async fn tenant_role(stack: &Stack) -> Result<String> {
     let deployed = &stack.deployment().region(REGION)?.functions[FUNCTION];
     let client = aws_sdk_lambda::Client::new(&stack.emulator_sdk(REGION)?);
@@ -48,10 +48,10 @@ async fn tenant_role(stack: &Stack) -> Result<String> {
     variables
         .and_then(|all| all.get("TENANT_ROLE_ARN"))
         .cloned()
-        .context("the function is told of no tenant role")
+        .context("the function has no tenant role")
 }
 
-/// What the function gets from STS when it asks for these tags.
+/// Assumes the tenant role as the function does, with these session tags.
 async fn session(stack: &Stack, tags: &[(&str, &str)]) -> Result<SdkConfig> {
     let function = as_function(stack, REGION, FUNCTION).await?;
     let tags = tags
@@ -94,7 +94,7 @@ fn key(tenant: &str, sort: &str) -> Item {
     ])
 }
 
-/// Whether a call was done (`true`) or refused by IAM (`false`); anything else is an error.
+/// Whether IAM granted a call (`true`) or refused it (`false`). Any other failure is an error.
 fn was_granted<T, E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
     call: &str,
     answer: Result<T, SdkError<E, R>>,
@@ -107,9 +107,10 @@ fn was_granted<T, E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>
 }
 
 impl Narrowed {
-    /// Every way to a tenant's items, and whether it is open.
+    /// Tries every operation on the items of some tenants. Returns each with whether it was
+    /// granted.
     async fn ways_to(&self, tenants: &[&str]) -> Result<Vec<(&'static str, bool)>> {
-        let last = tenants.last().context("somebody is asked for")?;
+        let last = tenants.last().context("at least one tenant is needed")?;
         let Self { client, table } = self;
         let keys: Vec<Item> = tenants.iter().map(|tenant| key(tenant, "TENANT")).collect();
         let mut ways = Vec::new();
@@ -150,7 +151,7 @@ impl Narrowed {
             .send()
             .await;
         ways.push(("TransactGetItems", was_granted("TransactGetItems", gets)?));
-        // Nothing is there, and nothing is left there.
+        // No such item exists, and the deletion below leaves none behind.
         let put = client
             .put_item()
             .table_name(table)
@@ -215,8 +216,8 @@ fn keys_pk(tenant: &str) -> AttributeValue {
     AttributeValue::S(format!("TENANT#{tenant}"))
 }
 
-/// The credentials of one tenant reach its own items in every way, and another's in none: not
-/// alone, and not beside its own. They reach nobody's user, no list of everything, and no other
+/// The credentials of one tenant reach its own items by every operation, and another tenant's by
+/// none, neither alone nor together with its own. They reach no user's item, no scan, and no other
 /// table.
 #[journey]
 async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Result<()> {
@@ -267,7 +268,7 @@ async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Result<()> {
         .await;
     ensure!(
         !was_granted("GetItem", user)?,
-        "a tenant's credentials read whose a user is"
+        "a tenant's credentials read a user's item"
     );
     let usage = stack
         .deployment()
@@ -289,10 +290,10 @@ async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Who assumes the role has to say for which tenant, and can say nothing else; and only the
-/// function may.
+/// A session of the role needs the tag of one tenant and takes no other tag, and only the function
+/// may assume the role.
 #[journey]
-async fn a_session_is_of_one_tenant(stack: &Stack) -> Result<()> {
+async fn a_tenant_session_is_for_one_tenant(stack: &Stack) -> Result<()> {
     let tenant = administrator(stack, REGION).await?.customer.tenant;
     session(stack, &[("tenant", &tenant)])
         .await
@@ -322,10 +323,9 @@ async fn a_session_is_of_one_tenant(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// With its own credentials, before it has assumed a role, the function reads no tenant's items at
-/// all.
+/// With its own credentials, before it has assumed a role, the function reads no tenant's items.
 #[journey]
-async fn the_function_alone_reads_no_tenant(stack: &Stack) -> Result<()> {
+async fn the_function_reads_no_tenant_without_the_role(stack: &Stack) -> Result<()> {
     let tenant = administrator(stack, REGION).await?.customer.tenant;
     let table = stack
         .deployment()
@@ -347,13 +347,13 @@ async fn the_function_alone_reads_no_tenant(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// It is the deployed policy that refuses: with a wider one, the same call passes, and with the
-/// former one again it does not.
+/// The refusal comes from the deployed policy: with a wider policy the same call is granted, and
+/// with the deployed one again it is refused.
 #[journey(
-    alone = "widens what all tenants' credentials are good for",
+    alone = "widens the policy of all tenants' credentials",
     region = "eu-central-1"
 )]
-async fn the_deployed_policy_is_what_refuses(stack: &Stack) -> Result<()> {
+async fn the_refusal_comes_from_the_deployed_policy(stack: &Stack) -> Result<()> {
     let (ours, theirs) = (
         administrator(stack, REGION).await?,
         administrator(stack, REGION).await?,
@@ -408,7 +408,7 @@ async fn until_reads(narrowed: &Narrowed, tenant: &str, wanted: bool) -> Result<
             "another tenant's item is {}read",
             if wanted { "not " } else { "" }
         );
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(())
 }

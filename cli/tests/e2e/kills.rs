@@ -1,4 +1,4 @@
-//! A function is killed between any two of its calls; the repetition completes what it began.
+//! A function is killed between any two of its calls, and a retry completes its work.
 
 use crate::books::{customer, scan, usage_file};
 use crate::exactly_once::send_all;
@@ -16,21 +16,20 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
-/// A third of what an address gets in an hour, as the local stack is set up.
+/// A third of the mails that an address gets in an hour, as the local stack is configured.
 const MAILS_FOR_ONE_NETWORK: usize = 20;
 const KILLED: [&str; 3] = ["usage-rollup", "outbox-relay", "billing-ledger"];
-/// More calls than any of the functions makes.
+/// More calls than any of these functions makes.
 const CALLS_MAX: u64 = 12;
-/// Longer than it takes until there is something in hand to be killed with, the ledger's coming
-/// last.
+/// Longer than it takes until each function has work during which it can be killed. The ledger gets
+/// its work last.
 const KILLED_MAX: Duration = Duration::from_secs(120);
-/// Longer than a message takes that comes again after each kill, on top of what any wait has to
-/// allow for.
+/// A killed function's messages are delivered again after each kill, on top of the usual wait.
 const QUIET_AFTER_KILLS_MAX: Duration = QUIET_MAX.saturating_mul(2);
 
-/// Twenty clients send the same sign-up with the same key at once.
+/// Twenty clients send the same sign-up with the same key at once, and make one tenant.
 #[journey(alone = "counts all tenants of its region", region = "eu-central-1")]
-async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
+async fn an_idempotency_key_makes_one_tenant(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let person = Person::invent(REGION, "pro");
     let tenants_before = tenants(stack).await?;
@@ -49,13 +48,13 @@ async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Kills `signup-api` before and after its first, second, ... call, until a sign-up gets through
-/// untouched.
+/// Kills `signup-api` before and after its first, second, ... call, until a sign-up meets no kill.
+/// A retry completes each.
 #[journey(
     alone = "kills a function that all journeys use",
     region = "eu-central-1"
 )]
-async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+async fn a_killed_sign_up_is_completed_by_a_retry(stack: &Stack) -> Result<()> {
     let api_url = stack.deployment().region(REGION)?.api_url.clone();
     let mut boundaries = 0;
     for after in 0..CALLS_MAX {
@@ -63,7 +62,7 @@ async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Resul
             let person = Person::invent(REGION, "pro");
             let tenants_before = tenants(stack).await?;
             let met = with_fault(stack, "signup-api", after, action.clone(), async {
-                // The answer is lost with the process; the repetition is what counts.
+                // The answer is lost with the process, so the result of the retry is checked.
                 let _lost = sign_up(&api_url, &person.idempotency_key, &person.details).await;
                 Ok(())
             })
@@ -90,8 +89,8 @@ async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Resul
     bail!("signup-api makes more calls than expected")
 }
 
-/// Kills the post-confirmation trigger at each of its calls: Cognito has confirmed the user and
-/// never calls it again, and the tenant becomes active all the same.
+/// Kills the post-confirmation trigger at each of its calls. Cognito has confirmed the user and
+/// never calls the trigger again, but the tenant still becomes active.
 #[journey(
     alone = "kills a function that all journeys use",
     region = "eu-central-1"
@@ -130,9 +129,9 @@ async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
     bail!("auth-post-confirmation makes more calls than expected")
 }
 
-/// While Cognito fails, sign-ups are stored and can be followed; when it is back, the same requests
+/// While Cognito fails, sign-ups are stored and can be followed. When it is back, the same requests
 /// complete.
-#[journey(alone = "takes Cognito away from everybody", region = "eu-central-1")]
+#[journey(alone = "makes Cognito fail for everybody", region = "eu-central-1")]
 async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let calls = Calls {
@@ -156,7 +155,7 @@ async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Sign-ups without a user pool are refused, stored, and say what to do.
+/// Checks that sign-ups without a user pool are refused and stored, and name the next step.
 async fn are_stored(api_url: &str, people: &[Person]) -> Result<()> {
     for person in people {
         let failed = sign_up(api_url, &person.idempotency_key, &person.details).await;
@@ -184,7 +183,7 @@ async fn are_stored(api_url: &str, people: &[Person]) -> Result<()> {
     Ok(())
 }
 
-/// A code that has expired is refused as such; another one is mailed, and holds.
+/// An expired code is refused as expired. Another one is mailed, and is accepted.
 #[journey(
     alone = "lets the next confirmation fail, whosever it is",
     region = "eu-central-1"
@@ -230,10 +229,10 @@ async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
     activate(stack, &person, &operation).await
 }
 
-/// Beyond what an address gets at one network's request, the answers are as before and the accounts
-/// are made; the codes follow when the address may get them.
+/// Beyond the limit of mails to an address from one network, the answers stay the same and the
+/// accounts are created. The codes are mailed when the address may get them.
 #[journey]
-async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> Result<()> {
+async fn mails_to_an_address_are_limited_by_the_hour(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let api_url = &region.api_url;
     wait_out_the_hour().await;
@@ -272,24 +271,26 @@ async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> Result<()> {
             steps.collect::<Vec<_>>(),
         )
     };
-    ensure!(shown(&owed) == shown(&first), "the answer tells: {owed:?}");
+    ensure!(
+        shown(&owed) == shown(&first),
+        "the answer discloses the limit: {owed:?}"
+    );
     let again = resend(api_url, &owed.id).await?;
     ensure!(
         shown(&again) == shown(&first),
-        "the answer tells: {again:?}"
+        "the answer discloses the limit: {again:?}"
     );
     ensure!(
         mailed().await? == MAILS_FOR_ONE_NETWORK,
         "the address gets {} codes",
         mailed().await?
     );
-    // The account waits for its code. Every code is the same here, so that an earlier one stands
-    // for it.
+    // The account waits for its code. All codes are the same here, so an earlier one is used.
     let person = Person { details, ..other };
     activate(stack, &person, &owed).await
 }
 
-/// What an address gets is counted by the hour: nothing is begun right before its end.
+/// Waits while the hour is about to end, because the mails to an address are counted by the hour.
 async fn wait_out_the_hour() {
     const LONGER_THAN_THE_TEST_S: i64 = 60;
     let left_s = 3_600 - meridian::now().as_second().rem_euclid(3_600);
@@ -298,7 +299,7 @@ async fn wait_out_the_hour() {
     }
 }
 
-/// Two hundred organisations sign up in the same moment, confirm, and are all active.
+/// Two hundred organisations sign up in the same moment, confirm, and all become active.
 #[journey(
     alone = "counts all tenants of its region, and takes the whole machine",
     region = "eu-central-1"
@@ -313,7 +314,7 @@ async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
         tenants(stack).await? == tenants_before + 200,
         "not two hundred tenants"
     );
-    // Signing in waits for a trigger, of which one machine runs a few at a time.
+    // A sign-in waits for a trigger, and one machine runs only a few of these at a time.
     let activations = people
         .iter()
         .zip(&operations)
@@ -324,8 +325,7 @@ async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
         .await
 }
 
-/// Kills the rollup and the relay at each of their first calls, again and again, while usage
-/// arrives.
+/// Kills the rollup and the relay at each of their first calls, repeatedly, while usage arrives.
 #[journey(alone = "kills functions that all journeys use")]
 async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
     let tenant = customer(stack, REGION).await?.tenant;
@@ -348,13 +348,13 @@ async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
     send_all(stack, REGION, &file.path).await?;
     wait_until_each_was_killed(stack).await?;
     stack.control().clear_faults().await?;
-    // What was killed with its queue messages in hand comes back when they become visible again.
+    // The messages of a killed function are delivered again when they become visible.
     stack.wait_until_quiet(QUIET_AFTER_KILLS_MAX).await?;
     file.ensure_counted(stack, &stack.deployment().home, &[tenant])
         .await
 }
 
-/// Each function has met at least one of its kills.
+/// Waits until each function has met at least one of its kills.
 async fn wait_until_each_was_killed(stack: &Stack) -> Result<()> {
     let deadline = Instant::now() + KILLED_MAX;
     loop {
@@ -376,7 +376,7 @@ async fn wait_until_each_was_killed(stack: &Stack) -> Result<()> {
     }
 }
 
-/// Sends a sign-up until it is answered, as a client with a key does.
+/// Repeats a sign-up until it is answered, as a client with a key does.
 async fn repeat_sign_up(api_url: &str, person: &Person) -> Result<Operation> {
     let mut last = None;
     for _ in 0..8 {
@@ -439,7 +439,7 @@ async fn tenants(stack: &Stack) -> Result<usize> {
     Ok(scan(stack, REGION, table, "ALIAS#").await?.len())
 }
 
-/// Does something while a fault is set, and says whether a call met it.
+/// Runs something while a fault is set. Returns its result, and whether a call met the fault.
 async fn with_fault(
     stack: &Stack,
     function: &str,

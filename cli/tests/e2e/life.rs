@@ -1,4 +1,4 @@
-//! A tenant's whole life: its people, its plan, its suspension, its end.
+//! The lifecycle of a tenant: its people, its plan, its suspension, its closure and erasure.
 
 use crate::billing::COMPLETE_MAX;
 use crate::books::{LOGINS, UsageFile, customer, scan, usage_file_within, wanted};
@@ -22,14 +22,14 @@ use serde_json::{Value, json};
 const REGION: &str = "eu-central-1";
 const SOVEREIGN: &str = "ap-south-1";
 
-/// An administrator, signed in.
+/// A tenant with its administrator, who is signed in.
 pub(crate) struct Signed {
     pub(crate) customer: Customer,
     pub(crate) session: Session,
     pub(crate) admin: Administrator,
 }
 
-/// A new tenant of a region, with its administrator signed in.
+/// Signs up a new tenant of a region, and signs its administrator in.
 pub(crate) async fn administrator(stack: &Stack, region: &str) -> Result<Signed> {
     let customer = customer(stack, region).await?;
     let state = stack.deployment().region(region)?;
@@ -56,7 +56,8 @@ pub(crate) async fn administrator(stack: &Stack, region: &str) -> Result<Signed>
     })
 }
 
-/// Somebody who is invited, joins, and signs in. Returns the name, the session and the used code.
+/// Invites a person, who joins and signs in. Returns the person, the user name, the session and the
+/// used code.
 pub(crate) async fn guest(
     stack: &Stack,
     host: &Signed,
@@ -73,7 +74,7 @@ pub(crate) async fn guest(
     Ok((person, username, session, code))
 }
 
-/// The newest invitation code that was mailed to an address.
+/// Reads the newest invitation code that was mailed to an address.
 pub(crate) async fn mailed_invitation(
     stack: &Stack,
     region: &str,
@@ -92,8 +93,8 @@ pub(crate) async fn mailed_invitation(
     code.map(str::to_owned).context("the mail holds no code")
 }
 
-/// Moves the clock of a region's tenants.
-pub(crate) async fn look_after_tenants(stack: &Stack, region: &str, now: Timestamp) -> Result<()> {
+/// Runs the lifecycle of a region's tenants as if it were `now`.
+pub(crate) async fn run_lifecycle(stack: &Stack, region: &str, now: Timestamp) -> Result<()> {
     stack
         .invoke(region, "tenant-lifecycle", &scheduled_event(now))
         .await
@@ -107,9 +108,10 @@ async fn slug_of<T>(answer: Result<T>) -> Result<String> {
     Ok(refusal(error)?.slug().to_owned())
 }
 
-/// Invites, promotes, removes; asks for a plan, and gets it; all of it is in the trail.
+/// An administrator invites, promotes and removes a user, and changes the plan. Every action is in
+/// the audit trail.
 #[journey]
-async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> {
+async fn an_administrator_manages_users_and_the_plan(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let state = stack.deployment().region(REGION)?;
     let (person, username, session, code) = guest(stack, &host, "member").await?;
@@ -153,12 +155,12 @@ async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> {
         )
         .await?;
 
-    a_plan_is_asked_for_and_got(stack, &host, &session).await?;
+    a_requested_plan_is_granted(stack, &host, &session).await?;
     let config = stack.sdk(REGION)?;
     host.admin.ask_nothing(Method::DELETE, &user).await?;
     ensure!(
         refresh(&config, &state.client_id, &session).await.is_err(),
-        "who was removed gets tokens"
+        "a removed user gets tokens"
     );
     let own = sign_up(
         &state.api_url,
@@ -175,11 +177,11 @@ async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> {
         "the last administrator leaves"
     );
 
-    all_of_it_is_in_the_trail(&host, &person).await
+    the_trail_is_complete(&host, &person).await
 }
 
-/// Asks for a plan: home decides, and the next tokens say so.
-async fn a_plan_is_asked_for_and_got(
+/// Requests a plan. Home decides, and the next tokens have the new plan.
+async fn a_requested_plan_is_granted(
     stack: &Stack,
     host: &Signed,
     session: &Session,
@@ -208,8 +210,9 @@ async fn a_plan_is_asked_for_and_got(
     Ok(())
 }
 
-/// Each action is in the tenant's trail, refusals too, and nobody by name or address.
-async fn all_of_it_is_in_the_trail(host: &Signed, person: &Person) -> Result<()> {
+/// Checks that each action and each refusal is in the tenant's trail, and that the trail has no
+/// name or address.
+async fn the_trail_is_complete(host: &Signed, person: &Person) -> Result<()> {
     let trail = host.admin.audit().await?;
     let done = |action: &str| {
         trail
@@ -242,10 +245,10 @@ async fn all_of_it_is_in_the_trail(host: &Signed, person: &Person) -> Result<()>
     Ok(())
 }
 
-/// An operator at home suspends a tenant of a sovereign region: at the next refresh nobody gets in,
-/// and the token that is still valid is of no use here.
+/// An operator at home suspends a tenant of a sovereign region. No session is refreshed any more,
+/// and the region's API refuses tokens that are still valid.
 #[journey]
-async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
+async fn a_suspension_blocks_every_user(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     quiet_for(stack, &[&host.customer]).await?;
     let (state, config) = (stack.deployment().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
@@ -271,7 +274,7 @@ async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
     host.admin
         .profile()
         .await
-        .context("who is suspended may see that")?;
+        .context("a suspended tenant can read its status")?;
     operator
         .reactivate(&host.customer.tenant, "dunning")
         .await?;
@@ -286,10 +289,11 @@ async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Grace, undo, last usage, the last invoice, retention, erasure, and the record of it.
+/// A tenant closes: the grace period, an undone closure, the last usage, the last invoice, the
+/// retention, the erasure and the record of it.
 #[journey(alone = "moves the clock of a region's tenants, and bills all")]
 async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Result<()> {
-    // The last invoice is of one period: all that is used has to be of that.
+    // The last invoice is of one period, so all usage has to be within it.
     let period = billable_period(&Progress::silent()).await;
     let host = administrator(stack, REGION).await?;
     let (guest_person, guest_name, guest_session, _) = guest(stack, &host, "member").await?;
@@ -314,16 +318,16 @@ async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Result<()> {
     let undo = host.admin.close().await?;
 
     let ended = meridian::now() + SignedDuration::from_hours(30 * 24 + 1);
-    look_after_tenants(stack, REGION, ended).await?;
+    run_lifecycle(stack, REGION, ended).await?;
     ensure!(
         undo_closure(&state.api_url, &tenant, &undo).await.is_err(),
         "it is too late to undo"
     );
-    look_after_tenants(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
+    run_lifecycle(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
     quiet(stack).await?;
-    the_last_invoice_has_all(stack, period, &tenant, &file).await?;
+    the_last_invoice_has_all_usage(stack, period, &tenant, &file).await?;
 
-    look_after_tenants(stack, REGION, ended + SignedDuration::from_hours(31 * 24)).await?;
+    run_lifecycle(stack, REGION, ended + SignedDuration::from_hours(31 * 24)).await?;
     quiet(stack).await?;
     an_erasure_leaves_its_record(stack, &tenant).await?;
     let guest = Customer {
@@ -352,8 +356,8 @@ async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// All that the tenant used, its sign-ins included, is on the last invoice.
-async fn the_last_invoice_has_all(
+/// Checks that the last invoice has all usage of the tenant, its sign-ins included.
+async fn the_last_invoice_has_all_usage(
     stack: &Stack,
     period: BillingPeriod,
     tenant: &str,
@@ -400,7 +404,8 @@ async fn the_last_invoice_has_all(
     Ok(())
 }
 
-/// Home knows of an erasure, and the region keeps what was erased, in numbers.
+/// Checks that home knows of an erasure, and that the region's record has the numbers of erased
+/// items.
 async fn an_erasure_leaves_its_record(stack: &Stack, tenant: &str) -> Result<()> {
     let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     ensure!(
@@ -419,7 +424,8 @@ async fn an_erasure_leaves_its_record(stack: &Stack, tenant: &str) -> Result<()>
     Ok(())
 }
 
-/// A sign-up that nobody confirms frees the address, the account and everything else.
+/// A sign-up that nobody confirms expires. Its address, its account and everything else become
+/// free.
 #[journey(
     alone = "moves the clock of a region's tenants",
     region = "eu-central-1"
@@ -428,7 +434,7 @@ async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> {
     let state = stack.deployment().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = sign_up(&state.api_url, &person.idempotency_key, &person.details).await?;
-    look_after_tenants(
+    run_lifecycle(
         stack,
         REGION,
         meridian::now() + SignedDuration::from_hours(25),
@@ -462,9 +468,10 @@ async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// An administrator of one tenant names another's ids on every route there is.
+/// An administrator of one tenant sends another tenant's ids to every route, and each request is
+/// refused.
 #[journey]
-async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<()> {
+async fn an_administrator_cannot_reach_another_tenant(stack: &Stack) -> Result<()> {
     let (ours, theirs) = (
         administrator(stack, REGION).await?,
         administrator(stack, REGION).await?,
@@ -485,7 +492,7 @@ async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<()> {
         let Some(rest) = path.strip_prefix("/tenants/{tenant}") else {
             continue;
         };
-        // No person's token is good for it at any tenant: `accounts` asks for it.
+        // This route takes no person's token for any tenant; `accounts` tests it.
         if rest == "/administrators" {
             continue;
         }
@@ -543,7 +550,7 @@ async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// A body that a route takes.
+/// A valid body for a route.
 fn body_of(method: &Method, rest: &str) -> Value {
     match (method.as_str(), rest) {
         ("PATCH", "") => json!({ "organisation": "X" }),
@@ -557,7 +564,7 @@ fn body_of(method: &Method, rest: &str) -> Value {
     }
 }
 
-/// Every item of the region's tables whose partition begins so, as text.
+/// Reads every item of the region's tables whose partition key begins with a prefix, as text.
 async fn tables_of(stack: &Stack, prefix: &str) -> Result<Vec<String>> {
     let mut items = Vec::new();
     for name in ["regional", "usage", "outbox"] {

@@ -1,10 +1,10 @@
-//! What a region's bus carries, as an application plane hears it.
+//! The events on a region's bus, as an application plane receives them.
 
 use anyhow::{Context, Result};
 use aws_sdk_eventbridge::types::Target;
 use local_aws::Stack;
 
-/// How often it is listened for, each time for up to a second.
+/// How many times events are received, each time for up to a second.
 const TRIES_MAX: usize = 20;
 
 /// A rule on a region's bus, with a queue of its own.
@@ -17,7 +17,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Listens to the events of a pattern from now on.
+    /// Receives the events that match a pattern from now on.
     pub(crate) async fn new(
         stack: &Stack,
         region: &str,
@@ -64,10 +64,10 @@ impl Listener {
         })
     }
 
-    /// All that is heard until it is enough and no more comes, or until nobody would wait any longer:
-    /// the bodies, one after the other.
-    pub(crate) async fn hear_until(&self, is_enough: impl Fn(&str) -> bool) -> Result<String> {
-        let mut heard = String::new();
+    /// Receives events until `is_enough` holds for them and no more follow, or until [`TRIES_MAX`]
+    /// is reached. Returns their bodies, one after the other.
+    pub(crate) async fn receive_until(&self, is_enough: impl Fn(&str) -> bool) -> Result<String> {
+        let mut bodies = String::new();
         for _ in 0..TRIES_MAX {
             let received = self
                 .queues
@@ -78,7 +78,7 @@ impl Listener {
                 .send()
                 .await?;
             for message in received.messages() {
-                heard.push_str(message.body().context("a message has its body")?);
+                bodies.push_str(message.body().context("a message has its body")?);
                 let receipt = message
                     .receipt_handle()
                     .context("a message has its receipt")?;
@@ -89,15 +89,15 @@ impl Listener {
                     .send()
                     .await?;
             }
-            // What follows in the queue is heard too: it may say the same again.
-            if received.messages().is_empty() && is_enough(&heard) {
+            // Later events in the queue are received too, because one of them may be a duplicate.
+            if received.messages().is_empty() && is_enough(&bodies) {
                 break;
             }
         }
-        Ok(heard)
+        Ok(bodies)
     }
 
-    /// Listens no more, and leaves nothing behind.
+    /// Deletes the rule and the queue.
     pub(crate) async fn end(self) -> Result<()> {
         let Self {
             events,

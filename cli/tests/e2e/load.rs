@@ -1,5 +1,4 @@
-//! Usage under load: several clients send without a pause, and all of it is in the ledger
-//! afterwards.
+//! Usage under load: several clients send without a pause, and the ledger has all of it afterwards.
 
 use crate::books::{customer, ledger};
 use crate::runtime_interface::{install, start};
@@ -18,18 +17,19 @@ use std::time::{Duration, Instant};
 const REGION: &str = "eu-central-1";
 const CLIENTS: usize = 4;
 const BATCH: usize = 1_000;
-/// How long it lasts unless `MERIDIAN_LOAD_S` says otherwise.
+/// How long the load lasts unless `MERIDIAN_LOAD_S` sets another time.
 const LASTS: Duration = Duration::from_secs(10);
-/// How long the ceiling of the local AWS is measured, before and after.
+/// How long the ceiling of the local AWS is measured, before the load and after it.
 const CEILING: Duration = Duration::from_secs(3);
 const QUIET: Duration = Duration::from_secs(300);
-/// Of so many measurements on a shared machine, the quickest counts.
+/// The number of measurements. The quickest counts, because other work on the machine slows the
+/// others.
 const MEASUREMENTS: usize = 3;
 const SHOWN_MAX: Duration = Duration::from_secs(5);
 const BODY_BYTES_MAX: usize = 4 << 20;
 const MEMORY_KIB_MAX: u64 = 64 << 10;
 
-/// What clients got through in a time.
+/// The requests that clients completed, and the time that they took.
 struct Done {
     requests: usize,
     took: Duration,
@@ -41,18 +41,18 @@ impl Done {
     }
 }
 
-/// Prints how many events a second the region took, beside how many requests a second the local AWS
-/// serves of a function that only answers.
+/// Prints the events per second that the region took, beside the requests per second that the local
+/// AWS serves with a function that only answers.
 #[journey(alone = "measures what the machine can take")]
 async fn usage_under_load(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
-    let wanted = std::env::var_os("MERIDIAN_LOAD_S")
+    let seconds = std::env::var_os("MERIDIAN_LOAD_S")
         .map(|text| text.to_str().and_then(|text| text.parse().ok()));
-    let wanted = wanted
+    let seconds = seconds
         .map(|seconds| seconds.context("MERIDIAN_LOAD_S is no number of seconds"))
         .transpose()?;
-    let lasts = wanted.map_or(LASTS, Duration::from_secs);
+    let lasts = seconds.map_or(LASTS, Duration::from_secs);
     let mut tenants = Vec::new();
     for _ in 0..CLIENTS {
         tenants.push(customer(stack, REGION).await?.tenant);
@@ -69,7 +69,7 @@ async fn usage_under_load(stack: &Stack) -> Result<()> {
     let sent = clients(lasts, StatusCode::OK, send).await?;
     let began = Instant::now();
     stack.wait_until_quiet(QUIET).await?;
-    let settled = began.elapsed();
+    let drained = began.elapsed();
     let after = clients(CEILING, StatusCode::OK, describe).await?;
 
     let (ours, ceiling) = (sent.rate(), f64::midpoint(before.rate(), after.rate()));
@@ -83,8 +83,8 @@ async fn usage_under_load(stack: &Stack) -> Result<()> {
         ours / ceiling
     );
     println!(
-        "all was settled, published and in the ledger {:.1} s after",
-        settled.as_secs_f64()
+        "all usage was rolled up, published and in the ledger {:.1} s after",
+        drained.as_secs_f64()
     );
 
     let found = ledger(stack, &stack.deployment().home.clone(), &tenants).await?;
@@ -104,7 +104,7 @@ async fn usage_under_load(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// What was sent is shown by `GET /usage` soon after it was accepted.
+/// `GET /usage` shows usage soon after it was accepted.
 #[journey]
 async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
@@ -156,7 +156,7 @@ async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The largest request that is taken: so many events in so many bytes, in less memory than this.
+/// The largest valid request, in events and in bytes, takes less memory than [`MEMORY_KIB_MAX`].
 #[journey]
 async fn the_largest_batch_takes_little_memory(stack: &Stack) -> Result<()> {
     let home = &stack.deployment().home;
@@ -209,7 +209,7 @@ async fn the_largest_batch_takes_little_memory(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// So many clients at once, each one request after the other.
+/// Runs clients at once for a time. Each sends one request after the other.
 async fn clients(
     lasts: Duration,
     expected: StatusCode,
@@ -238,7 +238,7 @@ async fn clients(
     })
 }
 
-/// The events of a request; each counts one.
+/// The events of a request. Each counts as one.
 fn batch(tenant: &str, request: usize) -> Vec<Value> {
     let now = meridian::now().to_string();
     let event = |n: usize| {

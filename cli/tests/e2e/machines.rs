@@ -1,9 +1,10 @@
-//! Tenants' own machines: made, used, replaced, revoked; and what a tenant is entitled to.
+//! Machine clients of tenants: their creation, use, replacement and revocation, and the
+//! entitlements that they read.
 
 use crate::books::{customer, usage_file};
 use crate::boundaries::after_each_call;
 use crate::exactly_once::send_all;
-use crate::life::{Signed, administrator, look_after_tenants};
+use crate::life::{Signed, administrator, run_lifecycle};
 use crate::quiet::{QUIET_MAX, quiet, quiet_for};
 use crate::streams::bring_back;
 use anyhow::{Context, Result, ensure};
@@ -23,18 +24,18 @@ use serde_json::{Value, json};
 const REGION: &str = "eu-central-1";
 const OTHER: &str = "us-west-2";
 const DAY: SignedDuration = SignedDuration::from_hours(25);
-/// How often a request is repeated of which one attempt is killed.
+/// The most attempts of a request whose function is killed once.
 const ATTEMPTS_MAX: u32 = 4;
 
-/// A client as its tenant knows it.
+/// A machine client, with its id and its secret.
 struct Machine {
     id: String,
     client: MachineClient,
 }
 
-/// Makes a client, or the successor of one.
+/// Creates a client, or the successor of one.
 async fn make(host: &Signed, path: &str, key: &str, body: &Value) -> Result<Machine> {
-    let answer = asked_for(host, path, key, body).await?;
+    let answer = post(host, path, key, body).await?;
     let (status, made): (u16, Value) = (answer.status().as_u16(), answer.json().await?);
     ensure!(status == 201, "{path}: {status} {made}");
     let text = |name: &str| {
@@ -52,7 +53,7 @@ async fn make(host: &Signed, path: &str, key: &str, body: &Value) -> Result<Mach
     })
 }
 
-async fn asked_for(host: &Signed, path: &str, key: &str, body: &Value) -> Result<Response> {
+async fn post(host: &Signed, path: &str, key: &str, body: &Value) -> Result<Response> {
     let url = format!("{}/tenants/{}{path}", host.admin.api_url, host.admin.tenant);
     Ok(http()
         .post(url)
@@ -72,7 +73,7 @@ async fn token(stack: &Stack, region: &str, machine: &Machine, scope: &str) -> R
     .await
 }
 
-/// Sends one event for a tenant: the status, and why it is refused where it is.
+/// Sends one event for a tenant. Returns the status, and the reason of a refusal.
 async fn report(stack: &Stack, region: &str, token: &str, tenant: &str) -> Result<(u16, String)> {
     let url = format!(
         "{}/usage/events",
@@ -94,7 +95,7 @@ async fn report(stack: &Stack, region: &str, token: &str, tenant: &str) -> Resul
     Ok((status, reason))
 }
 
-/// What a token reads of a tenant: the status, and the answer.
+/// Reads a tenant's entitlements with a token. Returns the status and the answer.
 async fn entitlements(
     stack: &Stack,
     region: &str,
@@ -109,13 +110,13 @@ async fn entitlements(
     Ok((answer.status().as_u16(), answer.json().await?))
 }
 
-/// From its making to its revocation: each token is good for the own tenant, and no longer than the
-/// client.
+/// A client is created, used, replaced and revoked. Its tokens are valid for its own tenant alone,
+/// and not longer than the client itself.
 #[journey(
     alone = "moves the clock of a region's tenants",
     region = "eu-central-1"
 )]
-async fn a_tenants_machine_is_made_used_replaced_and_revoked(stack: &Stack) -> Result<()> {
+async fn a_machine_client_is_created_used_replaced_and_revoked(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let neighbour = customer(stack, REGION).await?;
     let own = &host.customer.tenant;
@@ -144,7 +145,7 @@ async fn a_tenants_machine_is_made_used_replaced_and_revoked(stack: &Stack) -> R
             "a client that is being replaced is refused"
         );
     }
-    look_after_tenants(stack, REGION, meridian::now().checked_add(DAY)?).await?;
+    run_lifecycle(stack, REGION, meridian::now().checked_add(DAY)?).await?;
     ensure!(
         report(stack, REGION, &first, own).await?.0 == 401,
         "a client that was replaced reports"
@@ -182,8 +183,8 @@ async fn a_tenants_machine_is_made_used_replaced_and_revoked(stack: &Stack) -> R
     quiet_for(stack, &[&host.customer]).await
 }
 
-/// A client reports and reads its own tenant, within its scopes, and no other. Returns the token
-/// that reports.
+/// Checks that a client reports and reads for its own tenant within its scopes, and for no other.
+/// Returns the token that reports.
 async fn own_tenant_alone(
     stack: &Stack,
     made: &Machine,
@@ -220,13 +221,13 @@ async fn token_of(stack: &Stack, machine: &Machine) -> Result<String> {
     token(stack, REGION, machine, usage::SCOPE).await
 }
 
-/// Killed after each of its calls: the repetition leaves one client, and one revocation none, here
-/// and at the pool.
+/// The function is killed after each of its calls. A retry leaves one client, and a revocation
+/// none, in the region and at the pool.
 #[journey(
     alone = "kills a function that all journeys use",
     region = "eu-central-1"
 )]
-async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+async fn a_killed_client_creation_is_completed_by_a_retry(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let scopes = json!({ "scopes": ["usage/write"] });
     let calls = after_each_call(stack, REGION, "tenant-api", async || {
@@ -260,7 +261,7 @@ async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack) -> Result
     Ok(())
 }
 
-/// How many clients of the user pool have a name.
+/// Counts the clients of the user pool that have a name.
 async fn named(stack: &Stack, name: &str) -> Result<usize> {
     let pool = &stack.deployment().region(REGION)?.user_pool_id;
     let client = Client::new(&stack.sdk(REGION)?);
@@ -277,7 +278,7 @@ async fn named(stack: &Stack, name: &str) -> Result<usize> {
         .count())
 }
 
-/// What a tenant is entitled to is the region's own knowledge: home is not asked.
+/// The region knows a tenant's entitlements by itself, so they can be read without home.
 #[journey(alone = "stops home")]
 async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
@@ -326,9 +327,9 @@ async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> {
     bring_back(stack, &stack.deployment().home).await
 }
 
-/// A token is for the region that issued it, whoever holds it.
+/// A token is valid in the region that issued it alone, whoever holds it.
 #[journey]
-async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Result<()> {
+async fn a_machine_token_is_valid_in_its_own_region_only(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let elsewhere = administrator(stack, OTHER).await?;
     let scopes = json!({ "scopes": ["usage/write", "tenant/read"] });
@@ -346,10 +347,13 @@ async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Result<()> {
     for tenant in [&host.customer.tenant, &elsewhere.customer.tenant] {
         ensure!(
             report(stack, OTHER, &writer, tenant).await?.0 == 401,
-            "another region takes the token"
+            "another region accepts the token"
         );
         let (status, _) = entitlements(stack, OTHER, &reader, &format!("?tenant={tenant}")).await?;
-        ensure!(status == 401, "another region reads by the token: {status}");
+        ensure!(
+            status == 401,
+            "another region answers to the token: {status}"
+        );
     }
     let state = stack.deployment().region(REGION)?;
     let service = machine_token(&state.token_url, &state.service_client, usage::SCOPE).await?;
@@ -358,15 +362,16 @@ async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Result<()> {
             .await?
             .0
             == 401,
-        "a service of another region"
+        "another region accepts a service's token"
     );
-    // The provider's own service reports for everybody still.
+    // The provider's own service can still report for every tenant of its region.
     let file = usage_file(vec![host.customer.tenant.clone()], 50, 91)?;
     send_all(stack, REGION, &file.path).await?;
     quiet_for(stack, &[&host.customer]).await
 }
 
-/// Reports a transfer under the id and source that several senders use; what the region answers.
+/// Reports a transfer under the id and source that several senders use. Returns the region's
+/// answer.
 async fn transfer(
     url: &str,
     token: &str,
@@ -380,7 +385,7 @@ async fn transfer(
     Ok(sent.send().await?.json().await?)
 }
 
-/// Takes the event back that a sender has sent; what came of it.
+/// Takes back the event of a sender. Returns the result.
 async fn taken_back(
     api_url: &str,
     token: &str,
@@ -394,18 +399,18 @@ async fn taken_back(
         sent_from: None,
         sent_to: None,
     };
-    let asked = TakeBack {
+    let correction = TakeBack {
         key,
         sent_by,
         replacement: None,
         reason: "sent-in-error".parse()?,
     };
-    let record = take_back(api_url, token, &asked, QUIET_MAX).await?;
+    let record = take_back(api_url, token, &correction, QUIET_MAX).await?;
     Ok(record.outcome.map(Outcome::as_str))
 }
 
-/// A tenant's own client and the provider's services use the same source and id: each counts, and
-/// each is taken back by its key for itself.
+/// A tenant's own client and the provider's services use the same source and id. Both events count,
+/// and each is taken back by its own key.
 #[journey]
 async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
@@ -437,7 +442,7 @@ async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
             .json()
             .await?)
     };
-    // The administrator's sign-ins are events of the tenant, too.
+    // The administrator's sign-ins are events of the tenant, too, and may have duplicates.
     let before = used("day").await?["events"]["duplicates"]
         .as_u64()
         .context("duplicates are counted")?;
@@ -468,8 +473,8 @@ async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
         ),
         (Sender::Tenant, "taken back", "0", 0),
     ] {
-        let came_of_it = taken_back(&region.api_url, &service, tenant, sent_by).await?;
-        ensure!(came_of_it == Some(outcome), "{sent_by:?}: {came_of_it:?}");
+        let result = taken_back(&region.api_url, &service, tenant, sent_by).await?;
+        ensure!(result == Some(outcome), "{sent_by:?}: {result:?}");
         let report = used("day").await?;
         let total = &report["windows"][0];
         ensure!(

@@ -1,8 +1,8 @@
-//! Whole journeys on local regions of every mode: the real template, the real binaries, the real
-//! services.
+//! End-to-end journeys on local regions of every mode, with the real template, the real binaries
+//! and the real services.
 //!
-//! One stack serves all journeys; it is stopped at the end, whatever happened. A journey registers
-//! itself by `#[journey]`, and says there when it has to run alone.
+//! One stack serves all journeys. It is stopped at the end, also after a failure. `#[journey]`
+//! registers a journey, and says why one has to run alone.
 
 mod accounts;
 mod alerts;

@@ -1,4 +1,4 @@
-//! Onboarding through home: home carries the form to a region and keeps nothing of it.
+//! Onboarding through home: home passes the form to a region and stores nothing of it.
 
 use crate::books::scan;
 use crate::faults::{fault_in, under};
@@ -15,14 +15,15 @@ use meridian::demo::{Person, enter, wait_until_done};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// A region in mode shared that is not home.
+/// A region in mode `shared` that is not home.
 pub(crate) const SHARED: &str = "us-west-2";
-/// Longer than what a region says takes to home, a refused attempt at each queue included.
+/// Longer than a region's events take to home, a refused attempt at each queue included.
 const FOLLOWED_MAX: Duration = Duration::from_secs(90);
-/// More calls than any of the functions makes.
+/// More calls than any of these functions makes.
 const CALLS_MAX: u64 = 20;
 
-/// Everybody sees the regions; home chooses as it is asked to, and follows what it handed over.
+/// Everybody can list the regions. Home chooses one by the requested placement, hands the sign-up
+/// over, and follows it.
 #[journey]
 async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
@@ -79,10 +80,10 @@ async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Twenty clients with one key make one tenant; a region that is away answers later, under the same
-/// key.
+/// Twenty clients with one key make one tenant. A region that is down takes the sign-up later,
+/// under the same key.
 #[journey(alone = "stops a region, and counts all tenants of it")]
-async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
+async fn an_idempotency_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
     let home = stack.deployment().region(&stack.deployment().home)?;
     let person = Person::invent(SHARED, "starter");
@@ -102,17 +103,16 @@ async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
     let person = Person::invent(SHARED, "starter");
     stack.stop_region(SHARED).await?;
     let away = onboard(home, &person.idempotency_key, &placement, &person.details).await;
-    let problem = refusal(away.err().context("a region that is away takes sign-ups")?)?;
+    let problem = refusal(away.err().context("a region that is down takes sign-ups")?)?;
     ensure!(problem.status.as_u16() == 503, "{problem}");
     bring_back(stack, SHARED).await?;
     let started = repeat(stack, &person, &placement).await?;
     finish(stack, person, &started).await
 }
 
-/// Kills home's function, and the region's, at each of their calls: the repetition makes the one
-/// tenant.
+/// Kills home's function and the region's at each of their calls. A retry makes exactly one tenant.
 #[journey(alone = "kills functions that all journeys use", region = "us-west-2")]
-async fn a_killed_onboarding_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+async fn a_killed_onboarding_is_completed_by_a_retry(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
     let home_code = stack.deployment().home.clone();
     let home = stack.deployment().region(&home_code)?;
@@ -149,7 +149,7 @@ async fn a_killed_onboarding_is_completed_by_its_repetition(stack: &Stack) -> Re
     Ok(())
 }
 
-/// Every region says what it is, so that home can choose.
+/// Makes every region send a heartbeat, so that home knows the regions to choose from.
 pub(crate) async fn beat_everywhere(stack: &Stack) -> Result<()> {
     let beat = meridian::client::operator::scheduled_event(meridian::now());
     let regions = stack.deployment().regions.keys();
@@ -157,7 +157,7 @@ pub(crate) async fn beat_everywhere(stack: &Stack) -> Result<()> {
     quiet_about(stack, &["HeartbeatReported"]).await
 }
 
-/// Sends an onboarding until it is answered, as a client with a key does.
+/// Repeats an onboarding until it is answered, as a client with a key does.
 async fn repeat(stack: &Stack, person: &Person, placement: &Value) -> Result<Onboarding> {
     let home = stack.deployment().region(&stack.deployment().home)?;
     let mut last = None;
@@ -173,12 +173,12 @@ async fn repeat(stack: &Stack, person: &Person, placement: &Value) -> Result<Onb
         .context("the onboarding is never answered"))
 }
 
-/// Confirms in the region, signs in there, and sees home learn of every step.
+/// Confirms and signs in at the region, and checks that home receives every step.
 async fn finish(stack: &Stack, person: Person, started: &Onboarding) -> Result<()> {
     let handed = started
         .signup
         .as_ref()
-        .context("who starts it gets the region's operation")?;
+        .context("the answer lacks the region's operation")?;
     let region = stack.deployment().region(&started.region)?;
     let operation = &handed.operation;
     ensure!(
@@ -221,11 +221,11 @@ async fn finish(stack: &Stack, person: Person, started: &Onboarding) -> Result<(
                 steps == all && followed.steps.iter().all(|step| step.state == "done"),
                 "{followed:?}"
             );
-            ensure!(followed.signup.is_none(), "home keeps the region's handle");
+            ensure!(followed.signup.is_none(), "home stores the region's handle");
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("home does not learn of the end: {followed:?}");
+            bail!("home does not receive the end: {followed:?}");
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -1,4 +1,4 @@
-//! A region goes away and comes back: nothing is lost, and nothing counts twice.
+//! A region goes down and comes back. Nothing is lost, and nothing counts twice.
 
 use crate::books::{customer, usage_file};
 use crate::dead_letters::dead_letters;
@@ -13,17 +13,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::unbounded_channel;
 
 const REGION: &str = "eu-central-1";
-/// Longer than usage takes to the link that leads to home.
+/// Longer than usage takes to reach the link to home.
 const ATTEMPTED_MAX: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 const HANGS: Duration = Duration::from_secs(5);
-/// How many events two clients send, and how many of the first one's are answered when the region
-/// is lost.
+/// The number of events that each of two clients sends, and the number of answered events of the
+/// first one at which the region is stopped.
 const EVENTS: usize = 12_000;
 const LOST_AFTER: u64 = 3_000;
 
-/// While home is away, the region signs up, signs in and meters. When home is back, it learns
-/// everything, once.
+/// While home is down, the region signs up, signs in and meters. When home is back, it receives
+/// everything once.
 #[journey(alone = "stops home")]
 async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
@@ -61,8 +61,8 @@ async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The region itself is lost while two clients send it the same file, what it has taken is being
-/// settled, and what is settled is on its way. They send all of it again once it is back.
+/// The region itself is stopped while two clients send it the same file, and while it rolls up and
+/// publishes usage. When it is back, the file is sent again.
 #[journey(alone = "stops a region")]
 async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
@@ -72,16 +72,17 @@ async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()> {
         customer(stack, REGION).await?.tenant,
     ];
     let file = usage_file(tenants.clone(), EVENTS, 31)?;
-    // A time would be too early on one machine and too late on another: the answers say when.
-    let (tell, mut told) = unbounded_channel();
+    // The answers decide when the region is stopped, because a fixed time would be too early on one
+    // machine and too late on another.
+    let (sender, mut answers) = unbounded_channel();
     let first = send_observed(stack, REGION, &file.path, move |events| {
-        // Nobody listens any more once the region is being lost.
-        tell.send(events).ok();
+        // The receiver is gone as soon as the region is being stopped.
+        sender.send(events).ok();
     });
     let lose = async {
         let mut answered = 0;
         while answered < LOST_AFTER
-            && let Some(events) = told.recv().await
+            && let Some(events) = answers.recv().await
         {
             answered += events;
         }
@@ -110,7 +111,7 @@ async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Waits until a link from one region to another, which is away, has tried to deliver in vain.
+/// Waits until the link from one region to another, which is down, has failed to deliver.
 pub(crate) async fn until_undelivered(stack: &Stack, from: &str, to: &str) -> Result<()> {
     let refused = async || -> Result<u64> {
         let links = stack.control().links().await?;
@@ -125,7 +126,7 @@ pub(crate) async fn until_undelivered(stack: &Stack, from: &str, to: &str) -> Re
             Instant::now() < deadline,
             "nothing went from {from} to {to}"
         );
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(())
 }

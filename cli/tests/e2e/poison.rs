@@ -1,10 +1,10 @@
-//! A message that nobody can read.
+//! A message that no function can read.
 
 use crate::books::{customer, usage_file};
-use crate::dead_letters::{source_of, sweep};
+use crate::dead_letters::{delete_expected, source_of};
 use crate::exactly_once::send_all;
 use crate::quiet::quiet;
-use crate::redelivery::soon;
+use crate::redelivery::with_short_timeout;
 use anyhow::{Context, Result, ensure};
 use journey::journey;
 use local_aws::Stack;
@@ -17,8 +17,8 @@ const POISON: [&str; 2] = [
 ];
 const DEAD_AFTER_MAX: Duration = Duration::from_secs(300);
 
-/// The ledger gets messages that it cannot read, among good ones: the good ones are entered, the
-/// others end in the dead-letter queue of its function set, which says what queue they were in.
+/// The ledger gets unreadable messages among good ones. The good ones are entered. The others end
+/// in the dead-letter queue of the ledger's function set, where each names the queue it came from.
 #[journey(alone = "counts the dead letters of home")]
 async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
@@ -29,15 +29,15 @@ async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result
         .queues
         .get("central-dead-letter")
         .context("it has a dead-letter queue")?;
-    // What cannot be read comes again until it is given up.
-    let ended = soon(
+    // SQS delivers an unreadable message again, as often as the queue allows, before it is dead.
+    let ended = with_short_timeout(
         stack,
         &home,
         "ledger",
         poisoned(stack, &home, &client, dead),
     )
     .await;
-    sweep(&client, dead, &POISON).await?;
+    delete_expected(&client, dead, &POISON).await?;
     ended
 }
 

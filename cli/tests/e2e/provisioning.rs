@@ -1,12 +1,11 @@
-//! An application plane makes the tenants' resources: shared ones, own ones, late ones, none at
-//! all.
+//! An application plane provisions the tenants' resources: in a pool, in a silo, late, or never.
 
 use crate::faults::{fault_in, under};
-use crate::life::{administrator, look_after_tenants};
+use crate::life::{administrator, run_lifecycle};
 use crate::listener::Listener;
 use crate::onboarding::SHARED as REGION;
 use crate::quiet::quiet_about;
-use crate::redelivery::soon;
+use crate::redelivery::with_short_timeout;
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
 use journey::journey;
@@ -14,10 +13,10 @@ use local_aws::{Action, Stack};
 use meridian::client::signup::{self, Operation, confirm, mailed_code, sign_up};
 use meridian::demo::{Person, enter, wait_until_done};
 
-/// More calls than any of the functions makes.
+/// More calls than any of these functions makes.
 const CALLS_MAX: u64 = 12;
 
-/// Signs up and confirms; the application has not answered yet.
+/// Signs up and confirms. The application has not answered yet.
 async fn confirmed(stack: &Stack, plan: &str) -> Result<(Person, Operation)> {
     let region = stack.deployment().region(REGION)?;
     let person = Person::invent(REGION, plan);
@@ -31,9 +30,10 @@ async fn confirmed(stack: &Stack, plan: &str) -> Result<(Person, Operation)> {
     Ok((person, operation))
 }
 
-/// A pool tenant gets an item in the table of all, a silo tenant a table of its own; both sign in.
+/// A pool tenant gets an item in the shared table, and a silo tenant gets its own table. Both sign
+/// in.
 #[journey]
-async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()> {
+async fn the_application_provisions_pool_and_silo_tenants(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     for (plan, has_table) in [("starter", false), ("enterprise", true)] {
         let (person, operation) = confirmed(stack, plan).await?;
@@ -47,13 +47,13 @@ async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()
     Ok(())
 }
 
-/// While the application listens to nothing, the deadline turns silence into a failure that can be
-/// repeated.
+/// While the application receives nothing, the deadline ends the provisioning with a failure that
+/// can be retried.
 #[journey(
     alone = "silences the application, and moves the clock of a region's tenants",
     region = "us-west-2"
 )]
-async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
+async fn a_silent_application_is_reported_as_a_failure(stack: &Stack) -> Result<()> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let events = aws_sdk_eventbridge::Client::new(&stack.emulator_sdk(REGION)?);
     let bus = stack
@@ -75,7 +75,7 @@ async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
         .send()
         .await?;
     let failed = meet_silence(stack).await;
-    // Whatever came of it: the journeys after this one need the application.
+    // The rule is enabled whatever the result, because the following journeys need the application.
     events
         .enable_rule()
         .event_bus_name(bus)
@@ -89,7 +89,7 @@ async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Signs up and confirms, and sees the deadline pass without an answer.
+/// Signs up and confirms, and lets the deadline pass without an answer.
 async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let (person, operation) = confirmed(stack, "starter").await?;
@@ -98,7 +98,7 @@ async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
         "{operation:?}"
     );
     quiet_about(stack, &[&operation.tenant, &operation.alias]).await?;
-    look_after_tenants(
+    run_lifecycle(
         stack,
         REGION,
         meridian::now() + SignedDuration::from_mins(61),
@@ -116,9 +116,10 @@ async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
     Ok((person, operation))
 }
 
-/// An application plane of AWS SaaS Builder Toolkit hears of tenants by the names that it knows.
+/// An application plane of the AWS SaaS Builder Toolkit receives tenants' events by the toolkit's
+/// own event names.
 #[journey]
-async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
+async fn the_builder_toolkit_receives_tenant_events(stack: &Stack) -> Result<()> {
     let listener = Listener::new(
         stack,
         REGION,
@@ -126,36 +127,37 @@ async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
         r#"{"source":["sbt.control.plane"]}"#,
     )
     .await?;
-    let hear = async {
+    let receive = async {
         let host = administrator(stack, REGION).await?;
-        // The tenants of earlier journeys may be heard of, too.
-        let is_enough = |heard: &str| {
-            heard.contains("sbt_aws_onboardingRequest") && heard.contains(&host.customer.tenant)
+        // Events about the tenants of earlier journeys may be received, too.
+        let is_enough = |received: &str| {
+            received.contains("sbt_aws_onboardingRequest")
+                && received.contains(&host.customer.tenant)
         };
-        let heard = listener.hear_until(is_enough).await?;
-        anyhow::Ok((host, heard))
+        let received = listener.receive_until(is_enough).await?;
+        anyhow::Ok((host, received))
     };
-    let result = hear.await;
+    let result = receive.await;
     listener.end().await?;
-    let (host, heard) = result?;
+    let (host, received) = result?;
     ensure!(
-        heard.contains("sbt_aws_onboardingRequest"),
-        "nothing is heard"
+        received.contains("sbt_aws_onboardingRequest"),
+        "nothing is received"
     );
     ensure!(
-        heard.contains(&host.customer.tenant),
+        received.contains(&host.customer.tenant),
         "it is another tenant"
     );
     let details = &host.customer.person.details;
     ensure!(
-        !heard.contains(&details.email) && !heard.contains(&details.organisation),
+        !received.contains(&details.email) && !received.contains(&details.organisation),
         "it is personal"
     );
     Ok(())
 }
 
-/// Kills the application and the function that takes its answer at each of their calls: the queue
-/// brings what they had in hand again, and the tenant becomes active.
+/// Kills the application and the function that takes its answer at each of their calls. The queue
+/// delivers their messages again, and the tenant becomes active.
 #[journey(
     alone = "kills functions that other journeys use",
     region = "us-west-2"
@@ -165,7 +167,8 @@ async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
         ("application-example", "application"),
         ("provisioning-apply", "provisioning"),
     ] {
-        let boundaries = soon(stack, REGION, queue, killed_at_each_call(stack, function)).await?;
+        let boundaries =
+            with_short_timeout(stack, REGION, queue, killed_at_each_call(stack, function)).await?;
         ensure!(
             (2..CALLS_MAX).contains(&boundaries),
             "{function}: {boundaries} boundaries"
@@ -174,8 +177,8 @@ async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Makes a tenant for each call of a function, at which that is killed. Returns how many calls
-/// there are.
+/// Makes a tenant for each call of a function, and kills the function at that call. Returns the
+/// number of calls.
 async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
     let mut boundaries = 0;
     for after in 0..CALLS_MAX {
@@ -191,7 +194,7 @@ async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
     Ok(boundaries)
 }
 
-/// A sign-up of which everything is done that concerns it.
+/// Signs up and confirms a tenant, and waits until nothing about it is under way.
 async fn made(stack: &Stack) -> Result<(Person, Operation)> {
     let (person, operation) = confirmed(stack, "starter").await?;
     let api_url = &stack.deployment().region(REGION)?.api_url;

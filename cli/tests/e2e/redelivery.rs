@@ -1,4 +1,4 @@
-//! How soon a message comes back that a killed function had in hand.
+//! The time after which SQS delivers the messages of a killed function again.
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -6,32 +6,32 @@ use futures::future::try_join_all;
 use local_aws::Stack;
 use tokio::sync::OnceCell;
 
-/// Sooner than the deployed minute, so that what was killed need not be waited for so long; and
-/// later than any function takes for its messages while several journeys run, whatever its timeout:
-/// what comes again while it is being done is done again, and ends as a dead letter when that goes
-/// on.
+/// In seconds. Shorter than the deployed minute, so that a journey waits less for the work of a
+/// killed function. Longer than any function takes for its messages while several journeys run: a
+/// message that is delivered again during its processing is processed again, and ends as a dead
+/// letter when that repeats.
 const TOGETHER_S: &str = "15";
-/// Later than any function takes for its messages while one journey has the machine.
+/// In seconds. Longer than any function takes for its messages while one journey has the machine.
 const ALONE_S: &str = "5";
-/// For a journey that has little else under way than the messages that come again.
+/// In seconds. For a journey with little else under way than the repeated messages.
 const SOON_S: &str = "2";
 
-/// Messages of every queue come back after the time for journeys side by side.
-pub(crate) async fn hasten(stack: &Stack) -> Result<()> {
+/// Sets every queue to the time for journeys side by side.
+pub(crate) async fn shorten(stack: &Stack) -> Result<()> {
     set_all(stack, TOGETHER_S).await
 }
 
-/// Messages of every queue come back after the time for a journey alone: from the first of these
-/// on, none runs beside another.
-pub(crate) async fn hasten_alone(stack: &Stack) -> Result<()> {
+/// Sets every queue to the time for a journey alone, once: after the first such journey none runs
+/// beside another.
+pub(crate) async fn shorten_for_one_journey(stack: &Stack) -> Result<()> {
     static DONE: OnceCell<()> = OnceCell::const_new();
     DONE.get_or_try_init(async || set_all(stack, ALONE_S).await)
         .await
         .map(|_| ())
 }
 
-/// Does something while messages of one queue come back sooner than usual.
-pub(crate) async fn soon<T>(
+/// Runs something while one queue delivers messages again sooner than usual.
+pub(crate) async fn with_short_timeout<T>(
     stack: &Stack,
     region: &str,
     queue: &str,

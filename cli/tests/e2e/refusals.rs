@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const REGION: &str = "eu-central-1";
 const OTHER: &str = "us-east-1";
 
-/// One bad request: what it is, the request, and the status and problem that it must get.
+/// One bad request: its title, the request, and the expected status and problem.
 struct Row<'a>(&'a str, RequestBuilder, u16, &'a str);
 
 impl Row<'_> {
@@ -62,7 +62,7 @@ fn form_with(field: &str, value: Value) -> Result<Value> {
     Ok(form)
 }
 
-/// Every kind of bad input that the issue of the first slice names.
+/// Every kind of bad request gets a problem document with the right status and type.
 #[journey]
 async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
@@ -107,7 +107,7 @@ async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
     usage_rows(stack).await
 }
 
-/// What is no form at all, or not asked for as it has to be.
+/// Requests that are not a form at all, or not sent as a form has to be.
 async fn requests_that_are_no_form(api: &str) -> Result<()> {
     let url = format!("{api}/signups");
     let keyed = || {
@@ -127,7 +127,7 @@ async fn requests_that_are_no_form(api: &str) -> Result<()> {
     )
     .check()
     .await?;
-    // A function that such a header ends would not answer the next request.
+    // If this header ended the function, the next request would get no answer.
     Row(
         "no scheme",
         keyed().header("x-forwarded-proto", "a b").body("{}"),
@@ -185,7 +185,7 @@ async fn requests_that_are_no_form(api: &str) -> Result<()> {
     Ok(())
 }
 
-/// A key is good for the one body that it came with.
+/// An idempotency key is valid for the one body that it came with.
 async fn a_key_with_another_body(api: &str) -> Result<()> {
     let url = format!("{api}/signups");
     let body = form()?;
@@ -279,7 +279,8 @@ async fn usage_rows(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// No token, no token at all, a person's token, another region's token: each is refused.
+/// A missing, malformed, altered or foreign token is refused, and a person's token is refused for
+/// usage.
 #[journey]
 async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
@@ -342,7 +343,7 @@ async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
     operators_alone_see_the_fleet(stack).await
 }
 
-/// The operators' API takes operators' tokens.
+/// The operator API takes operators' tokens alone.
 async fn operators_alone_see_the_fleet(stack: &Stack) -> Result<()> {
     let home = stack.deployment().region(&stack.deployment().home)?;
     let fleet = format!(
@@ -371,7 +372,8 @@ async fn operators_alone_see_the_fleet(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The sign-up with the same key answers with the same operation, which names the user.
+/// Reads a person's user name: a sign-up with the same key returns the same operation, which has
+/// it.
 async fn kernel_username(stack: &Stack, person: &Person) -> Result<String> {
     let api_url = &stack.deployment().region(REGION)?.api_url;
     let operation =

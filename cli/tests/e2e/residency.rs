@@ -1,11 +1,11 @@
-//! Personal data stays where it belongs.
+//! Personal data stays in its own region.
 
 use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
 use crate::life::{administrator, guest};
 use crate::onboarding::{SHARED, beat_everywhere};
 use crate::quiet::{quiet, quiet_for};
-use crate::streams::bring_again_everywhere;
+use crate::streams::redeliver_everywhere;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use deployment::DeployedRegion;
@@ -26,8 +26,8 @@ use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 
 /// Runs the whole system with canaries in every personal field, refused and failing requests
-/// included, then searches everything that the other regions hold.
-#[journey(alone = "searches all that the regions hold", first)]
+/// included. Then everything that the regions store is searched for them.
+#[journey(alone = "searches everything that the regions store", first)]
 async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
     let regions: Vec<String> = stack.deployment().regions.keys().cloned().collect();
     let mut planted = Vec::new();
@@ -46,7 +46,7 @@ async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
     search(stack).await
 }
 
-/// Everything that a region is used for, with canaries.
+/// Uses a region for everything, with canaries.
 async fn used(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     let customer = customer(stack, region).await?;
     let file = usage_file(vec![customer.tenant.clone()], 300, 51)?;
@@ -62,7 +62,8 @@ async fn used(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     Ok(planted)
 }
 
-/// What one search looks for in the end: every search stops and starts all regions.
+/// The canaries of all journeys, for one search at the end, because each search stops and starts
+/// all regions.
 static PLANTED: Mutex<Vec<Canary>> = Mutex::new(Vec::new());
 
 fn plant(canaries: impl IntoIterator<Item = Canary>) {
@@ -70,8 +71,8 @@ fn plant(canaries: impl IntoIterator<Item = Canary>) {
     planted.extend(canaries);
 }
 
-/// Has everything searched, once the journeys side by side are over, for what is personal in a
-/// region: each value has to be found there, and nowhere else.
+/// Adds personal values of a region to the search after the journeys that run side by side. Each
+/// value has to be found in that region, and nowhere else.
 pub(crate) fn stays_in(region: &str, values: &[(&'static str, &str)]) {
     plant(values.iter().map(|(field, value)| Canary {
         region: region.to_owned(),
@@ -80,16 +81,18 @@ pub(crate) fn stays_in(region: &str, values: &[(&'static str, &str)]) {
     }));
 }
 
-/// Searches everything that the regions hold for what was planted since the last search.
+/// Searches everything that the regions store for the canaries that were added since the last
+/// search.
 pub(crate) async fn search(stack: &Stack) -> Result<()> {
     let planted = std::mem::take(&mut *PLANTED.lock().unwrap_or_else(PoisonError::into_inner));
     if planted.is_empty() {
         return Ok(());
     }
-    // What is stopped under way goes on when its schedule comes, for which nobody waits.
+    // Work that the search interrupts would resume at its next schedule, for which no journey
+    // waits.
     quiet(stack).await?;
     let found = stack.search(&planted, true).await?;
-    bring_again_everywhere(stack).await?;
+    redeliver_everywhere(stack).await?;
     ensure!(
         found.strays.is_empty(),
         "outside their region: {:#?}",
@@ -107,12 +110,12 @@ pub(crate) async fn search(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// A renamed organisation, somebody who joined, and somebody who was only invited: all of it stays.
+/// Renames an organisation and invites two people, one of whom joins. All of their data stays.
 async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     let host = administrator(stack, region).await?;
     let (joined, ..) = guest(stack, &host, "member").await?;
-    let [waiting, renamed, guessed] = [0; 3].map(|_| Person::invent(region, "pro").details);
-    host.admin.invite(&waiting.email, "admin").await?;
+    let [pending, renamed, guessed] = [0; 3].map(|_| Person::invent(region, "pro").details);
+    host.admin.invite(&pending.email, "admin").await?;
     host.admin
         .ask(
             Method::PATCH,
@@ -127,7 +130,7 @@ async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     let here = [
         ("name", joined.details.name),
         ("email", joined.details.email),
-        ("email", waiting.email),
+        ("email", pending.email),
         ("organisation", renamed.organisation),
     ];
     let mut planted: Vec<Canary> = here
@@ -137,7 +140,7 @@ async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
             value,
         })
         .to_vec();
-    let nowhere = [guessed.name, guessed.password, waiting.password];
+    let nowhere = [guessed.name, guessed.password, pending.password];
     planted.extend(nowhere.map(|value| Canary {
         region: "nowhere".to_owned(),
         field: "refused",
@@ -146,8 +149,8 @@ async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     Ok(planted)
 }
 
-/// Who looks for workspaces, forgets a password, or tries to sign in as somebody: the region's
-/// mails are personal throughout, and what was asked in vain is in no log either.
+/// Requests workspaces and a new password, and tries to sign in as another person. The region's
+/// mails are personal throughout, and the values of refused requests are in no log either.
 async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     let code = &customer.person.region;
     let region = stack.deployment().region(code)?;
@@ -156,12 +159,12 @@ async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         Person::invent(code, "pro").details,
     );
     for email in [known, &stranger.email] {
-        let asked = http()
+        let request = http()
             .post(format!("{}/workspaces", region.api_url))
             .json(&json!({ "email": email }));
         ensure!(
-            asked.send().await?.status() == StatusCode::ACCEPTED,
-            "{code}: workspaces are not looked for"
+            request.send().await?.status() == StatusCode::ACCEPTED,
+            "{code}: the request for workspaces is refused"
         );
     }
     let account = customer.claims["cognito:username"]
@@ -207,8 +210,9 @@ async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     Ok(vec![refused(stranger.email), refused(stranger.password)])
 }
 
-/// Usage whose every field that a client controls is personal, taken, refused, corrected and asked
-/// for: only what it adds to totals is kept, so that none of it is anywhere.
+/// Usage with a personal value in every field that a client controls is accepted, refused,
+/// corrected and queried. A region stores only what usage adds to the totals, so none of these
+/// values is anywhere.
 async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     let code = &customer.person.region;
     let region = stack.deployment().region(code)?;
@@ -272,7 +276,7 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     );
     quiet_for(stack, &[customer]).await?;
     let corrected = (&corrected, &replacement);
-    corrected_and_asked_for(region, &token, customer, corrected, &query).await?;
+    corrected_and_queried(region, &token, customer, corrected, &query).await?;
     let nowhere = |value| Canary {
         region: "nowhere".to_owned(),
         field: "refused",
@@ -281,9 +285,9 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     Ok(values.into_iter().map(nowhere).collect())
 }
 
-/// A correction of an event by another is taken with a reason from the list; neither it nor a query
-/// takes a free text.
-async fn corrected_and_asked_for(
+/// A correction by a replacement is accepted with a reason from the list. Neither a correction nor
+/// a query takes a free text.
+async fn corrected_and_queried(
     region: &DeployedRegion,
     token: &str,
     customer: &Customer,
@@ -309,20 +313,20 @@ async fn corrected_and_asked_for(
         region.api_url
     );
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
-    let asked = format!(
+    let url = format!(
         "{}/usage?tenant={}&meter={query}&group_by={query}",
         region.api_url, customer.tenant
     );
-    let asked = http().get(asked).bearer_auth(&reading).send().await?;
+    let answer = http().get(url).bearer_auth(&reading).send().await?;
     ensure!(
-        asked.status().is_client_error(),
+        answer.status().is_client_error(),
         "{}: an address is a meter",
         region.api_url
     );
     Ok(())
 }
 
-/// Sign-ups that pass through home, taken and refused: nothing of them stays there.
+/// Sends accepted and refused sign-ups through home, which stores nothing of them.
 async fn handed_over(stack: &Stack) -> Result<Vec<Canary>> {
     beat_everywhere(stack).await?;
     let home = stack.deployment().region(&stack.deployment().home)?;
@@ -362,7 +366,7 @@ async fn handed_over(stack: &Stack) -> Result<Vec<Canary>> {
     Ok(planted)
 }
 
-/// Sign-ups that are refused: what they held must be nowhere, in no region's log either.
+/// Sends sign-ups that are refused. Their values must be nowhere, in no region's log either.
 async fn refused(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     let api_url = &stack.deployment().region(region)?.api_url;
     let mut person = Person::invent(region, "no-such-plan");
@@ -376,7 +380,7 @@ async fn refused(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
         details.email,
         details.password,
     ];
-    // No region has this name, so a find anywhere is a stray.
+    // No region has this name, so a value that is found anywhere is a stray.
     Ok(nowhere
         .map(|value| Canary {
             region: "nowhere".to_owned(),

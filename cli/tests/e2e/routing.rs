@@ -1,7 +1,7 @@
-//! Tenants' addresses: from the records of Route 53 to the region where the tenant lives.
+//! Tenants' addresses: the records of Route 53 lead to the tenant's region.
 
 use crate::books::customer;
-use crate::life::{administrator, look_after_tenants};
+use crate::life::{administrator, run_lifecycle};
 use crate::quiet::{quiet, quiet_for};
 use crate::streams::bring_back;
 use anyhow::{Context, Result, bail, ensure};
@@ -25,11 +25,11 @@ use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
 const REGIONS: [&str; 4] = ["us-east-1", "eu-central-1", "ap-south-1", "us-west-2"];
-/// Longer than a name takes to be written, refused attempts included.
-const NAMED_MAX: Duration = Duration::from_secs(90);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Longer than a DNS record takes to be written, refused attempts included.
+const RESOLVES_MAX: Duration = Duration::from_secs(90);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The public subdomain of a customer's tenant.
+/// The alias of a customer's tenant.
 pub(crate) fn alias_of(customer: &Customer) -> Result<String> {
     customer.claims["alias"]
         .as_str()
@@ -37,8 +37,8 @@ pub(crate) fn alias_of(customer: &Customer) -> Result<String> {
         .context("the token names the alias")
 }
 
-/// What a name answers about its tenant.
-async fn asked(stack: &Stack, alias: &str) -> Result<(StatusCode, Value)> {
+/// Reads the sign-in details from the address of a tenant.
+async fn answer_of(stack: &Stack, alias: &str) -> Result<(StatusCode, Value)> {
     let address = stack
         .deployment()
         .tenant_address(alias)
@@ -54,22 +54,22 @@ async fn asked(stack: &Stack, alias: &str) -> Result<(StatusCode, Value)> {
     ))
 }
 
-/// Waits until a name answers as `wanted` says, and returns the answer.
+/// Waits until an address answers as `wanted` requires, and returns the answer.
 async fn until(
     stack: &Stack,
     alias: &str,
     wanted: fn(StatusCode, &Value) -> bool,
 ) -> Result<Value> {
-    let deadline = Instant::now() + NAMED_MAX;
+    let deadline = Instant::now() + RESOLVES_MAX;
     loop {
-        let (status, answer) = asked(stack, alias).await?;
+        let (status, answer) = answer_of(stack, alias).await?;
         if wanted(status, &answer) {
             return Ok(answer);
         }
         if Instant::now() > deadline {
             bail!("{alias} still answers {status} {answer}");
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -81,12 +81,13 @@ fn is_suspended(status: StatusCode, answer: &Value) -> bool {
     status.is_success() && answer["status"] == "suspended"
 }
 
-/// No record, so no connection: not an answer of a region that knows no such tenant.
+/// Whether there is no record, so no connection. A region that does not know the tenant would
+/// answer otherwise.
 fn is_gone(status: StatusCode, _: &Value) -> bool {
     status == StatusCode::BAD_GATEWAY
 }
 
-/// What the hosted zone of a region says of a name.
+/// Reads the record of a name from the hosted zone of a region.
 async fn record(stack: &Stack, region: &str, alias: &str) -> Result<Option<String>> {
     let config = stack.emulator_sdk(region)?;
     let client = aws_sdk_route53::Client::new(&config);
@@ -104,26 +105,26 @@ async fn record(stack: &Stack, region: &str, alias: &str) -> Result<Option<Strin
     Ok(found.and_then(|set| Some(set.resource_records().first()?.value().to_owned())))
 }
 
-/// Waits until home's hosted zone has a name, or has it no more.
-async fn until_kept(stack: &Stack, alias: &str, kept: bool) -> Result<()> {
-    let deadline = Instant::now() + NAMED_MAX;
+/// Waits until home's hosted zone has a record, or does not have it any more.
+async fn until_recorded(stack: &Stack, alias: &str, exists: bool) -> Result<()> {
+    let deadline = Instant::now() + RESOLVES_MAX;
     while record(stack, &stack.deployment().home, alias)
         .await?
         .is_some()
-        != kept
+        != exists
     {
         ensure!(
             Instant::now() < deadline,
             "home's zone: {alias} is still {}",
-            if kept { "missing" } else { "there" }
+            if exists { "missing" } else { "there" }
         );
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(())
 }
 
-/// In every region, a tenant's address answers from where the tenant lives; a subdomain that nobody has
-/// does not.
+/// In every region, a tenant's address answers from the tenant's own region. A subdomain that no
+/// tenant has does not answer.
 #[journey]
 async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
     for region in REGIONS {
@@ -160,7 +161,7 @@ async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
             "{}: {kind}",
             page.status()
         );
-        until_kept(stack, &alias, true).await?;
+        until_recorded(stack, &alias, true).await?;
         ensure!(
             record(stack, region, &alias)
                 .await?
@@ -168,7 +169,7 @@ async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
             "{region}: {alias}"
         );
     }
-    let (status, _) = asked(stack, "zzzzzzzzzzzz").await?;
+    let (status, _) = answer_of(stack, "zzzzzzzzzzzz").await?;
     ensure!(
         status == StatusCode::BAD_GATEWAY,
         "a subdomain that nobody has: {status}"
@@ -176,8 +177,8 @@ async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Suspended, it says so and no more; closing, it is there; closed, there is no record of it
-/// anywhere.
+/// The address of a suspended tenant shows the suspension and nothing else. The address of a
+/// closing tenant remains. A closed tenant has no record anywhere.
 #[journey(
     alone = "moves the clock of a region's tenants",
     region = "eu-central-1"
@@ -201,17 +202,17 @@ async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()> {
     let undo = host.admin.close().await?;
     quiet_for(stack, &[&host.customer]).await?;
     ensure!(
-        !is_gone(asked(stack, &alias).await?.0, &Value::Null),
-        "a closing tenant can be taken back"
+        !is_gone(answer_of(stack, &alias).await?.0, &Value::Null),
+        "the address of a closing tenant is gone"
     );
     undo_closure(&stack.deployment().region(REGION)?.api_url, &tenant, &undo).await?;
     until(stack, &alias, is_open).await?;
     host.admin.close().await?;
     let ended = meridian::now() + SignedDuration::from_hours(30 * 24 + 1);
-    look_after_tenants(stack, REGION, ended).await?;
-    look_after_tenants(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
+    run_lifecycle(stack, REGION, ended).await?;
+    run_lifecycle(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
     until(stack, &alias, is_gone).await?;
-    until_kept(stack, &alias, false).await?;
+    until_recorded(stack, &alias, false).await?;
     ensure!(
         record(stack, REGION, &alias).await?.is_none(),
         "the region's zone has a record"
@@ -220,7 +221,8 @@ async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Home goes away: names go on answering, and new ones come. When it is back, it has them all.
+/// While home is down, addresses still answer and new ones are added. When home is back, it has all
+/// of them.
 #[journey(alone = "stops home")]
 async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
     let home = stack.deployment().home.clone();
@@ -243,13 +245,14 @@ async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
         .context("a new address while home hangs")?;
     stack.resume_region(&home)?;
     for alias in [&before, &meanwhile, &hung] {
-        until_kept(stack, alias, true).await?;
+        until_recorded(stack, alias, true).await?;
         until(stack, alias, is_open).await?;
     }
     quiet(stack).await
 }
 
-/// The AWS of a region through its proxy, with the permissions of one of its functions.
+/// A configuration for the AWS of a region through its proxy, with the permissions of one of its
+/// functions.
 pub(crate) async fn as_function(stack: &Stack, region: &str, function: &str) -> Result<SdkConfig> {
     let deployed = stack.deployment().region(region)?.functions.get(function);
     let deployed = deployed.with_context(|| format!("{region} has no function {function}"))?;
@@ -276,7 +279,7 @@ pub(crate) async fn as_function(stack: &Stack, region: &str, function: &str) -> 
     Ok(with_credentials(&config, given))
 }
 
-/// The same AWS with other credentials.
+/// The same configuration with other credentials.
 pub(crate) fn with_credentials(
     config: &SdkConfig,
     given: aws_sdk_sts::types::Credentials,
@@ -296,9 +299,10 @@ pub(crate) fn with_credentials(
     config.to_builder().credentials_provider(provider).build()
 }
 
-/// Whoever may not change names is refused by its own region, and no name changes anywhere.
+/// A function without the permission for a DNS change is refused by its own region, and no record
+/// changes.
 #[journey]
-async fn only_who_may_changes_names(stack: &Stack) -> Result<()> {
+async fn dns_changes_need_permission(stack: &Stack) -> Result<()> {
     let alias = alias_of(&customer(stack, REGION).await?)?;
     until(stack, &alias, is_open).await?;
     let held = record(stack, REGION, &alias).await?.context("a record")?;
@@ -354,12 +358,12 @@ async fn only_who_may_changes_names(stack: &Stack) -> Result<()> {
             .await
             .err()
             .with_context(|| format!("{function} changes a name"))?;
-        let said = refused
+        let body = refused
             .raw_response()
             .and_then(|answer| answer.body().bytes())
             .unwrap_or_default();
         ensure!(
-            String::from_utf8_lossy(said).contains(code),
+            String::from_utf8_lossy(body).contains(code),
             "{function}: {refused:?}"
         );
         ensure!(
@@ -368,8 +372,8 @@ async fn only_who_may_changes_names(stack: &Stack) -> Result<()> {
         );
         ensure!(
             is_open(
-                asked(stack, &alias).await?.0,
-                &asked(stack, &alias).await?.1
+                answer_of(stack, &alias).await?.0,
+                &answer_of(stack, &alias).await?.1
             ),
             "{function}: no answer"
         );

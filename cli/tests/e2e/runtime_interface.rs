@@ -1,4 +1,5 @@
-//! Every real binary under AWS's own Lambda Runtime Interface Emulator, on the files of `events/`.
+//! Every real binary runs under AWS's own Lambda Runtime Interface Emulator, on the files of
+//! `events/`.
 
 use anyhow::{Context, Result, ensure};
 use deployment::DeployedRegion;
@@ -17,13 +18,13 @@ use std::time::{Duration, Instant};
 const PACKAGE: &str = "aws-sam-cli==1.170.0";
 const READY_MAX: Duration = Duration::from_secs(20);
 
-/// What the answer to a case must be.
+/// The expected answer to a case.
 enum Answer {
     /// An HTTP answer of this status.
     Status(u16),
     /// A failed invocation.
     Error,
-    /// A batch of which items failed, each by its id.
+    /// A batch with failed items, each by its id.
     Failures,
     /// No failure.
     Done,
@@ -81,7 +82,7 @@ const CASES: &[(&str, &str, Answer)] = &[
 
 /// Invokes each function's binary outside the local stack, with the environment that the template
 /// gives it.
-#[journey(alone = "gives functions what nobody would send", after)]
+#[journey(alone = "gives functions invalid input", after)]
 async fn every_binary_runs_under_the_runtime_interface_emulator(stack: &Stack) -> Result<()> {
     let emulator = install(stack)?;
     let home = &stack.deployment().home;
@@ -135,7 +136,7 @@ async fn invoke(
     running.invoke(event).await
 }
 
-/// A function under the emulator of its runtime. It ends with this.
+/// A function under the emulator of its runtime. It ends when this value is dropped.
 pub(crate) struct Running {
     child: Child,
     port: u16,
@@ -147,8 +148,7 @@ impl Running {
         post(&mut self.child, self.port, event).await
     }
 
-    /// The most memory that the function's own process has had (proc(5): `VmHWM` of `status`), in
-    /// KiB.
+    /// The peak memory of the function's own process in KiB (proc(5): `VmHWM` of `status`).
     pub(crate) fn peak_kib(&self) -> Result<u64> {
         let parent = format!("PPid:\t{}", self.child.id());
         for process in std::fs::read_dir("/proc")?.flatten() {
@@ -159,7 +159,7 @@ impl Running {
                 let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
                 let peak = peak
                     .and_then(|peak| peak.split_whitespace().next())
-                    .context("no peak is published")?;
+                    .context("the process status has no peak")?;
                 return Ok(peak.parse()?);
             }
         }
@@ -174,8 +174,8 @@ impl Drop for Running {
     }
 }
 
-/// Starts a function's binary with the environment that the template gives it; it calls AWS at an
-/// endpoint.
+/// Starts a function's binary with the environment that the template gives it, and with an endpoint
+/// for AWS.
 pub(crate) async fn start(
     stack: &Stack,
     emulator: &Path,
@@ -236,7 +236,7 @@ async fn post(child: &mut Child, port: u16, event: Vec<u8>) -> Result<Value> {
     }
 }
 
-/// The binary that the stack deployed: beside this test's own folder.
+/// The binary that the stack deployed, in the folder above this test's own.
 fn binary(function: &str) -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let folder = here
@@ -250,7 +250,7 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Takes the emulator out of its package, once.
+/// Extracts the emulator from its package, once.
 pub(crate) fn install(stack: &Stack) -> Result<PathBuf> {
     static INSTALLING: Mutex<()> = Mutex::new(());
     let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);

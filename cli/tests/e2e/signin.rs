@@ -1,4 +1,4 @@
-//! Signing in, by a library that others maintain: every way that the user pool offers, and every
+//! Sign-in with a third-party library, in every way that the user pool offers, and with every
 //! refusal.
 
 use crate::books::{scan, text_of};
@@ -22,10 +22,11 @@ use std::time::Duration;
 use tenancy::{Login, Username};
 
 pub(crate) const REGION: &str = "eu-central-1";
-/// The pool ends sessions to the second.
+/// The pool ends sessions with a resolution of a second, so a new session has to begin in a later
+/// one.
 const SIGN_OUT_RESOLUTION: Duration = Duration::from_millis(1_100);
 
-/// A person at the user pool of a region, with the library in hand.
+/// A person who uses the library at the user pool of a region.
 pub(crate) struct Visitor {
     client: Library,
     job: Value,
@@ -61,7 +62,7 @@ impl Visitor {
             .with_context(|| step.to_owned())
     }
 
-    /// A step that leads to tokens.
+    /// Takes a step that has to return tokens.
     pub(crate) async fn tokens(&self, step: &str, more: Value) -> Result<Value> {
         let answer = self.step(step, more).await?;
         ensure!(
@@ -72,7 +73,7 @@ impl Visitor {
         Ok(answer)
     }
 
-    /// A step that is refused: the exception's name and what it says.
+    /// Takes a step that has to be refused. Returns the name and the message of the exception.
     pub(crate) async fn refused(&self, step: &str, more: Value) -> Result<(String, String)> {
         let answer = self.step(step, more).await?;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
@@ -85,12 +86,12 @@ impl Visitor {
     }
 }
 
-/// An answer without its tokens.
+/// An answer without its tokens, for messages.
 fn shown(answer: &Value) -> Value {
     json!({ "challenge": answer["challenge"], "error": answer["error"], "message": answer["message"] })
 }
 
-/// The label and the name of the administrator's account.
+/// The alias and the user name of the administrator's account.
 pub(crate) fn account(host: &Signed) -> Result<(Alias, Username)> {
     let alias: Alias = host.customer.claims["alias"]
         .as_str()
@@ -100,10 +101,11 @@ pub(crate) fn account(host: &Signed) -> Result<(Alias, Username)> {
     Ok((alias, username))
 }
 
-/// SRP, password, refresh, another tenant's label, an authenticator, a forgotten password, signing
-/// out everywhere; and what of it is metered.
+/// A third-party library signs in by SRP and by password, refreshes, meets refusals for another
+/// tenant's alias, uses an authenticator, replaces a forgotten password and signs out everywhere.
+/// Each sign-in is metered once.
 #[journey]
-async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
+async fn a_third_party_library_signs_in(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, username) = account(&host)?;
     let (email, password) = (
@@ -114,8 +116,8 @@ async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
     let_retries_end(stack, &host.customer).await?;
     let before = logins(stack, &host.customer.tenant).await?;
 
-    let said = json!({ "password": password, "metadata": { "alias": alias } });
-    let signed_in = visitor.tokens("srp", said).await?;
+    let input = json!({ "password": password, "metadata": { "alias": alias } });
+    let signed_in = visitor.tokens("srp", input).await?;
     let claims = &signed_in["claims"];
     ensure!(
         claims["tenant_id"] == json!(host.customer.tenant) && claims["region"] == REGION,
@@ -141,7 +143,7 @@ async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         refreshed["claims"]
     );
 
-    nothing_is_told_of_others(stack, &visitor, &host).await?;
+    nothing_is_disclosed_of_others(stack, &visitor, &host).await?;
 
     let enrolled = visitor
         .step(
@@ -151,14 +153,14 @@ async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         .await?;
     ensure!(
         enrolled["verified"] == true,
-        "the authenticator is not taken: {}",
+        "the authenticator is not accepted: {}",
         shown(&enrolled)
     );
-    let asked = visitor.step("srp", json!({ "password": password })).await?;
+    let answer = visitor.step("srp", json!({ "password": password })).await?;
     ensure!(
-        asked["challenge"] == "SOFTWARE_TOKEN_MFA",
+        answer["challenge"] == "SOFTWARE_TOKEN_MFA",
         "{}",
-        shown(&asked)
+        shown(&answer)
     );
     let totp = &enrolled["totp_secret"];
     let_retries_end(stack, &host.customer).await?;
@@ -167,7 +169,7 @@ async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         .await?;
 
     let another = format!("{password}-A2");
-    choose_anew(stack, &visitor, email, (password, &another)).await?;
+    reset_password(stack, &visitor, email, (password, &another)).await?;
     let_retries_end(stack, &host.customer).await?;
     let session = visitor
         .tokens("srp", json!({ "password": another, "totp_secret": totp }))
@@ -175,15 +177,20 @@ async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
 
     sign_out(&visitor, &session).await?;
 
-    // By SRP, by password, with the authenticator, with the new password; a refresh is no sign-in.
+    // The sign-ins are by SRP, by password, with the authenticator and with the new password. A
+    // refresh is not a sign-in.
     quiet_for(stack, &[&host.customer]).await?;
     let metered = logins(stack, &host.customer.tenant).await? - before;
     ensure!(metered == 4, "{metered} sign-ins are metered");
     Ok(())
 }
 
-/// Another tenant's label is refused, and an account that is not there like a wrong password.
-async fn nothing_is_told_of_others(stack: &Stack, visitor: &Visitor, host: &Signed) -> Result<()> {
+/// Another tenant's alias is refused, and a missing account is refused like a wrong password.
+async fn nothing_is_disclosed_of_others(
+    stack: &Stack,
+    visitor: &Visitor,
+    host: &Signed,
+) -> Result<()> {
     let (alias, _) = account(host)?;
     let Details {
         email, password, ..
@@ -199,8 +206,8 @@ async fn nothing_is_told_of_others(stack: &Stack, visitor: &Visitor, host: &Sign
         wrong.1 == "PreTokenGeneration failed with error other-tenant.",
         "{wrong:?}"
     );
-    let said = json!({ "password": password, "metadata": { "alias": other, "email": email } });
-    let wrong = visitor.refused("password", said).await?;
+    let input = json!({ "password": password, "metadata": { "alias": other, "email": email } });
+    let wrong = visitor.refused("password", input).await?;
     ensure!(
         wrong.1 == "PreAuthentication failed with error other-tenant.",
         "{wrong:?}"
@@ -217,13 +224,14 @@ async fn nothing_is_told_of_others(stack: &Stack, visitor: &Visitor, host: &Sign
         .await?;
     ensure!(
         wrong == nobody,
-        "{wrong:?} tells that the account exists: {nobody:?}"
+        "{wrong:?} discloses that the account exists: {nobody:?}"
     );
     Ok(())
 }
 
-/// Who has forgotten a password chooses another by a mailed code, and the former one is none.
-async fn choose_anew(
+/// A person who has forgotten a password sets another one by a mailed code, and the former password
+/// is refused.
+async fn reset_password(
     stack: &Stack,
     visitor: &Visitor,
     email: &str,
@@ -248,7 +256,7 @@ async fn choose_anew(
     Ok(())
 }
 
-/// Signs out everywhere: no session is refreshed afterwards.
+/// Signs out everywhere, and checks that no session is refreshed afterwards.
 async fn sign_out(visitor: &Visitor, session: &Value) -> Result<()> {
     tokio::time::sleep(SIGN_OUT_RESOLUTION).await;
     visitor
@@ -267,8 +275,9 @@ async fn sign_out(visitor: &Visitor, session: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Once what was told is metered, forgets when the sign-in began, as time does: within seconds of
-/// one, another sign-in at the same client counts as the pool telling of the first again.
+/// Waits until the sign-in is metered, and deletes the time at which it began, as expiry would.
+/// Within seconds of a sign-in, another one at the same client counts as a repeated report of the
+/// first.
 async fn let_retries_end(stack: &Stack, customer: &Customer) -> Result<()> {
     quiet_for(stack, &[customer]).await?;
     let region = stack.deployment().region(REGION)?;
@@ -294,7 +303,7 @@ async fn let_retries_end(stack: &Stack, customer: &Customer) -> Result<()> {
 
 /// A temporary password, as an operator of the pool would set it, has to be replaced.
 #[journey]
-async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
+async fn a_temporary_password_has_to_be_replaced(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
     let state = stack.deployment().region(REGION)?;
@@ -307,13 +316,13 @@ async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
         .send()
         .await?;
     let visitor = Visitor::new(stack, &username.to_string())?;
-    let asked = visitor
+    let answer = visitor
         .step("password", json!({ "password": "Temporary-Password-1" }))
         .await?;
     ensure!(
-        asked["challenge"] == "NEW_PASSWORD_REQUIRED",
+        answer["challenge"] == "NEW_PASSWORD_REQUIRED",
         "{}",
-        shown(&asked)
+        shown(&answer)
     );
     let chosen =
         json!({ "password": "Temporary-Password-1", "new_password": "Permanent-Password-1" });
@@ -329,8 +338,8 @@ async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Nobody gets a token of a suspended tenant, by a password or by a refresh, and everybody does
-/// afterwards.
+/// Nobody gets a token of a suspended tenant, neither by a password nor by a refresh. After the
+/// suspension everybody does.
 #[journey]
 async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
@@ -370,7 +379,7 @@ async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<()> {
     quiet_for(stack, &[&host.customer]).await?;
     ensure!(
         logins(stack, &host.customer.tenant).await? == before,
-        "what was refused is metered"
+        "a refused sign-in is metered"
     );
     visitor
         .tokens(
@@ -381,7 +390,7 @@ async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The mails with a code are in the tenant's language, and name the tenant's own address.
+/// The mails with a code are in the tenant's language, and have the tenant's own address.
 #[journey]
 async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
@@ -406,7 +415,7 @@ async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()> {
     visitor.step("forgot", json!({})).await?;
     ensure!(
         newest(stack, &details.email).await?.subject == "Choose a new password",
-        "the language is another"
+        "the default language is not English"
     );
 
     host.admin
@@ -444,7 +453,7 @@ async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// How many sign-ins of a tenant are in the ledger of whoever bills it.
+/// Counts the sign-ins of a tenant in the ledger of the region that bills it.
 async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
     let home = &stack.deployment().home;
     let table = stack
@@ -466,7 +475,7 @@ async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
     Ok(total)
 }
 
-/// The newest mail to an address.
+/// Reads the newest mail to an address.
 pub(crate) async fn newest(stack: &Stack, address: &str) -> Result<Mail> {
     let mails = stack.mailbox(REGION).await?;
     mails

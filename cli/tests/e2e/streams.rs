@@ -1,5 +1,5 @@
-//! What the local AWS loses when a region stops: the records of its streams, which AWS keeps for a
-//! day. Here they are brought again.
+//! The local AWS loses the records of a region's streams when the region stops, where AWS retains
+//! them for a day. This module delivers them again.
 
 use crate::books::{scan, text_of};
 use anyhow::{Context, Result, bail};
@@ -13,61 +13,61 @@ use meridian::client::operator::scheduled_event;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap};
 
-/// How long rows of the outbox wait until a sweep takes them, and a second.
-const SWEPT_AFTER: SignedDuration = SignedDuration::from_secs(61);
-/// How many records the stream brings at once.
+/// The age at which the relay's poller takes rows of the outbox, a minute, and a second more.
+const POLLED_AFTER: SignedDuration = SignedDuration::from_secs(61);
+/// The number of records in one delivery.
 const BATCH: usize = 50;
 
-/// Brings a region back, with what its streams had not brought before it stopped. Otherwise that
-/// would wait for the sweeps, which take what is a minute old.
+/// Starts a region again, and delivers the records that its streams had not delivered before it
+/// stopped. Otherwise these would wait for the pollers, which take rows that are a minute old.
 pub(crate) async fn bring_back(stack: &Stack, region: &str) -> Result<()> {
     stack.start_region(region).await?;
-    bring_again(stack, region).await
+    redeliver(stack, region).await
 }
 
-/// Brings again what the streams of all regions had not brought.
-pub(crate) async fn bring_again_everywhere(stack: &Stack) -> Result<()> {
+/// Delivers the undelivered stream records of all regions.
+pub(crate) async fn redeliver_everywhere(stack: &Stack) -> Result<()> {
     let regions = stack.deployment().regions.keys();
-    try_join_all(regions.map(async |region| bring_again(stack, region).await))
+    try_join_all(regions.map(async |region| redeliver(stack, region).await))
         .await
         .map(|_| ())
 }
 
-/// Brings again what a region's streams had not brought: usage that waits to be rolled up, and rows
-/// of the outbox that wait to be published.
-pub(crate) async fn bring_again(stack: &Stack, region: &str) -> Result<()> {
+/// Delivers the undelivered stream records of a region: pending usage to the rollup, and
+/// unpublished rows of the outbox to the relay.
+pub(crate) async fn redeliver(stack: &Stack, region: &str) -> Result<()> {
     let records = segments(stack, region).await?;
     for batch in records.chunks(BATCH) {
         let event = json!({ "Records": batch });
         let rolled_up = stack.invoke(region, "usage-rollup", &event).await;
         rolled_up.with_context(|| format!("usage-rollup of {region}"))?;
     }
-    let event = scheduled_event(meridian::now() + SWEPT_AFTER);
+    let event = scheduled_event(meridian::now() + POLLED_AFTER);
     let published = stack.invoke(region, "outbox-relay", &event).await;
     published.with_context(|| format!("outbox-relay of {region}"))?;
     Ok(())
 }
 
-/// The records of the segments that wait.
+/// The stream records of the pending segments.
 async fn segments(stack: &Stack, region: &str) -> Result<Vec<Value>> {
     let tables = &stack.deployment().region(region)?.tables;
     let table = tables.get("usage").context("a region has its usage")?;
     let pending = scan(stack, region, table, "PENDING#").await?;
-    let waiting: BTreeSet<&str> = pending
+    let pending: BTreeSet<&str> = pending
         .iter()
         .filter_map(|row| text_of(row, "sk"))
         .collect();
-    if waiting.is_empty() {
+    if pending.is_empty() {
         return Ok(Vec::new());
     }
     let segments = scan(stack, region, table, "SEGMENT#").await?;
-    let waiting = segments
+    let pending = segments
         .iter()
-        .filter(|segment| text_of(segment, "sk").is_some_and(|id| waiting.contains(id)));
-    waiting.map(|segment| record(region, segment)).collect()
+        .filter(|segment| text_of(segment, "sk").is_some_and(|id| pending.contains(id)));
+    pending.map(|segment| record(region, segment)).collect()
 }
 
-/// The record of a new item.
+/// The stream record of a new item.
 fn record(region: &str, item: &HashMap<String, AttributeValue>) -> Result<Value> {
     let image = image(item)?;
     Ok(json!({

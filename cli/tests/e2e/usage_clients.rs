@@ -1,4 +1,4 @@
-//! Usage, as clients that others maintain report it.
+//! Usage that third-party clients report.
 
 use crate::books::{customer, ledger};
 use crate::clients::run;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const REGION: &str = "eu-central-1";
 
-/// An event of this second: clients in Python keep no nanoseconds.
+/// An event at a whole second, because Python clients do not preserve nanoseconds.
 fn event(tenant: &str, id: &str, gigabytes: f64) -> Result<Value> {
     let time = Timestamp::from_second(meridian::now().as_second())?.to_string();
     Ok(
@@ -23,10 +23,10 @@ fn event(tenant: &str, id: &str, gigabytes: f64) -> Result<Value> {
     )
 }
 
-/// The SDK of `CloudEvents` in all its modes, and the client of `OpenMeter`, each unmodified: what
-/// they send over and over counts once.
+/// The SDK of `CloudEvents` in all its modes, and the client of `OpenMeter`, each unmodified,
+/// report usage. Repeated events count once.
 #[journey]
-async fn clients_of_others_report_usage(stack: &Stack) -> Result<()> {
+async fn third_party_clients_report_usage(stack: &Stack) -> Result<()> {
     let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let (one, other) = (
@@ -37,7 +37,8 @@ async fn clients_of_others_report_usage(stack: &Stack) -> Result<()> {
 
     let url = format!("{}/usage/events", region.api_url);
     let mut sent = event(&tenants[0], "100% \u{1f600}", 1.25)?;
-    // What is `application/json` the gateway hands over as text, even when it is compressed.
+    // The gateway passes a body of `application/json` as text, even when it is compressed, so the
+    // event has another content type.
     sent["datacontenttype"] = json!("application/vnd.example.transfer+json");
     let job = json!({ "url": url, "token": token, "event": sent });
     let answers = run(

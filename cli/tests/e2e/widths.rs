@@ -1,4 +1,4 @@
-//! Numbers of any width: what is accepted counts, is shown and is in the ledger.
+//! Numbers of any width: an accepted number counts, is shown and is in the ledger.
 
 use crate::books::{scan, text_of};
 use crate::quiet::quiet_for;
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 const REGION: &str = "eu-central-1";
 
-/// The finest and the greatest values that are taken are on one day with ordinary ones: the month
-/// that the tenant sees, and the ledger's day, have each of them to the last digit.
+/// The smallest and the largest accepted values are on one day with ordinary ones. The month that
+/// the tenant sees, and the ledger's day, have the sum to the last digit.
 #[journey]
 async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
     let customer = become_customer(stack, Person::invent(REGION, "pro")).await?;
@@ -92,7 +92,7 @@ async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// An event whose number is written as it is here: a float would not hold it.
+/// An event whose number is written as given, because a float could not hold it.
 fn event(tenant: &str, id: usize, seconds: &str, at: &str) -> Result<Box<RawValue>> {
     let event = json!({ "specversion": "1.0", "type": "compute.finished", "source": "/widths", "id": id.to_string(),
         "subject": tenant, "time": at, "data": { "seconds": "SECONDS" } });
