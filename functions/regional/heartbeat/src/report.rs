@@ -26,7 +26,7 @@ impl DisclosureThreshold {
             events: measured.events.filter(|_| may_count),
             outbox_waiting: outbox.waiting,
             outbox_lag_ms: lag_ms(outbox.oldest, now),
-            usage_waiting: usage.waiting,
+            usage_waiting: usage.pending,
             usage_lag_ms: lag_ms(usage.oldest, now),
             dependencies: measured.dependencies.clone(),
         }

@@ -321,7 +321,7 @@ fn lag_is_the_age_of_the_oldest_and_never_below_zero() {
             oldest: Some(oldest),
         }),
         usage: Some(UsageBacklog {
-            waiting: 2,
+            pending: 2,
             oldest: Some(oldest),
         }),
         ..Measured::default()

@@ -65,7 +65,7 @@ async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), AlertErro
         for day in days_of(&windows, &allowance.meter) {
             let told = adapters
                 .thresholds
-                .tell(tenant, meter, &allowance, day, runtime::now())
+                .notify(tenant, meter, &allowance, day, runtime::now())
                 .await;
             for percent in told.map_err(AlertError::NotTold)? {
                 tracing::info!(%tenant, meter = %meter.code, percent, "a threshold is reached");

@@ -403,7 +403,7 @@ async fn the_largest_batch_of_many_tenants_is_stored_in_full() {
         ),
         (120, 120)
     );
-    assert_eq!(world.monitor.backlog().await.unwrap().waiting, 120);
+    assert_eq!(world.monitor.backlog().await.unwrap().pending, 120);
 }
 
 #[tokio::test]

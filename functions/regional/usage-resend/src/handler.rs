@@ -73,7 +73,7 @@ async fn republish(adapters: &Adapters, request: UsageResendRequested) -> Result
         .resend(tenant, day, runtime::now())
         .await
         .map_err(Unanswered::NotStated)?;
-    let published = resent == Resent::Stated;
+    let published = resent == Resent::Published;
     tracing::info!(%tenant, %day, published, "asked for a day again");
     Ok(())
 }

@@ -141,7 +141,7 @@ async fn sweep_some(
                     .is_some_and(|made| now.duration_since(made) > INTAKE_TIME) =>
             {
                 rollups
-                    .forget(marker)
+                    .remove_marker(marker)
                     .await
                     .map_err(|error| failed(&error))?;
             }

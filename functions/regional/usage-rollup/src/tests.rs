@@ -117,7 +117,7 @@ impl World {
     async fn counts(&self) -> (EventCounts, u64) {
         (
             self.monitor.counts().await.unwrap(),
-            self.monitor.backlog().await.unwrap().waiting,
+            self.monitor.backlog().await.unwrap().pending,
         )
     }
 
