@@ -31,7 +31,7 @@ const TENANTS_AT_ONCE: usize = 4;
 /// rolls up the segments that the stream missed. Days come first: a segment that cannot be rolled
 /// up must not keep them open.
 ///
-/// `now` is the runtime's clock, also on schedule, because the age of a segment is not billing time.
+/// `now` is the runtime's clock, also on schedule, since the age of a segment is not billing time.
 /// The sealing of a day is, so it uses the schedule's own time.
 pub(crate) async fn handle(
     rollups: &RollupWriter,
