@@ -1,5 +1,5 @@
-//! The least that a function can be: sockets, signatures of our own, rustls, and two reads of
-//! DynamoDB. What other functions cost is compared with it.
+//! A minimal function: sockets, our own request signatures, rustls, and two reads of DynamoDB.
+//! Other functions are compared with it.
 //!
 //! Trigger: any event. Reads: an item, twice, one read after the other. Emits: nothing.
 
@@ -25,7 +25,7 @@ type Tls = BufReader<StreamOwned<ClientConnection, TcpStream>>;
 
 fn main() -> Result<()> {
     let environment = Environment::read()?;
-    // Connected before the first event, as functions do.
+    // The connection is opened before the first event, as the functions do.
     let mut dynamodb = connect(&environment.host)?;
     let stream = TcpStream::connect(&environment.runtime_api)?;
     stream.set_nodelay(true)?;
@@ -73,7 +73,7 @@ fn connect(host: &str) -> Result<Tls> {
     Ok(BufReader::new(StreamOwned::new(tls, stream)))
 }
 
-/// What Lambda says.
+/// The environment that Lambda sets.
 struct Environment {
     runtime_api: String,
     region: String,
@@ -128,7 +128,7 @@ impl Environment {
         Ok(())
     }
 
-    /// AWS Signature Version 4, of a POST to `/`; the headers are in order.
+    /// The AWS Signature Version 4 of a POST to `/`. The headers must be sorted.
     fn sign(&self, headers: &[(&str, &str)], time: &str, body: &[u8]) -> String {
         let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
@@ -166,13 +166,13 @@ fn hash(text: &[u8]) -> String {
 fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        // A text takes whatever is written to it.
+        // Writing to a String cannot fail.
         write!(text, "{byte:02x}").ok();
     }
     text
 }
 
-/// A moment in seconds since 1970, as in `20261103T100000Z`. The date is by the algorithm
+/// Formats a moment in seconds since 1970 as `20261103T100000Z`. The date follows the algorithm
 /// `civil_from_days` of Howard Hinnant.
 fn amz_date(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);

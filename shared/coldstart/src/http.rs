@@ -3,22 +3,22 @@
 use anyhow::{Context, Result};
 use std::io::{BufRead, Write};
 
-/// A request or a response, as it came.
+/// A received request or response.
 #[derive(Debug, Default)]
 pub struct Message {
     /// The first line.
     pub start: String,
-    /// Names in lower case, and values.
+    /// The headers: names in lower case, and values.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Message {
-    /// Reads the next message; nothing where the connection ended before it.
+    /// Reads the next message. None where the connection ended before it.
     ///
     /// # Errors
-    /// When the connection ends within it.
+    /// When the connection ends within a message.
     pub fn read(from: &mut impl BufRead) -> Result<Option<Self>> {
         let mut message = Self::default();
         if from.read_line(&mut message.start)? == 0 {
@@ -34,7 +34,7 @@ impl Message {
             message.headers.push(header);
         }
         let length = message.header("content-length").unwrap_or("0");
-        let length = length.parse().context("a length that is no number")?;
+        let length = length.parse().context("content-length is not a number")?;
         message.body.resize(length, 0);
         from.read_exact(&mut message.body)?;
         Ok(Some(message))
@@ -61,7 +61,7 @@ impl Message {
 /// Writes a message in one piece.
 ///
 /// # Errors
-/// When the connection takes no more.
+/// When the connection fails.
 pub fn write(
     to: &mut impl Write,
     start: &str,

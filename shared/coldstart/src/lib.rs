@@ -1,6 +1,6 @@
-//! What the measurement and its floor share: HTTP/1.1 as little as both need.
+//! The code that the measurement and its floor share: the part of HTTP/1.1 that both need.
 //!
-//! Invariant: knows no function and no crate of ours, so that nothing of what is measured measures
-//! itself.
+//! Invariant: imports no function and no other crate of the project, so that measured code does not
+//! take part in its own measurement.
 
 pub mod http;

@@ -19,15 +19,15 @@ use aws_types::region::Region;
 use futures::future::join_all;
 use std::time::Duration;
 
-/// The roots of AWS endpoints (Amazon Trust Services). A small trust store is read quickly, and
-/// functions call nobody else.
+/// The root certificates of AWS endpoints (Amazon Trust Services). Functions call nobody else, and
+/// a small trust store is parsed quickly at start-up.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
 const ATTEMPTS_MAX: u32 = 3;
 
-/// An AWS service that a function's first call needs: its connection is opened during init.
+/// An AWS service that a function's first call needs. Its connection is opened during init.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// Tables.
@@ -40,14 +40,14 @@ pub enum Service {
     Sqs,
     /// Mails.
     Email,
-    /// Names, for the whole world at one place.
+    /// DNS records. One global endpoint.
     Route53,
-    /// Credentials for a while, and for less.
+    /// Temporary credentials with fewer permissions.
     Sts,
 }
 
 impl Service {
-    /// The service's part of its endpoint's name.
+    /// The first label of the service's endpoint.
     const fn endpoint_prefix(self) -> &'static str {
         match self {
             Self::DynamoDb => "dynamodb",
@@ -60,7 +60,7 @@ impl Service {
         }
     }
 
-    /// The service's endpoint for a region; one that is not of regions has the same for all.
+    /// The host of the service's endpoint in a region.
     fn host(self, region: &Region) -> String {
         match self {
             Self::Route53 => format!("{}.amazonaws.com", self.endpoint_prefix()),
@@ -69,13 +69,13 @@ impl Service {
     }
 }
 
-/// Sets up telemetry and the configuration that every client of the function shares.
+/// Sets up logging, and returns the configuration that all clients of the function share.
 ///
-/// Opens a connection to each of `services`, which are those of the first call and no others: each
-/// costs a handshake. One that cannot be opened is not an error: the first call opens it.
+/// Opens a connection to each of `services`. Name only those of the first call, since each costs a
+/// TLS handshake. A connection that cannot be opened is no error: the first call opens it.
 ///
 /// # Errors
-/// When the environment lacks what Lambda sets: region and credentials.
+/// When the environment lacks the region or the credentials, which Lambda sets.
 pub async fn start(services: &[Service]) -> Result<SdkConfig, Error> {
     telemetry::init();
     let connector = connector(READ_TIMEOUT)?;
@@ -120,7 +120,7 @@ fn config(connector: SharedHttpConnector) -> Result<SdkConfig, Error> {
     Ok(config.build())
 }
 
-/// A connector with connections of its own, for all who share it.
+/// A connector with its own connection pool.
 pub(crate) fn connector(read_timeout: Duration) -> Result<SharedHttpConnector, Error> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let settings = HttpConnectorSettings::builder()
@@ -136,8 +136,8 @@ pub(crate) fn connector(read_timeout: Duration) -> Result<SharedHttpConnector, E
     Ok(SharedHttpConnector::new(connector))
 }
 
-/// Sends an unsigned request, whose connection the first real call then finds. The answer does not
-/// matter.
+/// Sends an unsigned request, so that the first real call finds an open connection. The answer is
+/// ignored.
 async fn open(config: &SdkConfig, connector: &SharedHttpConnector, service: Service) {
     let Some(uri) = endpoint(config, service) else {
         return;

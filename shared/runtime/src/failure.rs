@@ -1,10 +1,10 @@
-//! The failure of an invocation, as Lambda reports it.
+//! Failures of invocations, in the form that Lambda reports.
 
 use lambda_runtime::Diagnostic;
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// A failed invocation: a stable type for alarms and callers. The details went to the log.
+/// A failed invocation: a stable type for alarms and callers. The details are in the log only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     kind: &'static str,
@@ -12,7 +12,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Logs the error with all its sources, once, and keeps only its type.
+    /// Logs the error with all its sources, once, and retains only its type.
     #[must_use]
     pub fn of(kind: &'static str, error: &dyn Error) -> Self {
         tracing::error!(kind, error = chain(error), "invocation failed");
@@ -37,7 +37,7 @@ impl Failure {
         self.kind
     }
 
-    /// What the caller sees.
+    /// The message that the caller sees.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

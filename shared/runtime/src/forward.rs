@@ -9,11 +9,12 @@ use aws_smithy_types::byte_stream::ByteStream;
 use std::fmt;
 use std::time::Duration;
 
-/// How long a call may take in all: less than what the caller's own gateway waits for.
+/// The longest time of a call with its retries: less than the timeout of the caller's own gateway.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest answer that is read.
+/// The largest accepted answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// A connection that was kept over a freeze of the function may be dead: then a new one is opened.
+/// The most attempts of a call. A pooled connection may have died while the function was frozen;
+/// the next attempt opens a new one.
 const ATTEMPTS_MAX: u32 = 3;
 
 /// A client of other regions' public APIs.
@@ -22,35 +23,35 @@ pub struct Forwarder {
     connector: SharedHttpConnector,
 }
 
-/// What an API answered. Shows nothing of the body, which may be personal.
+/// The answer of an API. Its `Debug` omits the body, which may be personal.
 pub struct Forwarded {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// After how many seconds to come again, where the answer says so.
+    /// The header `retry-after`, in seconds.
     pub retry_after_s: Option<u32>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer. The request may have arrived all the same.
+/// A failure to get an answer. The request may still have arrived.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
-    /// A header or the address cannot be sent.
+    /// A header or the address is malformed.
     #[error("the request cannot be sent")]
     Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Nobody answered, at several attempts.
+    /// No attempt reached the API.
     #[error("the API was not reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The time is over.
+    /// The API did not answer in time.
     #[error("the API did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimedOut,
-    /// The answer is larger than what is read.
+    /// The answer exceeds the limit.
     #[error("the answer is larger than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
 }
 
 impl Forwarder {
-    /// A client with connections of its own.
+    /// A client with its own connections.
     ///
     /// # Errors
     /// When the trust store cannot be read.
@@ -60,11 +61,11 @@ impl Forwarder {
         })
     }
 
-    /// Posts a JSON document. The request is sent again when the connection fails, so it has to be
-    /// one that can be repeated.
+    /// Posts a JSON document. Resends the request when the connection fails, so the request must
+    /// be idempotent.
     ///
     /// # Errors
-    /// When there is no answer within 15 s, or more of it than 64 KiB.
+    /// When there is no answer within 15 s, or the answer exceeds 64 KiB.
     pub async fn post_json(
         &self,
         url: &str,

@@ -1,27 +1,25 @@
-//! How a region knows that a sign-up was handed over by home, and not by anybody who knows the
-//! header.
+//! Proves to a region that home handed a sign-up over, and not a caller who only knows the header.
 
 use kernel::OnboardingId;
 use ring::hmac::{HMAC_SHA256, Key, sign, verify};
 use std::fmt::Write as _;
 
-/// The header that carries a seal.
+/// The header of a seal.
 pub const SEAL_HEADER: &str = "meridian-handover";
 
-/// Seals onboardings with a secret that home and its regions share: HMAC-SHA-256 (RFC 2104) over
-/// the id.
+/// Seals onboarding ids with a secret that home and its regions share: HMAC-SHA-256 (RFC 2104).
 ///
-/// Without a secret nothing is sealed, and no seal holds.
+/// Without a secret, no id is sealed, and no seal is valid.
 pub struct Seal(Option<Key>);
 
 impl Seal {
-    /// A seal by a secret; an empty one is none.
+    /// A seal with a secret. An empty text means no secret.
     #[must_use]
     pub fn new(secret: &str) -> Self {
         Self((!secret.is_empty()).then(|| Key::new(HMAC_SHA256, secret.as_bytes())))
     }
 
-    /// The seal of an onboarding, in hexadecimal.
+    /// The seal of an onboarding id, in hexadecimal.
     #[must_use]
     pub fn of(&self, onboarding: &OnboardingId) -> Option<String> {
         let tag = sign(self.0.as_ref()?, onboarding.as_uuid().as_bytes());
@@ -33,8 +31,8 @@ impl Seal {
         Some(text)
     }
 
-    /// Whether a text is the seal of an onboarding. Takes as long for every text of the right
-    /// length.
+    /// Whether a text is the seal of an onboarding id. Takes constant time for texts of the right
+    /// length, so that the time does not reveal how much of a guess is right.
     #[must_use]
     pub fn holds(&self, onboarding: &OnboardingId, text: &str) -> bool {
         let Some(key) = &self.0 else { return false };

@@ -1,7 +1,8 @@
-//! What every function starts with: clients, typed environment, telemetry, HTTP problems, tokens.
+//! The foundation of every function: AWS configuration, typed environment, logs, HTTP requests and
+//! problems, tokens, queues.
 //!
-//! Invariant: the only place that reads the clock, makes random ids or reads the environment. Knows
-//! nothing of tenants, usage or money.
+//! Invariant: the only place that reads the clock, makes random ids or reads the environment. May
+//! not import anything of tenants, usage or money.
 
 mod connect;
 mod failure;
@@ -22,7 +23,8 @@ use kernel::Timestamp;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The present moment. Handlers prefer the time that their event carries.
+/// The present time. Handlers use the time of their event where it has one, so that a replay
+/// repeats itself.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
@@ -32,14 +34,14 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// A new UUID of version 7: unguessable in 74 bits, and in order of time.
+/// A new UUID of version 7 (RFC 9562, 5.7): 74 random bits, sorted by time.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
 pub fn new_uuid() -> Uuid {
     Uuid::now_v7()
 }
 
-/// Sixteen random bytes of the operating system.
+/// Sixteen random bytes from the operating system.
 ///
 /// # Errors
 /// When the operating system has none.
@@ -52,7 +54,7 @@ pub fn random_bytes() -> Result<[u8; 16], Error> {
 /// Reads a variable of the function's environment, as the template sets it.
 ///
 /// # Errors
-/// When it is missing or not a value of its type; the function then does not start.
+/// When the variable is missing or is not a value of its type. The function then does not start.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the environment"

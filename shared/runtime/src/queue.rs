@@ -1,4 +1,4 @@
-//! SQS: every message on its own, failures reported by message.
+//! SQS batches: handles each message on its own, and reports failures per message.
 
 use crate::failure::chain;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -8,24 +8,24 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::error::Error;
 
-/// What an EventBridge rule puts into a queue.
+/// An event that an EventBridge rule sent to a queue.
 #[derive(Debug, Deserialize)]
 pub struct BusMessage {
-    /// `PastTenseEvent.vN`.
+    /// The event type: `PastTenseEvent.vN`.
     #[serde(rename = "detail-type")]
     pub detail_type: String,
-    /// Who states it.
+    /// The publisher.
     pub source: String,
-    /// When it happened, in whole seconds, as who put it on the bus says: not when it is read.
+    /// The time of the event by its publisher, in whole seconds.
     pub time: Timestamp,
-    /// The envelope, not yet read.
+    /// The envelope, not yet parsed: its type depends on `detail_type`.
     pub detail: Box<RawValue>,
 }
 
-/// Why a message of a queue could not be read. Holds nothing of the message itself.
+/// A failure to parse a message. Holds no content of the message.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// There is no body.
+    /// The message has no body.
     #[error("the message has no body")]
     NoBody,
     /// The body is not of the expected shape.
@@ -48,34 +48,34 @@ impl MessageError {
 }
 
 impl BusMessage {
-    /// Reads the body of a message that an EventBridge rule sent.
+    /// Parses the body of a message that an EventBridge rule sent.
     ///
     /// # Errors
-    /// When it is not an EventBridge event.
+    /// When the body is not an EventBridge event.
     pub fn parse(message: &SqsMessage) -> Result<Self, MessageError> {
         parse(message)
     }
 
-    /// Reads the detail.
+    /// Parses the detail.
     ///
     /// # Errors
-    /// When the detail does not have the shape that its type promises.
+    /// When the detail does not have the shape of its type.
     pub fn detail<T: DeserializeOwned>(&self) -> Result<T, MessageError> {
         serde_json::from_str(self.detail.get()).map_err(|error| MessageError::shape(&error))
     }
 }
 
-/// Reads a message whose body is a JSON document.
+/// Parses a message whose body is a JSON document.
 ///
 /// # Errors
-/// When it is not of type `T`.
+/// When the body is not of type `T`.
 pub fn parse<T: DeserializeOwned>(message: &SqsMessage) -> Result<T, MessageError> {
     let body = message.body.as_deref().ok_or(MessageError::NoBody)?;
     serde_json::from_str(body).map_err(|error| MessageError::shape(&error))
 }
 
-/// Works on each message in turn. One that fails is logged and reported, and comes again; the
-/// others are done. Needs `ReportBatchItemFailures` on the mapping.
+/// Handles each message in turn. Failed messages are logged and reported, and the queue redelivers
+/// only them. Needs `ReportBatchItemFailures` on the event source mapping.
 pub async fn each<W, E>(event: SqsEvent, work: W) -> SqsBatchResponse
 where
     W: AsyncFn(&SqsMessage) -> Result<(), E>,

@@ -3,11 +3,11 @@
 use kernel::Timestamp;
 use serde::Deserialize;
 
-/// An EventBridge scheduled event. Its time is the `now` of the handler, so that a replay does the
-/// same again.
+/// An EventBridge scheduled event. Its time is the handler's `now`, so that a replay repeats
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Scheduled {
-    /// When the schedule was due.
+    /// The time at which the schedule was due.
     pub time: Timestamp,
     #[serde(rename = "detail-type")]
     _detail_type: ScheduledType,
@@ -23,8 +23,8 @@ enum ScheduledType {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Trigger<R> {
-    /// It is time.
+    /// The schedule is due.
     Schedule(Scheduled),
-    /// Records arrived.
+    /// Records arrived from the source.
     Records(R),
 }

@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line, to standard output, where Lambda collects them.
+//! Logging: one JSON object per line, to standard output, where Lambda collects it.
 
 use crate::env;
 use tracing_subscriber::filter::LevelFilter;

@@ -77,7 +77,7 @@ fn message(id: &str, body: &str) -> SqsMessage {
 }
 
 #[tokio::test]
-async fn a_bad_message_does_not_hold_up_the_others() {
+async fn a_malformed_message_does_not_block_the_others() {
     let good = json!({
         "version": "0", "detail-type": "BusEvent.v1", "source": "s", "time": "2026-11-22T00:00:00Z", "detail": { "n": 7 }
     });
@@ -104,7 +104,7 @@ async fn a_bad_message_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_schedule_is_told_from_records() {
+fn a_schedule_is_distinguished_from_records() {
     let scheduled = json!({ "detail-type": "Scheduled Event", "time": "2026-12-01T02:00:00Z", "source": "aws.events" });
     let trigger: Trigger<SqsEvent> = serde_json::from_value(scheduled).unwrap();
     assert!(
@@ -121,14 +121,14 @@ fn a_schedule_is_told_from_records() {
 }
 
 #[test]
-fn a_failure_keeps_its_cause_to_itself() {
+fn a_failure_does_not_reveal_its_cause() {
     let cause = std::io::Error::other("secret");
     let failure = Failure::of("Unavailable", &cause);
     assert_eq!(failure.kind(), "Unavailable");
     assert!(!failure.message().contains("secret"));
 }
 
-/// Serves a router, and gives its address.
+/// Serves a router, and returns its address.
 async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -137,7 +137,7 @@ async fn serve(router: Router) -> String {
 }
 
 #[tokio::test]
-async fn a_document_is_forwarded_as_it_is_and_its_answer_is_bounded() {
+async fn a_document_is_forwarded_unchanged_and_its_answer_is_bounded() {
     let echo = async |headers: axum::http::HeaderMap, body: String| {
         let key = headers["idempotency-key"].to_str().unwrap().to_owned();
         (
@@ -172,7 +172,7 @@ async fn a_document_is_forwarded_as_it_is_and_its_answer_is_bounded() {
 }
 
 #[tokio::test]
-async fn an_api_that_is_not_there_is_an_error() {
+async fn an_unreachable_api_is_an_error() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/signups", listener.local_addr().unwrap());
     drop(listener);
@@ -192,7 +192,7 @@ async fn an_api_that_is_not_there_is_an_error() {
 }
 
 #[test]
-fn a_document_may_be_kept_for_a_while() {
+fn a_document_may_be_cached() {
     let response = crate::http::Document("{}").into_response();
     let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(
@@ -205,7 +205,7 @@ fn a_document_may_be_kept_for_a_while() {
 }
 
 #[test]
-fn a_seal_holds_for_its_onboarding_and_its_secret_only() {
+fn a_seal_is_valid_only_for_its_onboarding_and_its_secret() {
     use crate::handover::Seal;
     let id = |last: u8| {
         format!("0b8d7a52-6d1e-4c59-8f7e-2f3f5c1d9a{last:02x}")

@@ -1,4 +1,4 @@
-//! Whatever an HTTP event is, there is an answer to it, and it is not a failure of ours.
+//! Every HTTP event is answered, and never with an internal error.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,12 +15,12 @@ use odd::OddEvents;
 use router::{router, usual};
 use std::collections::BTreeMap;
 
-/// Enough for every refusal to come up; `cargo run --release -p runtime --example fuzz` makes a
-/// million.
+/// Enough events for every refusal to occur. `cargo run --release -p runtime --example fuzz` makes
+/// a million.
 const EVENTS: usize = 5_000;
 
 #[tokio::test]
-async fn every_event_has_an_answer() {
+async fn every_event_is_answered() {
     let usual = usual();
     let routes = router(&usual);
     let mut odd = OddEvents::new(1, usual);

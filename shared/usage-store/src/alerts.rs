@@ -1,4 +1,4 @@
-//! Thresholds of what a plan allows: each is told once in a billing period.
+//! Usage alerts: publishes each threshold of a plan's allowance once per billing period.
 
 use crate::UsageStoreError;
 use crate::items;
@@ -14,7 +14,7 @@ use outbox::{Outbox, Row, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// Compares usage with what a plan allows, and tells the thresholds that it has reached.
+/// Compares usage with a plan's allowances, and publishes the thresholds that it has reached.
 #[derive(Debug)]
 pub struct UsageAlerts {
     table: Table,
@@ -23,7 +23,7 @@ pub struct UsageAlerts {
     next_id: fn() -> Uuid,
 }
 
-/// What is compared.
+/// The allowance of a tenant in one billing period.
 struct Comparison<'a> {
     tenant: TenantId,
     allowance: &'a Allowance,
@@ -32,7 +32,8 @@ struct Comparison<'a> {
 }
 
 impl UsageAlerts {
-    /// The thresholds of usage in a table, for bus events of a region. `next_id` makes ids of bus events.
+    /// Compares the totals of a table, and publishes bus events of a region. `next_id` makes the
+    /// ids of bus events.
     #[must_use]
     pub fn new(
         config: &aws_types::SdkConfig,
@@ -49,12 +50,12 @@ impl UsageAlerts {
         }
     }
 
-    /// Tells each threshold of an allowance that the usage of the billing period of a day has reached
-    /// and that was not told before. The thresholds that were told now, in percent.
+    /// Publishes the thresholds of an allowance that the usage of a day's billing period has
+    /// reached and that were not published before. Returns the newly published ones, in percent.
     ///
     /// # Errors
-    /// When the table fails. Calling it again is always right.
-    pub async fn tell(
+    /// When the table fails. The call may always be repeated.
+    pub async fn notify(
         &self,
         tenant: TenantId,
         meter: &Meter,
@@ -75,13 +76,13 @@ impl UsageAlerts {
             .iter()
             .map(|percent| comparison.mark(*percent));
         let keys = marks.chain([items::page_key(tenant, &page)]).collect();
-        let (mut told, mut pages) = (BTreeSet::new(), BTreeMap::new());
+        let (mut sent, mut pages) = (BTreeSet::new(), BTreeMap::new());
         let found = self.table.batch_get(keys).send().await;
-        for item in found.map_err(UsageStoreError::of("compare usage with what is allowed"))? {
+        for item in found.map_err(UsageStoreError::of("load the usage of an allowance"))? {
             if items::is_page(item.sort()) {
                 pages.extend([items::page(&item)?]);
             } else {
-                told.insert(item.sort().to_owned());
+                sent.insert(item.sort().to_owned());
             }
         }
         let Some(value) = value_of(meter, anchor, period_start, &pages) else {
@@ -89,8 +90,8 @@ impl UsageAlerts {
         };
         let mut newly_sent = Vec::new();
         for percent in &allowance.alert_percents {
-            let is_told = told.contains(&comparison.mark_sort(*percent));
-            if !is_told
+            let is_sent = sent.contains(&comparison.mark_sort(*percent));
+            if !is_sent
                 && value.reaches(*percent, &allowance.quantity)
                 && self.alert_once(&comparison, *percent, &value, now).await?
             {
@@ -100,8 +101,8 @@ impl UsageAlerts {
         Ok(newly_sent)
     }
 
-    /// Publishes that a threshold is reached in the transaction that notes it; false when it was noted
-    /// meanwhile.
+    /// Publishes a threshold in the transaction that writes its mark. Returns false when another
+    /// invocation has written the mark meanwhile.
     async fn alert_once(
         &self,
         comparison: &Comparison<'_>,
@@ -119,6 +120,7 @@ impl UsageAlerts {
             id: EventId::from_uuid((self.next_id)()),
             region: self.region.clone(),
             stream: Stream::Usage(tenant),
+            // A threshold has no place in the checkpoint's sequence; its percentage numbers it.
             sequence: percent.into(),
             occurred_at: now,
             data: UsageThresholdReached {
@@ -132,7 +134,7 @@ impl UsageAlerts {
         };
         let row = Row::new(Target::Regional, &envelope).map_err(UsageStoreError::unwritable)?;
         let written = self.table.transact(vec![note, self.outbox.put(&row)]).await;
-        Error::is_written(written).map_err(UsageStoreError::of("tell a threshold of usage"))
+        Error::is_written(written).map_err(UsageStoreError::of("publish a usage threshold"))
     }
 }
 
@@ -151,7 +153,7 @@ impl Comparison<'_> {
     }
 }
 
-/// The usage of a billing period so far; nothing where the meter cannot be totalled over it.
+/// The usage of a billing period so far. None where the meter cannot be totalled over a period.
 fn value_of(
     meter: &Meter,
     anchor: BillingAnchor,

@@ -1,4 +1,4 @@
-//! What settling keeps in memory: parts of the indexes, by how much of it they take.
+//! Caches parts of the dedupe indexes in memory, bounded by their size in bytes.
 
 use dedupe::{
     BlockedFilter, BlockedRun, Blocks, GROUP_LEVELS, GroupId, NewPart, RunId, RunMeta, SortedRun,
@@ -8,16 +8,16 @@ use quick_cache::sync::Cache;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Of a function's memory, what its indexes may take: the rest is for what is settled, and for the
-/// function itself. Filters keep runs from being read, and take a quarter of what these do.
+/// The shares of a function's memory that its indexes may take; the rest is for the segments of a
+/// rollup and for the function itself. Filters have the largest share for their size, since they
+/// save the most reads and take a quarter of the memory of the runs that they cover.
 const RUNS_PERCENT: u64 = 15;
 const BLOCKS_PERCENT: u64 = 30;
 const FILTERS_PERCENT: u64 = 20;
-/// What a part is expected to take, which only decides how much room is made for their keys at
-/// first.
+/// The expected size of a part. It only sets how many keys the cache reserves room for at first.
 const PART_BYTES: u64 = 64 * 1024;
 
-/// The parts of indexes that were used last, as far as they were read.
+/// A cache of the most recently used parts of indexes.
 #[derive(Debug)]
 pub(crate) struct BlockCache {
     runs: Cache<RunId, Arc<SortedRun>, Bytes>,
@@ -26,7 +26,7 @@ pub(crate) struct BlockCache {
 }
 
 impl BlockCache {
-    /// Keeps what a function of so much memory can.
+    /// A cache for a function with `memory_bytes` of memory.
     pub(crate) fn within(memory_bytes: u64) -> Self {
         let bytes = |percent| memory_bytes / 100 * percent;
         let count = |percent| usize::try_from(bytes(percent) / PART_BYTES).unwrap_or(usize::MAX);
@@ -37,19 +37,19 @@ impl BlockCache {
         }
     }
 
-    /// What is kept of runs.
+    /// The cached parts of runs and of the filters over them.
     pub(crate) fn blocks(&self, runs: impl Iterator<Item = RunMeta>) -> Blocks {
         let mut blocks = Blocks::default();
         for run in runs {
             let Some(meta) = run.blocks else {
                 blocks
                     .whole
-                    .extend(self.runs.get(&run.id).map(|kept| (run.id, kept)));
+                    .extend(self.runs.get(&run.id).map(|cached| (run.id, cached)));
                 continue;
             };
             blocks
                 .blocked
-                .extend(self.blocked.get(&run.id).map(|kept| (run.id, kept)));
+                .extend(self.blocked.get(&run.id).map(|cached| (run.id, cached)));
             for level in (0..GROUP_LEVELS).filter(|level| meta.filter_words[*level] > 0) {
                 let group = GroupId {
                     last: run.id,
@@ -57,14 +57,14 @@ impl BlockCache {
                 };
                 blocks
                     .filters
-                    .extend(self.filters.get(&group).map(|kept| (group, kept)));
+                    .extend(self.filters.get(&group).map(|cached| (group, cached)));
             }
         }
         blocks
     }
 
-    /// Keeps some of the parts.
-    pub(crate) fn keep(
+    /// Caches the named runs and filters of the loaded blocks.
+    pub(crate) fn insert(
         &self,
         blocks: &Blocks,
         runs: &BTreeSet<RunId>,
@@ -91,7 +91,7 @@ impl BlockCache {
         }
     }
 
-    /// Keeps what was written, and nothing more of what was merged.
+    /// Caches the written parts, and removes the runs that were merged into them.
     pub(crate) fn replace(&self, written: &[NewPart], obsolete: &[RunId]) {
         for part in written {
             match part {
@@ -108,7 +108,7 @@ impl BlockCache {
     }
 }
 
-/// Weighs by the memory that is taken.
+/// Weighs cached parts by their bytes in memory.
 #[derive(Debug, Clone)]
 struct Bytes;
 

@@ -1,4 +1,4 @@
-//! The record of corrections: who took what back and why, and what came of it.
+//! The record of corrections: who withdrew which events and why, with the result.
 
 use crate::UsageStoreError;
 use crate::items;
@@ -10,57 +10,60 @@ use metering::{Counted, Purpose, Segment, Sender};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 
-/// A correction as it was sent. Nothing but its outcome is ever added to it.
+/// A correction as it was sent. Only its result is added later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorrectionRecord {
-    /// Its identity: the segment's that it is stored in.
+    /// The correction's id, which is that of its segment.
     pub id: SegmentId,
-    /// When it came.
+    /// The time at which it was received.
     pub at: Timestamp,
     /// The client that sent it.
     pub by: String,
-    /// What is taken back.
+    /// The withdrawn events.
     pub events: Vec<CorrectedEvent>,
-    /// What came of it; nothing until it is settled.
+    /// The result. None until the correction is rolled up.
     pub outcome: Option<CorrectionOutcome>,
 }
 
-/// An event that is taken back.
+/// An event that a correction withdraws.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorrectedEvent {
-    /// The hash of its sender's namespace, its source and its id, in hexadecimal digits.
+    /// The event's dedupe key: the hash of its sender's namespace, its source and its id, in
+    /// hexadecimal digits.
     pub identity: String,
-    /// In whose namespace it is.
+    /// The sender in whose namespace the event is.
     pub sent_by: Sender,
-    /// Its meter.
+    /// The event's meter.
     pub meter: MeterCode,
-    /// Whether another one comes in its place.
+    /// Whether the correction brings a replacement.
     pub is_replaced: bool,
-    /// Why, as the client says.
+    /// The client's reason.
     pub reason: ReasonCode,
 }
 
-/// What settling made of a correction, by numbers of events.
+/// The result of rolling up a correction, in numbers of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorrectionOutcome {
-    /// Taken back.
+    /// Withdrawn events.
     pub voided: u64,
-    /// Counted in place of those.
+    /// Replacements that were counted.
     pub replaced: u64,
-    /// Taken back, or counted, by an earlier correction.
+    /// Events that an earlier correction had already withdrawn or counted.
     pub duplicates: u64,
-    /// Not found as they were sent, with what was to come in their place.
+    /// Events that were not found with the content that the correction names, and their
+    /// replacements.
     pub unmatched: u64,
-    /// Not taken back, since the id of what was to come in their place is used already; with that.
+    /// Events that were not withdrawn because the id of their replacement is already used, and
+    /// those replacements.
     pub replacement_used: u64,
 }
 
-/// What a correction says of an event that it takes back.
+/// The sender and the reason of one withdrawn event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorrectionNote {
-    /// In whose namespace the event is.
+    /// The sender in whose namespace the event is.
     pub sent_by: Sender,
-    /// Why it is taken back.
+    /// The client's reason.
     pub reason: ReasonCode,
 }
 
@@ -74,6 +77,7 @@ impl CorrectionOutcome {
             unmatched,
             replacement_used,
         } = counted;
+        // An event whose content differs from the correction's was not found as it was sent.
         let unmatched = unmatched + conflicts;
         Self {
             voided,
@@ -86,13 +90,13 @@ impl CorrectionOutcome {
 }
 
 impl SegmentWriter {
-    /// Stores corrections: the pending markers and the records first, then the segments. `notes` are of
-    /// the events that are taken back, of each tenant in the order of its segments: one event can
-    /// be named by several corrections.
+    /// Stores corrections: their records first, then their segments, so that every rolled up
+    /// correction has a record for its result. `notes` describes each tenant's withdrawn events in
+    /// the order of its segments, not by dedupe key, since several corrections can name one event.
     ///
     /// # Errors
-    /// When not all is stored. Then any part of it may be: who sends the corrections again has them
-    /// made once.
+    /// When not all is stored. Some corrections may be stored then. Resending them does not apply
+    /// them twice.
     pub async fn store_corrections(
         &self,
         segments: &[Segment],
@@ -119,8 +123,8 @@ impl SegmentWriter {
 }
 
 impl UsageReader {
-    /// A tenant's corrections, the newest first, at most `limit`; of those before `before` where
-    /// that is given.
+    /// A tenant's corrections, the newest first, at most `limit`, and only those older than
+    /// `before` where that is given.
     ///
     /// # Errors
     /// When the table fails.
@@ -132,7 +136,7 @@ impl UsageReader {
     ) -> Result<Vec<CorrectionRecord>, UsageStoreError> {
         let last = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
         let range = (items::CORRECTION, format!("{}{last}", items::CORRECTION));
-        // What is asked for ends before the one that is named.
+        // The range includes `before` itself, which is removed from the result below.
         let limit = limit.saturating_add(u16::from(before.is_some()));
         let query = self
             .table
@@ -162,13 +166,14 @@ fn record_of(
             .get(at)
             .map(|event| slots[usize::from(event.slot)].purpose)
     };
-    let taken_back = (0..events.len()).filter(|at| purpose(*at) == Some(Purpose::Void));
-    let corrected = taken_back.filter_map(|at| {
+    let voids = (0..events.len()).filter(|at| purpose(*at) == Some(Purpose::Void));
+    let corrected = voids.filter_map(|at| {
         let CorrectionNote { sent_by, reason } = notes.pop_front()?;
         Some(CorrectedEvent {
             identity: events[at].entry.key.to_string(),
             sent_by,
             meter: slots[usize::from(events[at].slot)].meter.clone(),
+            // A segment has the replacement of an event right after its void.
             is_replaced: purpose(at + 1) == Some(Purpose::Replacement),
             reason,
         })

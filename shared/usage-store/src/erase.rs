@@ -1,22 +1,22 @@
-//! The end of a tenant's usage: whether any of it waits, and its erasure.
+//! The erasure of a tenant's usage, and whether any of it is still pending.
 
 use crate::UsageStoreError;
 use crate::items::{self, PENDING_SHARDS, TENANT_SHARDS};
 use dynamo::{Attempts, CONTENTION, Item, Leaving, Table, Write, text};
 use kernel::TenantId;
 
-/// How many items leave in one transaction, which holds the note of them too. A page of a query
-/// reads at most 1 MB, so that the items of one fit the 4 MB of a transaction.
+/// The most items erased in one transaction: DynamoDB allows 100 writes, one of which is the note.
+/// A page of a query reads at most 1 MB, so its items also fit the 4 MB of a transaction.
 const STEP_MAX: u16 = 90;
 
-/// Looks after the usage of tenants that leave.
+/// Erases the usage of closed tenants.
 #[derive(Debug, Clone)]
 pub struct UsageEraser {
     table: Table,
 }
 
 impl UsageEraser {
-    /// The usage in a table.
+    /// Erases from a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
         Self {
@@ -24,8 +24,8 @@ impl UsageEraser {
         }
     }
 
-    /// Whether a segment of the tenant's usage waits to be settled. Reads the pending markers of the whole
-    /// region, of which there are few: a segment is settled within seconds.
+    /// Whether a segment of the tenant is not yet rolled up. Reads the pending markers of the whole
+    /// region, which are few because a segment is rolled up within seconds.
     ///
     /// # Errors
     /// When the table fails.
@@ -42,7 +42,7 @@ impl UsageEraser {
             while let Some(found) = pages
                 .next()
                 .await
-                .map_err(UsageStoreError::of("look for what waits"))?
+                .map_err(UsageStoreError::of("list pending segments"))?
             {
                 if !found.is_empty() {
                     return Ok(true);
@@ -52,13 +52,13 @@ impl UsageEraser {
         Ok(false)
     }
 
-    /// Erases some of a tenant's usage: segments first, then totals and identities. `note` makes the
-    /// write that counts so many items in the record of the tenant's erasure, which another store
-    /// keeps. The items go and are counted in one transaction, so that each is counted once however
-    /// often a step is cut off or repeated.
+    /// Erases up to one transaction of a tenant's items: segments and dedupe keys first, then
+    /// totals. `note` returns the write that adds their number to the record of the tenant's
+    /// erasure, in another store. One transaction deletes and counts the items, so each is counted
+    /// once however often a step is interrupted or repeated.
     ///
     /// # Errors
-    /// When a table fails, or others were on the same items too often.
+    /// When a table fails, or concurrent erasures of the same items collide too often.
     pub async fn erase_some(
         &self,
         tenant: TenantId,
@@ -77,8 +77,8 @@ impl UsageEraser {
             );
             match self.table.transact(writes).await {
                 Ok(()) => return Ok(Leaving::Some),
-                // Another run erased some of them, or they expired: what is left is asked for
-                // again.
+                // Another invocation erased some of them, or they expired: the next round lists the
+                // items that are left.
                 Err(error) => attempts
                     .again(error)
                     .await
@@ -87,7 +87,7 @@ impl UsageEraser {
         }
     }
 
-    /// The keys of the first items that the tenant still has.
+    /// The keys of the tenant's first remaining items.
     async fn first_keys(&self, tenant: TenantId) -> Result<Vec<Item>, UsageStoreError> {
         let spread = TENANT_SHARDS.all().flat_map(|shard| {
             [
@@ -105,7 +105,7 @@ impl UsageEraser {
             let keys = query
                 .page()
                 .await
-                .map_err(UsageStoreError::of("list what is to be erased"))?
+                .map_err(UsageStoreError::of("list items for erasure"))?
                 .items;
             if !keys.is_empty() {
                 return Ok(keys);

@@ -2,18 +2,18 @@
 //!
 //! | pk | sk | holds |
 //! |---|---|---|
-//! | `PENDING#<shard>` | segment id | that a segment waits; its removal is what settles it |
+//! | `PENDING#<shard>` | segment id | the pending marker of a segment; its rollup removes it |
 //! | `SEGMENT#<tenant>#<shard>` | segment id | events, as they were accepted |
-//! | `RUN#<tenant>#<shard>` | run id | a run of an index |
+//! | `RUN#<tenant>#<shard>` | run id | a sorted run of an index |
 //! | `RUN#<tenant>#<shard>` | run id`#`block | a block of a run |
 //! | `RUN#<tenant>#<shard>` | group id`#FILTER#`block | a block of the filter over a group of runs |
-//! | `TENANT#<tenant>` | `CHECKPOINT` | generation, sequence, counts, what is sealed, the runs that are not in blocks, and the numbers of the lists of the others |
-//! | `TENANT#<tenant>` | `RUNS#<number>` | a list of runs in blocks, of which there are many and which seldom change |
+//! | `TENANT#<tenant>` | `CHECKPOINT` | generation, sequence, counts, end of the sealed days, the runs that are not in blocks, and the numbers of the lists of the others |
+//! | `TENANT#<tenant>` | `RUNS#<number>` | a list of runs in blocks, which are many and seldom change |
 //! | `TENANT#<tenant>` | `TOTALS#<period>#<meter>` | the page of a billing period: its days, and itself |
 //! | `TENANT#<tenant>` | `PAGE#<meter>#<start>#<span>` | the page of an hour's minutes or of a day's hours |
-//! | `TENANT#<tenant>` | `ALERT#<period>#<meter>#<percent>` | that the threshold was told |
-//! | `TENANT#<tenant>` | `CORRECTION#<segment id>` | who corrected what and why, and what came of it; never changed otherwise |
-//! | `SEAL#<shard>` | due moment`#`tenant`#`day | that a day is to be sealed |
+//! | `TENANT#<tenant>` | `ALERT#<period>#<meter>#<percent>` | the mark of a published threshold |
+//! | `TENANT#<tenant>` | `CORRECTION#<segment id>` | the record of a correction; only its result is added later |
+//! | `SEAL#<shard>` | due moment`#`tenant`#`day | the task to seal a day |
 //! | `STATS#<shard>` | `REGION` | counts of the region |
 
 use crate::UsageStoreError;
@@ -25,26 +25,27 @@ use metering::{Checkpoint, Counted, Page, PageKey, Segment, SegmentBody, Sender}
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-/// The partitions that pending markers are spread over: each segment writes and removes one, so that these
-/// take some 20,000 segments a second of a region.
+/// The partitions of pending markers. Each segment writes and removes one marker, and DynamoDB
+/// takes 1,000 write units a second per partition, so these take some 20,000 segments a second.
 pub(crate) const PENDING_SHARDS: Shards = Shards::new(64);
-/// The partitions that days which are to be sealed are spread over.
+/// The partitions of seal tasks.
 pub(crate) const SEAL_SHARDS: Shards = Shards::new(8);
-/// The items that hold the counts of a region: transactions that meet on one of them wait for each
-/// other.
+/// The items of a region's counts. Concurrent transactions on the same item conflict, so there are
+/// many.
 pub(crate) const STATS_SHARDS: Shards = Shards::new(128);
-/// The partitions that a tenant's segments and runs are spread over, each.
+/// The partitions of a tenant's segments, and those of its runs. Some 800 requests of 1,000 events
+/// (18 KB) a second fit them (docs/rollup.md).
 pub(crate) const TENANT_SHARDS: Shards = Shards::new(16);
 
-/// How long a segment is kept after it came: longer than events may be late.
-const SEGMENT_KEPT_S: i64 = 100 * 86_400;
-/// How much longer than its identities count a run is kept.
-const RUN_KEPT_S: i64 = metering::DISTINCT_VALUES_KEPT.as_secs() + 5 * 86_400;
+/// How long a segment is retained after its receipt: longer than events may be late.
+const SEGMENT_RETENTION_S: i64 = 100 * 86_400;
+/// How long a run is retained after its newest entry: five days longer than its entries count.
+const RUN_RETENTION_S: i64 = metering::DISTINCT_VALUES_KEPT.as_secs() + 5 * 86_400;
 
 /// Reads the new image of a stream record about a segment.
 ///
 /// # Errors
-/// When it is not a segment that this release can settle.
+/// When this release cannot read the segment.
 pub fn segment_of_image(image: impl Into<Item>) -> Result<Segment, UsageStoreError> {
     segment(&image.into())
 }
@@ -91,7 +92,7 @@ pub(crate) fn segment_item(segment: &Segment, received_at: Timestamp) -> Item {
             ("body", bytes(segment.body.encode())),
             (
                 "expires_at",
-                number(received_at.as_second() + SEGMENT_KEPT_S),
+                number(received_at.as_second() + SEGMENT_RETENTION_S),
             ),
         ],
     )
@@ -105,12 +106,12 @@ pub(crate) fn checkpoint_key(tenant: TenantId) -> Item {
     key(tenant_partition(tenant), "CHECKPOINT")
 }
 
-/// Which of a checkpoint's references are in the item itself.
+/// The runs that the checkpoint's item itself names.
 fn in_checkpoint(runs: &[RunMeta]) -> impl Iterator<Item = &RunMeta> {
     runs.iter().filter(|run| run.blocks.is_none())
 }
 
-/// Which are in a list.
+/// The runs that a list names.
 fn of_list(runs: &[RunMeta], list: u32) -> impl Iterator<Item = &RunMeta> {
     runs.iter()
         .filter(move |run| run.blocks.is_some_and(|blocks| blocks.list == list))
@@ -176,7 +177,7 @@ fn list_key(tenant: TenantId, list: u32) -> Item {
 /// The keys of the lists that the item of a checkpoint names.
 ///
 /// # Errors
-/// When it says nothing of them.
+/// When the checkpoint has no well-formed list of numbers.
 pub(crate) fn list_keys(tenant: TenantId, checkpoint: &Item) -> Result<Vec<Item>, UsageStoreError> {
     let (lists, rest) = blob(checkpoint, "lists", "checkpoint")?.as_chunks();
     if !rest.is_empty() {
@@ -190,8 +191,8 @@ pub(crate) fn list_keys(tenant: TenantId, checkpoint: &Item) -> Result<Vec<Item>
         .collect())
 }
 
-/// The lists of runs in blocks that a checkpoint has otherwise than another one. One that has none
-/// left is named no more.
+/// The lists of runs in blocks that differ between a checkpoint and the one before. A list without
+/// runs is no longer named, so it needs no write.
 pub(crate) fn list_items(
     tenant: TenantId,
     checkpoint: &Checkpoint,
@@ -221,11 +222,12 @@ pub(crate) fn run_partition(tenant: TenantId, shard: u8) -> String {
     format!("RUN#{tenant}#{shard}")
 }
 
-/// Where a run is stored, be it as a run or as a segment.
+/// The key of a run. The run of a segment whose events all counted is the segment itself.
 pub(crate) fn run_key(tenant: TenantId, id: RunId) -> Item {
     match id.segment() {
         Some(segment) => segment_key(tenant, segment),
-        // The attempt's UUID is random at its end, and its runs are next to each other.
+        // The attempt's UUID ends in random bits, which spread runs over the partitions; runs of
+        // one attempt are next to each other.
         None => key(
             run_partition(tenant, TENANT_SHARDS.of(&id.attempt)),
             id.to_string(),
@@ -233,8 +235,8 @@ pub(crate) fn run_key(tenant: TenantId, id: RunId) -> Item {
     }
 }
 
-/// Where a block of an index is stored. The blocks of a run, and those of a filter, are spread: a
-/// look-up reads many at once.
+/// The key of an index block. The blocks of a run, and those of a filter, are spread over
+/// partitions, because a lookup reads many at once.
 pub(crate) fn block_key(tenant: TenantId, block: BlockId) -> Item {
     let spread = |run: RunId, block: u16, sort: String| {
         key(
@@ -251,13 +253,13 @@ pub(crate) fn block_key(tenant: TenantId, block: BlockId) -> Item {
     }
 }
 
-/// What the keys of filters' blocks have between the group and the block.
+/// The text between group and block in the sort key of a filter's block.
 const FILTER: &str = "#FILTER#";
 
-/// The items of a part of an index: none of a segment, which is stored as one.
+/// The items of a part of an index. None for a run that is a segment: it is stored already.
 pub(crate) fn part_items(tenant: TenantId, part: &NewPart) -> Vec<Item> {
     let item = |named: &RunMeta, block, entries| {
-        let expires_at = number(named.newest.as_second() + RUN_KEPT_S);
+        let expires_at = number(named.newest.as_second() + RUN_RETENTION_S);
         with(
             block_key(tenant, block),
             [("entries", bytes(entries)), ("expires_at", expires_at)],
@@ -293,7 +295,7 @@ pub(crate) fn alert_key(
     )
 }
 
-/// The sort keys of records of corrections begin so.
+/// The prefix of the sort keys of corrections.
 pub(crate) const CORRECTION: &str = "CORRECTION#";
 
 pub(crate) fn correction_key(tenant: TenantId, id: SegmentId) -> Item {
@@ -303,12 +305,13 @@ pub(crate) fn correction_key(tenant: TenantId, id: SegmentId) -> Item {
 const TOTALS: &str = "TOTALS#";
 const PAGE: &str = "PAGE#";
 
-/// The sort keys of the pages of a billing period begin so.
+/// The prefix of the sort keys of a billing period's pages.
 pub(crate) fn totals_prefix(period_start: Timestamp) -> String {
     format!("{TOTALS}{period_start}#")
 }
 
-/// The sort key of a page; pages of one meter sort by their start.
+/// The sort key of a page. Pages of one meter sort by their start, so that a range of time is a
+/// range of keys.
 pub(crate) fn page_sort(page: &PageKey) -> String {
     let PageKey { meter, start, span } = page;
     match span {
@@ -333,12 +336,12 @@ pub(crate) fn page_item(tenant: TenantId, key: &PageKey, page: &Page) -> Item {
     )
 }
 
-/// A day that is to be sealed.
+/// The task to seal a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealTask {
-    /// When.
+    /// The moment at which the day is to be sealed.
     pub due: Timestamp,
-    /// Whose day.
+    /// The tenant whose day it is.
     pub tenant: TenantId,
     /// The day's first moment.
     pub day: Timestamp,
@@ -348,7 +351,7 @@ pub(crate) fn seal_partition(shard: u8) -> String {
     format!("SEAL#{shard}")
 }
 
-/// The sort keys of what is due by a moment are below this.
+/// The upper bound of the sort keys of tasks that are due by a moment.
 pub(crate) fn seal_sort(due: Timestamp) -> String {
     format!("{:012}", due.as_second().max(0))
 }
@@ -381,15 +384,15 @@ pub(crate) fn due_seal(item: &Item) -> Result<SealTask, UsageStoreError> {
     read().ok_or(UsageStoreError::Malformed { entity })
 }
 
-/// One of the items of counts, chosen by a random byte.
+/// The key of one of the items of counts, chosen by a random byte.
 pub(crate) fn stats_key(seed: u8) -> Item {
     key(format!("STATS#{}", STATS_SHARDS.at(seed)), "REGION")
 }
 
-/// The count of events that were not stored.
+/// The attribute that counts events that were not stored.
 pub(crate) const NOT_STORED: &str = "not_stored";
 
-/// The name of the count of events that a sender sent and that were refused for reasons of a kind.
+/// The attribute that counts a sender's rejected events, by the kind of the reason.
 pub(crate) fn rejected_attribute(sender: Sender, kind: RejectionKind) -> String {
     let sender = match sender {
         Sender::Tenant => "tenants",
@@ -398,7 +401,7 @@ pub(crate) fn rejected_attribute(sender: Sender, kind: RejectionKind) -> String 
     format!("rejected_{sender}_{}", kind.as_str())
 }
 
-/// Reads a number, or says which entity is malformed.
+/// Reads a number or a parsed text. `entity` names the item in the error.
 pub(crate) fn parsed<T: FromStr>(
     item: &Item,
     name: &str,
@@ -433,12 +436,12 @@ pub(crate) fn segment(item: &Item) -> Result<Segment, UsageStoreError> {
     })
 }
 
-/// How many bytes the events of a segment take.
+/// The encoded size of a segment's events in bytes.
 pub(crate) fn body_bytes(item: &Item) -> usize {
     blob(item, "body", "segment").map_or(0, <[u8]>::len)
 }
 
-/// Reads of a checkpoint until when days are sealed.
+/// Reads the end of the sealed days from a checkpoint.
 pub(crate) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreError> {
     let entity = "checkpoint";
     if !item.contains_key("sealed_until") {
@@ -450,7 +453,7 @@ pub(crate) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreE
         .map_err(|_| UsageStoreError::Malformed { entity })
 }
 
-/// Reads of a checkpoint what became of all events of its tenant.
+/// Reads the counts of all events of a tenant from its checkpoint.
 pub(crate) fn counted(item: &Item) -> Result<Counted, UsageStoreError> {
     let entity = "checkpoint";
     Ok(Counted {
@@ -463,7 +466,7 @@ pub(crate) fn counted(item: &Item) -> Result<Counted, UsageStoreError> {
     })
 }
 
-/// Reads a checkpoint and the lists of its runs in blocks, which come in their order.
+/// Reads a checkpoint and the lists of its runs in blocks, in the order of their numbers.
 pub(crate) fn checkpoint(
     item: &Item,
     lists: &BTreeMap<u32, Item>,
@@ -489,7 +492,7 @@ pub(crate) fn checkpoint(
     })
 }
 
-/// The number of a list, of its item.
+/// Reads the number of a list from its item.
 pub(crate) fn list_number(item: &Item) -> Result<u32, UsageStoreError> {
     let sort: String = parsed(item, "sk", "list")?;
     let number = sort
@@ -498,7 +501,7 @@ pub(crate) fn list_number(item: &Item) -> Result<u32, UsageStoreError> {
     number.ok_or(UsageStoreError::Malformed { entity: "list" })
 }
 
-/// Reads a run, be it stored as a run or as a segment.
+/// Reads a run, which is stored as a run or as a segment, see [`run_key`].
 pub(crate) fn run(item: &Item) -> Result<SortedRun, UsageStoreError> {
     let partition: String = parsed(item, "pk", "run")?;
     if partition.starts_with("SEGMENT#") {

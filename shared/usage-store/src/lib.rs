@@ -1,18 +1,18 @@
-//! The usage table: segments of events, pending markers, identity indexes, checkpoints, totals,
+//! The usage table: segments of events, pending markers, dedupe indexes, checkpoints, totals,
 //! alert marks, seals, corrections, and the counts of a region.
 //!
-//! [`SegmentWriter`] stores what comes in, [`RollupWriter`] rolls it up and seals days, [`UsageReader`],
-//! [`UsageAlerts`] and [`UsageMonitor`] read, [`UsageEraser`] deletes. What a rollup changes,
-//! `metering` decides.
+//! [`SegmentWriter`] stores incoming events, [`RollupWriter`] rolls them up and seals days,
+//! [`UsageReader`], [`UsageAlerts`] and [`UsageMonitor`] read, [`UsageEraser`] deletes. `metering`
+//! decides what a rollup changes; this crate loads and writes.
 //!
 //! Invariants: a segment is rolled up exactly once, because its pending marker is removed in the
 //! transaction that counts it. An event counts exactly once, because that transaction replaces the
-//! tenant's checkpoint, which names the identity index that was searched, on condition that nobody
-//! else has replaced it. The table holds no personal data.
+//! tenant's checkpoint, which names the searched dedupe index, on condition that nobody else has
+//! replaced it. The table holds no personal data.
 //!
-//! May not import `tenancy` or `tenant-store`: what rolls up usage cannot compile against personal
-//! data. What metering has to know of a tenant, its status, billing anchor, plan and the scopes of its
-//! machine clients, [`TermsReader`] reads by name from the tenants' rows.
+//! May not import `tenancy` or `tenant-store`: code that rolls up usage cannot compile against
+//! personal data. [`TermsReader`] reads by attribute name what metering needs of the tenants' rows:
+//! status, billing anchor, plan, and the scopes of machine clients.
 
 mod alerts;
 mod cache;
@@ -45,34 +45,35 @@ pub use terms::{PlanTerms, TermsReader, UsageClient, UsageTerms};
 
 use std::error::Error;
 
-/// Why a table did not do what it was asked. Holds nothing of the items themselves.
+/// A failed operation of the usage table. Holds no content of items.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageStoreError {
-    /// The table was not reached, or refused.
+    /// The table was not reached, or it refused the request.
     #[error("the table failed to {action}")]
     Unavailable {
-        /// What it was asked to do.
+        /// The requested action.
         action: &'static str,
-        /// What AWS said.
+        /// The error of the AWS client.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The table takes no more at the moment. The same call may be made again.
+    /// The table is throttled. The same call may be repeated.
     #[error("the table was too busy to {action}")]
     Throttled {
-        /// What it was asked to do.
+        /// The requested action.
         action: &'static str,
     },
-    /// Others settled the same tenant's usage, again and again.
-    #[error("usage of one tenant was settled by too many at once")]
+    /// Concurrent writers replaced the tenant's checkpoint at each attempt. The same call may be
+    /// repeated.
+    #[error("too many writers rolled up the usage of one tenant at once")]
     Contended,
-    /// A stored item is not what this code wrote.
+    /// A stored item does not have the form that this code writes.
     #[error("a stored {entity} is malformed")]
     Malformed {
-        /// What the item should be.
+        /// The kind of item that was expected.
         entity: &'static str,
     },
-    /// A stored segment or page is not one that this release can read.
+    /// This release cannot decode a stored segment or page.
     #[error("a stored segment or page cannot be read")]
     UnknownSegment(#[source] metering::Malformed),
     /// A value could not be written as an item or an event.
@@ -85,7 +86,7 @@ impl UsageStoreError {
         Self::Unwritable(Box::new(error))
     }
 
-    /// Says whether the table is busy, others were faster, or something is wrong.
+    /// Classifies a failure of the table: contended, throttled, or unavailable.
     fn of(action: &'static str) -> impl Fn(dynamo::Error) -> Self {
         move |error| match error {
             dynamo::Error::Contended { .. } => Self::Contended,

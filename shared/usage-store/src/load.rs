@@ -1,4 +1,4 @@
-//! Loading the snapshot that a rollup starts from, and the blocks of indexes that it then misses.
+//! Loads the snapshot that a rollup starts from, and the index blocks that it finds missing.
 
 use crate::UsageStoreError;
 use crate::items;
@@ -10,13 +10,13 @@ use metering::{Checkpoint, Page, PageKey, Segment, Snapshot, touched_pages};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// How many blocks of an index are read at a time. They are kept at once, so that a further attempt
-/// reads less if the table is too busy for the rest.
+/// How many index blocks are read at a time. Each group is cached as soon as it is read, so that a
+/// retry reads less if the table is too busy for the rest.
 const BLOCKS_AT_ONCE: usize = 400;
 
 impl RollupWriter {
-    /// Loads the checkpoint and the pages that the segments touch, with the blocks of the indexes
-    /// that are in memory.
+    /// Loads the checkpoint and the pages that the segments touch, with the cached blocks of the
+    /// indexes.
     pub(crate) async fn load(
         &self,
         tenant: TenantId,
@@ -28,14 +28,14 @@ impl RollupWriter {
             .map(|page| items::page_key(tenant, page))
             .collect();
         let (checkpoint, pages) = self.load_checkpoint(tenant, keys).await?;
-        let blocks = self.kept.blocks(checkpoint.live_runs(now));
+        let blocks = self.cache.blocks(checkpoint.live_runs(now));
         Ok((Snapshot { checkpoint, pages }, blocks))
     }
 
-    /// Loads the checkpoint, and then pages by their keys, as far as they exist.
+    /// Loads the checkpoint, and then those of the pages that exist.
     ///
-    /// The checkpoint comes first: what is read after it is as new as it is, or newer, and then
-    /// writing is refused by its generation.
+    /// The checkpoint comes first. A page that is read after it is of the same generation or newer;
+    /// in the latter case the condition on the generation refuses the write.
     pub(crate) async fn load_checkpoint(
         &self,
         tenant: TenantId,
@@ -64,8 +64,8 @@ impl RollupWriter {
         Ok((items::checkpoint(checkpoint, &lists)?, found))
     }
 
-    /// Loads missing blocks of a tenant's indexes, and keeps them. Blocks that have expired, or are
-    /// erased, stay missing.
+    /// Loads missing blocks of a tenant's indexes, and caches them. Expired and erased blocks stay
+    /// missing.
     ///
     /// # Errors
     /// When the table fails.
@@ -96,16 +96,16 @@ impl RollupWriter {
                 let (block, _) = block.ok_or(UsageStoreError::Malformed {
                     entity: "block of an index",
                 })?;
-                read.take(*block, &item)?;
+                read.insert(*block, &item)?;
             }
             let Read { runs, filters, .. } = read;
-            self.kept.keep(blocks, &runs, &filters);
+            self.cache.insert(blocks, &runs, &filters);
         }
         Ok(())
     }
 }
 
-/// Takes what is read into the loaded blocks.
+/// Adds blocks that were read to the loaded ones, and notes their runs and filters for the cache.
 struct Read<'s> {
     blocks: &'s mut Blocks,
     named: &'s HashMap<RunId, RunMeta>,
@@ -123,8 +123,8 @@ impl<'s> Read<'s> {
         }
     }
 
-    fn take(&mut self, block: BlockId, item: &Item) -> Result<(), UsageStoreError> {
-        let is_taken = match block {
+    fn insert(&mut self, block: BlockId, item: &Item) -> Result<(), UsageStoreError> {
+        let is_well_formed = match block {
             BlockId::Run(id) => {
                 self.runs.insert(id);
                 self.blocks.whole.insert(id, Arc::new(items::run(item)?));
@@ -160,7 +160,7 @@ impl<'s> Read<'s> {
                 Arc::make_mut(filter).fill(block, items::entries(item)?)
             }
         };
-        if is_taken {
+        if is_well_formed {
             Ok(())
         } else {
             Err(UsageStoreError::Malformed {

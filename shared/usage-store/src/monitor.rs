@@ -1,4 +1,4 @@
-//! Figures of the region's metering, for its heartbeat.
+//! Backlog and event counts of a region's metering, for its heartbeat.
 
 use crate::UsageStoreError;
 use crate::items::{self, PENDING_SHARDS, STATS_SHARDS};
@@ -8,23 +8,23 @@ use dynamo::Table;
 use kernel::Timestamp;
 use metering::Sender;
 
-/// Reads figures of the usage table.
+/// Reads the backlog and the event counts of the usage table.
 #[derive(Debug, Clone)]
 pub struct UsageMonitor {
     table: Table,
 }
 
-/// What waits to be settled.
+/// The segments that are not yet rolled up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsageBacklog {
-    /// How many segments.
-    pub waiting: u64,
-    /// When the oldest of them came.
+    /// The number of segments.
+    pub pending: u64,
+    /// The time at which the oldest of them was received.
     pub oldest: Option<Timestamp>,
 }
 
 impl UsageMonitor {
-    /// Watches a table.
+    /// Monitors a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
         Self {
@@ -32,8 +32,8 @@ impl UsageMonitor {
         }
     }
 
-    /// How much waits, and since when. Reads one page of each partition: beyond that, some 10,000
-    /// each, the count is a lower bound.
+    /// Counts pending segments and finds the oldest. Reads one page per partition, some 10,000
+    /// markers: the count of a larger backlog is a lower bound.
     ///
     /// # Errors
     /// When the table fails.
@@ -41,10 +41,11 @@ impl UsageMonitor {
         let mut backlog = UsageBacklog::default();
         for shard in PENDING_SHARDS.all() {
             let query = self.table.query(items::pending_partition(shard));
-            let failed = UsageStoreError::of("count what waits");
+            let failed = UsageStoreError::of("count pending segments");
             let counted = query.clone().count().await.map_err(&failed)?;
             if counted > 0 {
-                backlog.waiting += counted;
+                backlog.pending += counted;
+                // Sort keys are UUIDs that begin with their time: the first marker is the oldest.
                 let first = query.limit(1).page().await.map_err(&failed)?;
                 let id = first
                     .items
@@ -58,7 +59,7 @@ impl UsageMonitor {
         Ok(backlog)
     }
 
-    /// What became of all usage events of the region so far.
+    /// The counts of all usage events of the region so far, by their result.
     ///
     /// # Errors
     /// When the table fails.
@@ -72,6 +73,7 @@ impl UsageMonitor {
             .map_err(UsageStoreError::of("load counts"))?;
         let mut counts = EventCounts::default();
         for item in found {
+            // Each item holds the counts that were added to it; the others are absent.
             let count = |name: &str| {
                 if item.contains_key(name) {
                     items::parsed(&item, name, "count")

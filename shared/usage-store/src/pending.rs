@@ -1,4 +1,4 @@
-//! What waits to be settled, found without the stream.
+//! Finds segments that are not yet rolled up, without the table's stream.
 
 use crate::UsageStoreError;
 use crate::items::{self, PENDING_SHARDS};
@@ -8,28 +8,29 @@ use kernel::{SegmentId, TenantId, Timestamp};
 use metering::Segment;
 use std::collections::HashMap;
 
-/// The pending marker of a segment that is not settled.
+/// The pending marker of a segment that is not yet rolled up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
-    /// The segment.
+    /// The segment's id.
     pub segment: SegmentId,
-    /// Whose usage it holds.
+    /// The tenant whose usage the segment holds.
     pub tenant: TenantId,
 }
 
-/// What a pending marker leads to.
+/// The segment that a pending marker names, as far as it exists.
 #[derive(Debug)]
 pub enum FoundSegment {
-    /// A segment that can be settled.
+    /// A segment that can be rolled up.
     Ready(Segment),
-    /// Something that this release cannot settle.
+    /// A segment that this release cannot read.
     Malformed(UsageStoreError),
-    /// Nothing: whoever wrote the pending marker ended before the segment, and acknowledged nothing.
+    /// No segment: its writer has not stored it yet, or ended before it did and acknowledged
+    /// nothing.
     Absent,
 }
 
 impl Pending {
-    /// When the pending marker was made, in the clock of whoever made it: the time that its UUID holds.
+    /// The time at which the marker was made, by its writer's clock: the time in its UUID.
     #[must_use]
     pub fn made_at(&self) -> Option<Timestamp> {
         made_at(self.segment)
@@ -45,15 +46,14 @@ pub(crate) fn made_at(segment: SegmentId) -> Option<Timestamp> {
     .ok()
 }
 
-/// The first sort key that a pending marker, or a segment, made at a moment can have.
+/// The lowest sort key of a pending marker or a segment that was made at a moment.
 pub(crate) fn first_key(moment: Timestamp) -> String {
     let ms = moment.as_millisecond().max(0);
     format!("{:08x}-{:04x}", ms >> 16, ms & 0xffff)
 }
 
 impl RollupWriter {
-    /// The oldest pending markers that were made before a moment, at most `limit` of each of their
-    /// partitions.
+    /// The oldest pending markers that were made before a moment, at most `limit` per partition.
     ///
     /// # Errors
     /// When the table fails.
@@ -72,7 +72,7 @@ impl RollupWriter {
             for item in &query
                 .page()
                 .await
-                .map_err(UsageStoreError::of("list what waits"))?
+                .map_err(UsageStoreError::of("list pending segments"))?
                 .items
             {
                 let segment = items::parsed(item, "sk", "marker")?;
@@ -85,7 +85,7 @@ impl RollupWriter {
         Ok(markers)
     }
 
-    /// Loads what pending markers lead to.
+    /// Loads the segments that pending markers name.
     ///
     /// # Errors
     /// When the table fails.
@@ -102,25 +102,26 @@ impl RollupWriter {
         for item in segments.map_err(UsageStoreError::of("load segments"))? {
             found.insert(items::parsed(&item, "sk", "segment")?, item);
         }
-        let lead = |marker: &Pending| match found.get(&marker.segment).map(items::segment) {
+        let found_segment = |marker: &Pending| match found.get(&marker.segment).map(items::segment)
+        {
             Some(Ok(segment)) => FoundSegment::Ready(segment),
             Some(Err(error)) => FoundSegment::Malformed(error),
             None => FoundSegment::Absent,
         };
         Ok(markers
             .iter()
-            .map(|marker| (*marker, lead(marker)))
+            .map(|marker| (*marker, found_segment(marker)))
             .collect())
     }
 
-    /// Removes a pending marker that leads to nothing.
+    /// Removes a pending marker without a segment.
     ///
-    /// Only right when whoever made it cannot be writing the segment any more: a segment without a
-    /// pending marker is taken for one that was settled.
+    /// Call it only when the marker's writer can no longer store the segment: a segment without a
+    /// marker counts as rolled up.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn forget(&self, marker: Pending) -> Result<(), UsageStoreError> {
+    pub async fn remove_marker(&self, marker: Pending) -> Result<(), UsageStoreError> {
         let removal = self.table.delete(items::pending_key(marker.segment));
         self.table
             .send(removal)

@@ -1,4 +1,4 @@
-//! ParsedBatch a tenant's totals, for who asks what was used.
+//! Reads a tenant's totals to answer usage queries.
 
 use crate::UsageStoreError;
 use crate::items;
@@ -7,9 +7,9 @@ use kernel::{TenantId, Timestamp, WindowSize};
 use metering::{Counted, Page, PageKey, Question};
 use std::collections::BTreeMap;
 
-/// How many pages of minutes or hours are read at once.
+/// The most pages of minutes or hours read for one response.
 const PAGES_MAX: u16 = 48;
-/// How many billing periods are read at once.
+/// The most billing periods read for one response.
 const PERIODS_MAX: usize = 13;
 
 /// Reads totals.
@@ -18,21 +18,22 @@ pub struct UsageReader {
     pub(crate) table: Table,
 }
 
-/// Totals of a meter, as they are stored.
+/// Stored totals of a meter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredTotals {
-    /// The pages.
+    /// The pages, by their keys.
     pub pages: BTreeMap<PageKey, Page>,
-    /// What became of all events of the tenant so far, of whatever meter.
+    /// The counts of all events of the tenant so far, over all meters.
     pub counted: Counted,
-    /// Days that end by then are sealed.
+    /// Days that end at or before this moment are sealed.
     pub sealed_until: Option<Timestamp>,
-    /// Where to go on: windows that begin before it are all there. Nothing when all is read.
+    /// The moment at which the next read continues: `pages` has all windows that begin before it.
+    /// None when the read is complete.
     pub read_until: Option<Timestamp>,
 }
 
 impl UsageReader {
-    /// Reads the totals of a table.
+    /// Reads from a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
         Self {
@@ -40,8 +41,8 @@ impl UsageReader {
         }
     }
 
-    /// Some of the pages that answer a question, from its first moment on. `source` is the size of
-    /// the windows that answer it.
+    /// Reads the first pages that answer a question, from its first moment on. `source` is the size
+    /// of the windows that answer it.
     ///
     /// # Errors
     /// When the table fails.
@@ -51,7 +52,8 @@ impl UsageReader {
         question: &Question<'_>,
         source: WindowSize,
     ) -> Result<StoredTotals, UsageStoreError> {
-        // What is sealed when this is read does not change any more; so it comes first.
+        // The checkpoint is read first: a day that it reports as sealed cannot change before its
+        // pages are read.
         let checkpoint = self
             .table
             .batch_get(vec![items::checkpoint_key(tenant)])

@@ -1,4 +1,4 @@
-//! Settling, in one transaction.
+//! Rolls up segments of a tenant in one transaction.
 
 use crate::UsageStoreError;
 use crate::cache::BlockCache;
@@ -14,45 +14,46 @@ use outbox::{Outbox, Row, Target};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// The memory of the smallest function.
+/// The memory of the smallest Lambda function, for a writer that was not given a size.
 const MEMORY_BYTES_MIN: u64 = 128 * 1024 * 1024;
-/// How long a day stays open that was due when its first event came.
+/// How long a day stays open whose first event arrives after the day was due to be sealed: the
+/// client usually has more late events of that day.
 const LATE_DAY_TIME: SignedDuration = SignedDuration::from_mins(15);
 
-/// Settles segments.
+/// Rolls up segments, and seals days.
 #[derive(Debug)]
 pub struct RollupWriter {
     pub(crate) table: Table,
-    pub(crate) kept: BlockCache,
+    pub(crate) cache: BlockCache,
     outbox: Outbox,
     region: RegionCode,
     seal_after: SignedDuration,
     next_id: fn() -> Uuid,
 }
 
-/// What settling did.
+/// The result of a rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RolledUp {
-    /// How many segments were settled now.
+    /// The number of segments that this call rolled up.
     pub segments: usize,
-    /// How many had been settled before.
+    /// The number of segments that had been rolled up before.
     pub before: usize,
-    /// What became of the events.
+    /// The events of the former, by their result.
     pub counted: Counted,
 }
 
-/// What became of a transaction.
+/// The result of a transaction.
 pub(crate) enum CommitResult {
     Committed,
-    /// Some segments had been settled before, by their place in the list.
+    /// Some segments had been rolled up before. Holds their indexes in the list.
     AlreadyRolledUp(Vec<usize>),
-    /// Somebody else was quicker, or the table failed.
+    /// A concurrent writer was faster, or the table failed.
     NotCommitted(Error),
 }
 
 impl CommitResult {
-    /// Of a transaction that begins with so many pending markers: one that is gone was removed with what
-    /// settled it.
+    /// The result of a transaction that begins with the removal of `markers` pending markers. A
+    /// missing marker was removed by the transaction that rolled its segment up.
     pub(crate) fn of(sent: Result<(), Error>, markers: usize) -> Self {
         match sent {
             Ok(()) => Self::Committed,
@@ -70,8 +71,8 @@ impl CommitResult {
 }
 
 impl RollupWriter {
-    /// Settles usage of a table, for bus events of a region. A day is sealed so long after its end.
-    /// `next_id` makes ids of bus events and attempts.
+    /// Rolls up usage in a table, and publishes bus events of a region. A day is sealed
+    /// `seal_after` its end. `next_id` makes the ids of bus events and attempts.
     #[must_use]
     pub fn new(
         config: &aws_types::SdkConfig,
@@ -81,13 +82,13 @@ impl RollupWriter {
         seal_after: SignedDuration,
         next_id: fn() -> Uuid,
     ) -> Self {
-        let (table, kept) = (
+        let (table, cache) = (
             Table::new(config, table),
             BlockCache::within(MEMORY_BYTES_MIN),
         );
         Self {
             table,
-            kept,
+            cache,
             outbox,
             region,
             seal_after,
@@ -95,21 +96,22 @@ impl RollupWriter {
         }
     }
 
-    /// The same in a function with so much memory: most of it keeps what was used last of the
+    /// The same writer in a function with `memory_bytes` of memory. Two thirds of it cache the
     /// indexes.
     #[must_use]
     pub fn within_memory(self, memory_bytes: u64) -> Self {
         Self {
-            kept: BlockCache::within(memory_bytes),
+            cache: BlockCache::within(memory_bytes),
             ..self
         }
     }
 
-    /// Settles segments of one tenant that fit one transaction, see [`metering::batches`], each
-    /// once however often it is called and by however many.
+    /// Rolls up segments of one tenant that fit one transaction, see [`metering::batches`]. Each
+    /// segment is rolled up once, however often and by however many callers this is called.
     ///
     /// # Errors
-    /// When the table fails, or others were quicker too often. Calling it again is always right.
+    /// When the table fails, or concurrent writers collide too often. The call may always be
+    /// repeated.
     pub async fn roll_up(
         &self,
         tenant: TenantId,
@@ -143,7 +145,7 @@ impl RollupWriter {
                     attempts
                         .again(error)
                         .await
-                        .map_err(UsageStoreError::of("settle usage"))?;
+                        .map_err(UsageStoreError::of("roll up usage"))?;
                 }
             }
         }
@@ -153,9 +155,9 @@ impl RollupWriter {
         })
     }
 
-    /// Rolls segments up on the checkpoint as it is now. Returns that checkpoint, the blocks of the
-    /// indexes that were loaded, and the changes. Returns nothing when a block has expired since
-    /// the checkpoint was read, or is erased.
+    /// Decides the rollup of segments on the present checkpoint. Returns that checkpoint, the
+    /// loaded index blocks, and the changes. Returns none when a block has expired or was erased
+    /// after the checkpoint was read; the next attempt reads a newer checkpoint.
     pub(crate) async fn decide(
         &self,
         tenant: TenantId,
@@ -167,6 +169,7 @@ impl RollupWriter {
         let mut rollup = Rollup::new(&snapshot, segments, now);
         let mut requested = BTreeSet::new();
         while let Err(missing) = rollup.resume(&blocks) {
+            // A block that is still missing after it was requested does not exist any more.
             if missing.blocks.is_subset(&requested) {
                 return Ok(None);
             }
@@ -178,8 +181,9 @@ impl RollupWriter {
         Ok(changes.map(|changes| (snapshot.checkpoint, blocks, changes)))
     }
 
-    /// Writes new runs, then commits the checkpoint that names them. What no checkpoint names, be
-    /// it merged or in vain, expires: to delete it would cost as much as it did to write.
+    /// Writes new runs, then commits the checkpoint that names them. Runs that no checkpoint names,
+    /// because they were merged or their commit failed, expire: deleting them would cost as much as
+    /// writing them did.
     async fn write(
         &self,
         tenant: TenantId,
@@ -198,14 +202,15 @@ impl RollupWriter {
             .await
             .map_err(UsageStoreError::of("store an index"))?;
         let transaction = self.transaction(tenant, segments, before, changes, now)?;
-        let outcome = CommitResult::of(self.table.transact(transaction).await, segments.len());
-        if matches!(outcome, CommitResult::Committed) {
-            self.kept.replace(&changes.new_parts, &changes.obsolete);
+        let result = CommitResult::of(self.table.transact(transaction).await, segments.len());
+        if matches!(result, CommitResult::Committed) {
+            self.cache.replace(&changes.new_parts, &changes.obsolete);
         }
-        Ok(outcome)
+        Ok(result)
     }
 
-    /// The pending markers come first: their places are those of the segments.
+    /// The writes of a rollup. The pending markers come first, so that the index of a refused
+    /// condition is that of its segment, see [`CommitResult::of`].
     fn transaction(
         &self,
         tenant: TenantId,
@@ -235,14 +240,14 @@ impl RollupWriter {
         }
         parts.push(self.count(changes));
         if let Some(data) = changes.event(tenant) {
-            parts.push(self.state(tenant, changes.checkpoint.sequence, now, data)?);
+            parts.push(self.outbox_row(tenant, changes.checkpoint.sequence, now, data)?);
         }
         Ok(parts)
     }
 
-    /// Replaces a checkpoint by its next generation, and the lists of its runs in blocks as far as
-    /// they changed. Whatever else a transaction with it writes in the tenant's partition needs no
-    /// condition of its own.
+    /// Replaces a checkpoint by its next generation, with those of its lists of runs that changed.
+    /// The other writes of the transaction in the tenant's partition need no condition of their
+    /// own, because every writer replaces the checkpoint.
     pub(crate) fn checkpoint(
         &self,
         tenant: TenantId,
@@ -259,10 +264,11 @@ impl RollupWriter {
         [replaced].into_iter().chain(lists).collect()
     }
 
-    /// When a day is to be sealed. One that has its first event when it should have been sealed
-    /// long ago is given a quarter of an hour for the rest.
+    /// The task to seal a day. A day that is already past its time is sealed [`LATE_DAY_TIME`]
+    /// from now.
     fn due(&self, tenant: TenantId, day: Timestamp, now: Timestamp) -> SealTask {
         let usual = WindowSize::Day.end(day) + self.seal_after;
+        // Whole minutes: rollups of the same minute write the same task.
         let soon = WindowSize::Minute.start(now, kernel::BillingAnchor::default()) + LATE_DAY_TIME;
         SealTask {
             due: if usual < now { soon } else { usual },
@@ -271,8 +277,8 @@ impl RollupWriter {
         }
     }
 
-    /// The row of a bus event in the tenant's usage stream.
-    pub(crate) fn state<T: BusEvent>(
+    /// The outbox row of a bus event in the tenant's usage stream.
+    pub(crate) fn outbox_row<T: BusEvent>(
         &self,
         tenant: TenantId,
         sequence: u64,
@@ -291,7 +297,7 @@ impl RollupWriter {
         Ok(self.outbox.put(&row))
     }
 
-    /// Adds to the record of a correction what came of it.
+    /// Adds its result to the record of a correction.
     fn conclude(&self, tenant: TenantId, id: SegmentId, outcome: CorrectionOutcome) -> Write {
         let CorrectionOutcome {
             voided,
@@ -310,7 +316,8 @@ impl RollupWriter {
             .value(":x", number(replacement_used))
     }
 
-    /// Adds to the region's counts.
+    /// Adds to the region's counts, in a random one of their items: transactions on the same item
+    /// collide.
     fn count(&self, changes: &RollupChanges) -> Write {
         let counted = changes.counted;
         let seed = Shards::seed(&(self.next_id)());

@@ -1,4 +1,4 @@
-//! Sealing days, stating sealed days again, and stating where a tenant's bus events end.
+//! Seals days, publishes sealed days again, and publishes where a tenant's usage stream ends.
 
 use crate::UsageStoreError;
 use crate::items::{self, SEAL_SHARDS, SealTask};
@@ -8,18 +8,18 @@ use kernel::{BillingAnchor, Generation, TenantId, Timestamp, WindowSize};
 use metering::{Checkpoint, DayPublication, Page, PageKey, report_end, republish, seal};
 use std::collections::BTreeMap;
 
-/// What became of the wish to state a day again.
+/// The result of a request to publish a day again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resent {
-    /// It is published again.
-    Stated,
-    /// The day is not sealed: what there is of it has been published, and will be when it changes.
-    NothingSealed,
+    /// The day's totals and seal are published again.
+    Published,
+    /// The day is not sealed. Its totals so far have been published, and are published again with
+    /// their next change.
+    NotSealed,
 }
 
 impl RollupWriter {
-    /// The days whose time to be sealed has come, at most `limit` of each of the 8 partitions, the
-    /// oldest first.
+    /// The days that are due to be sealed, at most `limit` per partition, the oldest first.
     ///
     /// # Errors
     /// When the table fails.
@@ -38,7 +38,7 @@ impl RollupWriter {
             for item in &query
                 .page()
                 .await
-                .map_err(UsageStoreError::of("list the days to be sealed"))?
+                .map_err(UsageStoreError::of("list the days due to be sealed"))?
                 .items
             {
                 due.push(items::due_seal(item)?);
@@ -47,26 +47,27 @@ impl RollupWriter {
         Ok(due)
     }
 
-    /// Seals a day, once: the seal is published in the transaction that ends its being due.
+    /// Seals a day once: one transaction publishes the seal and removes the task.
     ///
     /// # Errors
-    /// When the table fails, or others were quicker too often. Calling it again is always right.
+    /// When the table fails, or concurrent writers collide too often. The call may always be
+    /// repeated.
     pub async fn seal(&self, due: &SealTask, now: Timestamp) -> Result<(), UsageStoreError> {
         let done = self.table.delete(items::seal_key(due)).if_present();
         let published =
             self.publish_day(due.tenant, due.day, now, vec![done], |checkpoint, pages| {
                 match checkpoint.generation {
-                    // The tenant was erased.
+                    // The tenant is erased: a new checkpoint would be usage that nothing erases.
                     Generation::NONE => None,
                     _ => Some(seal(checkpoint, due.tenant, due.day, pages)),
                 }
             });
         if !published.await? {
-            let forgotten = self
+            let removed = self
                 .table
                 .send(self.table.delete(items::seal_key(due)))
                 .await;
-            forgotten.map_err(UsageStoreError::of("forget a seal"))?;
+            removed.map_err(UsageStoreError::of("remove a seal task"))?;
         }
         Ok(())
     }
@@ -74,8 +75,8 @@ impl RollupWriter {
     /// Publishes a sealed day's totals and its seal again.
     ///
     /// # Errors
-    /// When the table fails, or others were quicker too often. Calling it again states them once
-    /// more.
+    /// When the table fails, or concurrent writers collide too often. A repeated call publishes
+    /// them once more.
     pub async fn resend(
         &self,
         tenant: TenantId,
@@ -88,17 +89,17 @@ impl RollupWriter {
             })
             .await?;
         Ok(if published {
-            Resent::Stated
+            Resent::Published
         } else {
-            Resent::NothingSealed
+            Resent::NotSealed
         })
     }
 
-    /// Publishes where the stream of the tenant's bus events ends; whether it has one.
+    /// Publishes the end of a tenant's usage stream. Returns false for a tenant without a stream.
     ///
     /// # Errors
-    /// When the table fails, or others were quicker too often. Calling it again states it once
-    /// more.
+    /// When the table fails, or concurrent writers collide too often. A repeated call publishes it
+    /// once more.
     pub async fn report_end(
         &self,
         tenant: TenantId,
@@ -108,13 +109,14 @@ impl RollupWriter {
             let Some((checkpoint, end)) = report_end(before, tenant) else {
                 return Ok(None);
             };
-            let bus_events = vec![self.state(tenant, checkpoint.sequence, now, end)?];
+            let bus_events = vec![self.outbox_row(tenant, checkpoint.sequence, now, end)?];
             Ok(Some((checkpoint, bus_events)))
         });
         published.await
     }
 
-    /// Decides what is to be published of a day, and states it, see [`RollupWriter::publish_all`].
+    /// Publishes the totals and the seal of a day that `decide` returns, see
+    /// [`RollupWriter::publish_all`].
     async fn publish_day(
         &self,
         tenant: TenantId,
@@ -135,17 +137,19 @@ impl RollupWriter {
             };
             let mut bus_events = Vec::with_capacity(totals.len() + 1);
             for (sequence, totals) in (before.sequence + 1..).zip(totals) {
-                bus_events.push(self.state(tenant, sequence, now, totals)?);
+                bus_events.push(self.outbox_row(tenant, sequence, now, totals)?);
             }
-            bus_events.push(self.state(tenant, checkpoint.sequence, now, seal)?);
+            // The seal has the last number: its receiver then has all totals under it.
+            bus_events.push(self.outbox_row(tenant, checkpoint.sequence, now, seal)?);
             Ok(Some((checkpoint, bus_events)))
         });
         published.await
     }
 
-    /// Decides what is to be published, with the next checkpoint, and writes it on condition that
-    /// nobody changed the checkpoint, and on those of `first`; whether anything is published. If
-    /// `first` is refused, somebody else has done it.
+    /// Writes the bus events and the next checkpoint that `decide` returns, on condition that
+    /// nobody changed the checkpoint, and on the conditions of the writes in `first`. Returns
+    /// whether anything was published. A refused condition of `first` means that another invocation
+    /// has published it.
     async fn publish_all(
         &self,
         tenant: TenantId,
@@ -168,13 +172,13 @@ impl RollupWriter {
                     attempts
                         .again(error)
                         .await
-                        .map_err(UsageStoreError::of("state usage"))?;
+                        .map_err(UsageStoreError::of("publish usage"))?;
                 }
             }
         }
     }
 
-    /// The totals of the billing period that a day is in. To be read after the checkpoint, see
+    /// The totals of a day's billing period. Load the checkpoint first, see
     /// [`RollupWriter::load_checkpoint`].
     async fn totals(
         &self,

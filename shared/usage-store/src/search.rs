@@ -1,4 +1,4 @@
-//! Finding events in what is stored of a tenant's usage, by their identities.
+//! Searches a tenant's stored segments for events by their dedupe keys.
 
 use crate::UsageStoreError;
 use crate::items::{self, TENANT_SHARDS};
@@ -13,14 +13,14 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The most bytes of segments that a search reads: some 3.5 million events with a value.
+/// The most bytes of segments that a search reads: some 3.5 million events of 18 bytes each.
 pub const SEARCH_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long a search may take, so that there is time left to store what follows from it.
+/// The longest time of a search. It leaves the function time to store the corrections afterwards.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(6);
-/// How many of a tenant's partitions are read at once: a page has a megabyte.
+/// How many of a tenant's 16 partitions are read at once. Each read holds a page of 1 MB in memory.
 const PARTITIONS_AT_ONCE: usize = 4;
 
-/// What a search may still read, of whatever tenants.
+/// The bytes and the time that a request has left to search in, shared by all its tenants.
 #[derive(Debug)]
 pub struct SearchBudget {
     bytes: AtomicUsize,
@@ -28,7 +28,7 @@ pub struct SearchBudget {
 }
 
 impl SearchBudget {
-    /// A budget of so many bytes, and of 6 s from now on.
+    /// Starts a budget of `bytes`, and of 6 s from now.
     #[must_use]
     pub fn start(bytes: usize) -> Self {
         Self {
@@ -49,8 +49,8 @@ impl SearchBudget {
 }
 
 impl UsageReader {
-    /// Looks for events of a tenant in the segments that came within a time, the newest first,
-    /// until the budget is spent.
+    /// Searches the segments that a tenant sent within a time range for events, the newest segment
+    /// first, until the budget is spent.
     ///
     /// # Errors
     /// When the table fails, or a segment cannot be read.
@@ -61,15 +61,14 @@ impl UsageReader {
         (from, to): (Timestamp, Timestamp),
         budget: &SearchBudget,
     ) -> Result<Sightings, UsageStoreError> {
-        // The keys of segments hold milliseconds; what came within the last one is looked through
-        // too.
+        // Keys of segments hold milliseconds: one more includes the segments of the last one.
         let last = to
             .saturating_add(SignedDuration::from_millis(1))
             .unwrap_or(Timestamp::MAX);
         let range = (first_key(from), first_key(last));
         let seen: Vec<Sightings> = iter(TENANT_SHARDS.all())
             .map(|shard| {
-                self.look_in(
+                self.search_partition(
                     items::segment_partition(tenant, shard),
                     sought,
                     &range,
@@ -87,7 +86,7 @@ impl UsageReader {
             }))
     }
 
-    async fn look_in(
+    async fn search_partition(
         &self,
         partition: String,
         sought: &BTreeSet<DedupeKey>,
@@ -110,7 +109,7 @@ impl UsageReader {
             let found = pages
                 .next()
                 .await
-                .map_err(UsageStoreError::of("look for events"))?;
+                .map_err(UsageStoreError::of("search for events"))?;
             let Some(found) = found else { return Ok(seen) };
             for item in found {
                 let segment = items::segment(&item)?;

@@ -1,4 +1,4 @@
-//! Taking events in.
+//! Stores accepted events as segments.
 
 use crate::UsageStoreError;
 use crate::items;
@@ -9,17 +9,18 @@ use metering::{Segment, Sender};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long storing may take with all its repetitions: the function answers before it is ended.
+/// The longest time of a store with all its retries. The function still answers before Lambda's
+/// timeout ends it.
 pub const STORE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Stores segments to be settled.
+/// Stores segments for the rollup.
 #[derive(Debug, Clone)]
 pub struct SegmentWriter {
     pub(crate) table: Table,
 }
 
 impl SegmentWriter {
-    /// Takes usage into a table.
+    /// Writes to a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
         Self {
@@ -27,12 +28,12 @@ impl SegmentWriter {
         }
     }
 
-    /// Stores segments: every pending marker first, then every segment, so that no segment is ever stored
-    /// that nothing would find.
+    /// Stores segments: all pending markers first, then all segments, so that every stored segment
+    /// has a marker by which the poll finds it.
     ///
     /// # Errors
-    /// When not all is stored within 10 s. Then any part of it may be: who sends the events again
-    /// has them counted once.
+    /// When not all is stored within 10 s. Some segments may be stored then. Resending the events
+    /// does not count them twice.
     pub async fn store(
         &self,
         segments: &[Segment],
@@ -57,7 +58,7 @@ impl SegmentWriter {
         self.table
             .put_all(markers)
             .await
-            .map_err(UsageStoreError::of("announce usage"))?;
+            .map_err(UsageStoreError::of("store pending markers"))?;
         let bodies = segments
             .iter()
             .map(|segment| items::segment_item(segment, received_at))
@@ -68,11 +69,11 @@ impl SegmentWriter {
             .map_err(UsageStoreError::of("store usage"))
     }
 
-    /// Adds to the region's counts of events that a sender's requests had and that were refused,
-    /// each for a reason of some kind. `seed` chooses one of the partitions of those counts.
+    /// Adds a sender's rejected events to the region's counts, by the kind of their reasons. `seed`
+    /// chooses one of the partitions of the counts.
     ///
     /// # Errors
-    /// When the table fails; nothing depends on it.
+    /// When the table fails. The counts are statistics only.
     pub async fn count_rejected(
         &self,
         sender: Sender,
@@ -92,7 +93,7 @@ impl SegmentWriter {
     /// Adds to the region's count of events that were not stored, though they may have been valid.
     ///
     /// # Errors
-    /// When the table fails; nothing depends on it.
+    /// When the table fails. The counts are statistics only.
     pub async fn count_not_stored(&self, events: usize, seed: u8) -> Result<(), UsageStoreError> {
         self.count(vec![(items::NOT_STORED.to_owned(), events as u64)], seed)
             .await
@@ -119,6 +120,6 @@ impl SegmentWriter {
         self.table
             .send(update)
             .await
-            .map_err(UsageStoreError::of("count refused events"))
+            .map_err(UsageStoreError::of("count rejected events"))
     }
 }

@@ -1,8 +1,8 @@
-//! What metering reads of the tenants' rows in the regional table.
+//! Reads the terms of a tenant's usage from the tenants' rows in the regional table.
 //!
-//! `tenant-store` writes these rows; this crate does not know it. Each read names the attributes that
-//! it wants, so that DynamoDB sends no other: no organisation, no person, no address. The types have
-//! no field that could hold personal data.
+//! `tenant-store` writes these rows; this crate does not depend on it. Each read names its
+//! attributes, so that DynamoDB sends no other: no organisation, no person, no address. The types
+//! have no field that could hold personal data.
 //!
 //! | pk | sk | read for |
 //! |---|---|---|
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, HashMap};
 
-/// The attributes that are read of tenants and of a client in one request.
+/// The attributes read of tenants and of a client in one request.
 const TERMS: [&str; 8] = [
     "pk",
     "tenant",
@@ -34,38 +34,37 @@ const TERMS: [&str; 8] = [
 const PLAN: [&str; 2] = ["plan", "alert_thresholds"];
 const CLIENT: &str = "CLIENT#";
 
-/// Reads the terms of tenants' usage.
+/// Reads the terms of tenants' usage from the regional table.
 #[derive(Debug, Clone)]
 pub struct TermsReader {
     table: Table,
 }
 
-/// What matters of a tenant to its usage.
+/// The attributes of a tenant on which accepting its usage depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageTerms {
-    /// Where it is in its life. One that is closing and of which no more usage is taken counts as
-    /// closed.
+    /// The lifecycle status. A closing tenant whose usage is fenced off counts as closed.
     pub status: TenantStatus,
-    /// When its days begin.
+    /// The anchor that sets when its days and billing periods begin.
     pub billing_anchor: BillingAnchor,
-    /// When it became active.
+    /// The time of its activation.
     pub activated_at: Option<Timestamp>,
 }
 
-/// What a tenant's usage is compared with.
+/// A tenant's plan and alert thresholds, which its usage is compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PlanTerms {
-    /// The plan that the tenant is on.
+    /// The tenant's plan.
     pub plan: PlanCode,
-    /// The tenant's own thresholds, besides those of the plan.
+    /// The tenant's own thresholds, in addition to the plan's.
     #[serde(default)]
     pub alert_thresholds: AlertThresholds,
 }
 
-/// A machine client, as far as it reports usage.
+/// A machine client that may send usage.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct UsageClient {
-    /// The tenant.
+    /// The tenant to which the client belongs.
     pub tenant: TenantId,
     scopes: Vec<MachineScope>,
     #[serde(default)]
@@ -73,8 +72,8 @@ pub struct UsageClient {
 }
 
 impl UsageTerms {
-    /// The first moment that can be billed: that of the tenant's billing period in which it became
-    /// active. Nothing of a tenant that never did.
+    /// The first billable moment: the start of the billing period in which the tenant became
+    /// active. None for a tenant that never did.
     #[must_use]
     pub fn first_moment(&self) -> Option<Timestamp> {
         self.activated_at
@@ -83,7 +82,7 @@ impl UsageTerms {
 }
 
 impl UsageClient {
-    /// Whether it may do something at a moment.
+    /// Whether the client has a scope at a moment.
     #[must_use]
     pub fn may(&self, scope: MachineScope, now: Timestamp) -> bool {
         self.scopes.contains(&scope) && self.ends_at.is_none_or(|end| end > now)
@@ -117,7 +116,7 @@ impl TermsReader {
         }
     }
 
-    /// The terms of those of the tenants that this region has.
+    /// The terms of the tenants; those that this region does not have are absent.
     ///
     /// # Errors
     /// When the table fails.
@@ -130,7 +129,7 @@ impl TermsReader {
             .map(|(terms, _)| terms)
     }
 
-    /// The same, and the client that a token names, without a further request.
+    /// Like [`TermsReader::usage_terms`], with the client of a token in the same request.
     ///
     /// # Errors
     /// When the table fails.
@@ -160,7 +159,7 @@ impl TermsReader {
                 closure,
             } = stored(item, "tenant")?;
             let fenced = closure.is_some_and(|fence| fence.fenced_at.is_some());
-            // Behind the fence, a closing tenant is as good as closed.
+            // No usage of a closing tenant is accepted after its fence, as of a closed one.
             let status = if fenced { TenantStatus::Closed } else { status };
             terms.insert(
                 tenant,
@@ -174,7 +173,7 @@ impl TermsReader {
         Ok((terms, client))
     }
 
-    /// What a tenant's usage is compared with; nothing where this region does not have the tenant.
+    /// The plan and the thresholds of a tenant. None where this region does not have the tenant.
     ///
     /// # Errors
     /// When the table fails.
@@ -189,12 +188,12 @@ fn tenant_key(tenant: TenantId) -> Item {
     key(format!("TENANT#{tenant}"), "TENANT")
 }
 
-/// Of a client by its id at the identity provider.
+/// The key of a client, by its id in the user pool.
 fn client_key(client_id: &str) -> Item {
     key(format!("{CLIENT}{client_id}"), "CLIENT")
 }
 
-/// What is stored in an item. The parser's own words are dropped: they may quote the item.
+/// Parses an item. The parser's message is dropped, since it may quote the item.
 fn stored<T: DeserializeOwned>(item: Item, entity: &'static str) -> Result<T, UsageStoreError> {
     from_item(item).map_err(|_| UsageStoreError::Malformed { entity })
 }

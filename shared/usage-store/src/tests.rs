@@ -82,7 +82,7 @@ impl World {
         UsageMonitor::new(&self.aws.config, self.table.clone())
     }
 
-    /// How many items of a tenant's usage there are.
+    /// The number of items of a tenant's usage.
     async fn items(&self, tenant: TenantId) -> u64 {
         let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
         let mut count = 0;
@@ -107,7 +107,7 @@ impl World {
         count
     }
 
-    /// The last total of each window that was published, with the number of bus events.
+    /// The number of published bus events, and the last published total of each window.
     async fn published(&self) -> (u64, BTreeMap<(TenantId, Timestamp), UsageWindow>) {
         let mut windows: BTreeMap<(TenantId, Timestamp), UsageWindow> = BTreeMap::new();
         let rows = self
@@ -135,7 +135,7 @@ fn tenant(number: u128) -> TenantId {
     TenantId::from_uuid(Uuid::from_u128(number))
 }
 
-/// Events with the numbers of a range; each is worth its number.
+/// Events with the numbers of a range. The value of an event is its number.
 fn segments(
     catalogue: &Catalogue,
     tenant: TenantId,

@@ -4,14 +4,14 @@ use crate::resources::Resources;
 use aws_types::SdkConfig;
 use bus::Bus;
 
-/// What the handler works with.
+/// The handler's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) resources: Resources,
     pub(crate) bus: Bus,
 }
 
 impl Adapters {
-    /// As the template sets them.
+    /// Reads the configuration that the template sets.
     ///
     /// # Errors
     /// When a variable is missing or malformed.

@@ -1,8 +1,8 @@
-//! Does what each request of a batch asks for, and answers it.
+//! Serves and answers each request of a batch.
 //!
-//! A request may come twice: everything here can be done twice. What fails and may pass comes again
-//! with its message; if it never passes, Meridian takes the silence for a failure. An application
-//! that knows better says so.
+//! A request may be delivered twice, so every operation is idempotent. The queue redelivers a
+//! request that fails; if it never succeeds, Meridian treats the missing answer as a failure. An
+//! application that knows the reason answers with it.
 
 use crate::adapters::Adapters;
 use crate::resources::ResourceError;
@@ -16,8 +16,8 @@ use kernel::{Invalid, ReasonCode};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 
-/// Serves every request of the batch; those that cannot be served come again, and end in the
-/// dead-letter queue.
+/// Serves every request of the batch. The queue redelivers failed requests, and moves them to the
+/// dead-letter queue in the end.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
@@ -28,68 +28,68 @@ pub(crate) async fn handle(
     .await)
 }
 
-/// Why a request is not served.
+/// A failure to serve a request.
 #[derive(Debug, thiserror::Error)]
-enum Unserved {
+enum ServeError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    #[error("the event is no request")]
+    #[error("the event is not a request")]
     OtherEvent,
-    #[error("the resources are not as they should be")]
+    #[error("the resources could not be created or removed")]
     Resources(#[source] ResourceError),
-    #[error("the reason is no code")]
+    #[error("the reason is not a valid code")]
     Reason(#[source] Invalid),
-    #[error("the answer cannot be written")]
+    #[error("the answer could not be serialized")]
     Unwritable(#[source] serde_json::Error),
-    #[error("the answer is not published")]
+    #[error("the answer could not be published")]
     Unpublished(#[source] BusError),
     #[error("the bus refused the answer")]
     Refused(#[source] Refused),
 }
 
 impl Adapters {
-    async fn serve(&self, message: &SqsMessage) -> Result<(), Unserved> {
-        let event = BusMessage::parse(message).map_err(Unserved::Unreadable)?;
+    async fn serve(&self, message: &SqsMessage) -> Result<(), ServeError> {
+        let event = BusMessage::parse(message).map_err(ServeError::Unreadable)?;
         match (event.detail_type.as_str(), event.source.as_str()) {
             (TenantProvisioningRequested::TYPE, TenantProvisioningRequested::SOURCE) => {
-                let request: Envelope<_> = event.detail().map_err(Unserved::Unreadable)?;
+                let request: Envelope<_> = event.detail().map_err(ServeError::Unreadable)?;
                 self.provision(request.data).await
             }
             (TenantDeprovisioningRequested::TYPE, TenantDeprovisioningRequested::SOURCE) => {
-                let request: Envelope<_> = event.detail().map_err(Unserved::Unreadable)?;
+                let request: Envelope<_> = event.detail().map_err(ServeError::Unreadable)?;
                 self.deprovision(request.data).await
             }
-            _ => Err(Unserved::OtherEvent),
+            _ => Err(ServeError::OtherEvent),
         }
     }
 
-    async fn provision(&self, request: TenantProvisioningRequested) -> Result<(), Unserved> {
+    async fn provision(&self, request: TenantProvisioningRequested) -> Result<(), ServeError> {
         let mut answer = Answer {
             tenant: request.tenant,
             attempt: Some(request.attempt),
             reason: None,
             retryable: None,
         };
-        match self.resources.make(&request).await {
+        match self.resources.create(&request).await {
             Ok(()) => self.answer(Answer::PROVISIONED, &answer).await,
             Err(ResourceError::QuotaExceeded) => {
                 answer.reason = Some(
                     "quota-exceeded"
                         .parse::<ReasonCode>()
-                        .map_err(Unserved::Reason)?,
+                        .map_err(ServeError::Reason)?,
                 );
                 answer.retryable = Some(true);
                 self.answer(Answer::PROVISIONING_FAILED, &answer).await
             }
-            Err(error) => Err(Unserved::Resources(error)),
+            Err(error) => Err(ServeError::Resources(error)),
         }
     }
 
-    async fn deprovision(&self, request: TenantDeprovisioningRequested) -> Result<(), Unserved> {
+    async fn deprovision(&self, request: TenantDeprovisioningRequested) -> Result<(), ServeError> {
         self.resources
             .remove(request.tenant)
             .await
-            .map_err(Unserved::Resources)?;
+            .map_err(ServeError::Resources)?;
         let answer = Answer {
             tenant: request.tenant,
             attempt: Some(request.attempt),
@@ -99,22 +99,22 @@ impl Adapters {
         self.answer(Answer::DEPROVISIONED, &answer).await
     }
 
-    async fn answer(&self, detail_type: &str, answer: &Answer) -> Result<(), Unserved> {
+    async fn answer(&self, detail_type: &str, answer: &Answer) -> Result<(), ServeError> {
         let entry = Entry {
             source: ANSWER_SOURCE.to_owned(),
             detail_type: detail_type.to_owned(),
-            detail: serde_json::to_string(answer).map_err(Unserved::Unwritable)?,
+            detail: serde_json::to_string(answer).map_err(ServeError::Unwritable)?,
             time: runtime::now(),
         };
         let refused = self
             .bus
             .publish(&[entry])
             .await
-            .map_err(Unserved::Unpublished)?;
+            .map_err(ServeError::Unpublished)?;
         if let Some(refused) = refused.into_iter().next() {
-            return Err(Unserved::Refused(refused));
+            return Err(ServeError::Refused(refused));
         }
-        tracing::info!(tenant = %answer.tenant, attempt = answer.attempt, detail_type, "answered");
+        tracing::info!(tenant = %answer.tenant, attempt = answer.attempt, detail_type, "answered a request");
         Ok(())
     }
 }

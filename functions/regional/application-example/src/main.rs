@@ -1,10 +1,10 @@
-//! A worked example of an application plane: it makes and removes tenants' resources when Meridian
-//! asks, and answers. Deployed with DeployApplicationExample=true only.
+//! A worked example of an application plane: creates and removes tenants' resources at Meridian's
+//! request, and answers. Deployed with DeployApplicationExample=true only.
 //!
-//! An application of your own needs no crate of Meridian's: a rule on the regional bus for the
-//! source `meridian.provisioning`, and `PutEvents` with the source `meridian.application` for the
-//! answers. The documents are TenantProvisioningRequested.v1, TenantProvisioned.v1 and their
-//! neighbours in docs/schemas.
+//! An application of your own needs none of Meridian's crates. It needs a rule on the regional bus
+//! for the source `meridian.provisioning`, and `PutEvents` with the source `meridian.application`
+//! for the answers. docs/schemas describes TenantProvisioningRequested.v1, TenantProvisioned.v1 and
+//! the related events.
 //!
 //! Trigger: ApplicationQueue. Reads: nothing. Emits: TenantProvisioned.v1,
 //! TenantProvisioningFailed.v1, TenantDeprovisioned.v1.

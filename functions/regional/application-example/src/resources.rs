@@ -1,5 +1,5 @@
-//! The resources of a tenant: an item with its settings, in the table that all tenants of the pool
-//! tier share, or in a table of the tenant's own for the silo tier.
+//! Creates and removes the resources of a tenant: an item with its settings, in the shared table of
+//! the pool tier, or in the tenant's own table for the silo tier.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -12,24 +12,26 @@ use dynamo::{Table, key, text};
 use kernel::{TenantId, Tier};
 use std::time::Duration;
 
-/// A new table is there within seconds. Together less than the function's timeout.
-const LOOKS_MAX: u32 = 40;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// How often the status of a new table is checked. A table is active within seconds; all checks
+/// together take less than the function's timeout.
+const CHECKS_MAX: u32 = 40;
+/// The wait between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Where tenants' resources are.
+/// The tables with tenants' resources.
 pub(crate) struct Resources {
-    /// Makes and removes tables.
+    /// Creates and removes tables, which the table client cannot.
     client: Client,
     shared_table: Table,
     own_table_prefix: String,
 }
 
-/// Why resources are not made, or not removed.
+/// A failure to create or remove resources.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResourceError {
-    #[error("the account has as many tables as it may have, or too many are being made")]
+    #[error("the account's quota of tables, or of tables being created, is exceeded")]
     QuotaExceeded,
-    #[error("the table is not there yet")]
+    #[error("the table is not active yet")]
     NotReady,
     #[error("DynamoDB failed to {action}")]
     Unavailable {
@@ -63,8 +65,8 @@ impl Resources {
         }
     }
 
-    /// Makes what the tenant's tier asks for. Made twice, it is made once.
-    pub(crate) async fn make(
+    /// Creates the resources of the tenant's tier. Idempotent.
+    pub(crate) async fn create(
         &self,
         request: &TenantProvisioningRequested,
     ) -> Result<(), ResourceError> {
@@ -72,7 +74,7 @@ impl Resources {
             Tier::Pool => self.shared_table.clone(),
             Tier::Silo => self
                 .shared_table
-                .beside(self.make_table(request.tenant).await?),
+                .beside(self.create_table(request.tenant).await?),
         };
         let mut settings = settings_key(request.tenant);
         settings.insert("alias".to_owned(), text(request.alias.to_string()));
@@ -83,8 +85,7 @@ impl Resources {
             .map_err(ResourceError::unavailable("store the tenant's settings"))
     }
 
-    /// Removes what the tenant has, of either tier: its plan may have changed since. Removed twice,
-    /// it is gone once.
+    /// Removes the tenant's resources of either tier, since its plan may have changed. Idempotent.
     pub(crate) async fn remove(&self, tenant: TenantId) -> Result<(), ResourceError> {
         let removed = self
             .shared_table
@@ -110,9 +111,9 @@ impl Resources {
         }
     }
 
-    /// Makes the tenant's own table, and waits until it can be used.
-    async fn make_table(&self, tenant: TenantId) -> Result<String, ResourceError> {
-        const ACTION: &str = "make a table";
+    /// Creates the tenant's own table, and waits until it is active.
+    async fn create_table(&self, tenant: TenantId) -> Result<String, ResourceError> {
+        const ACTION: &str = "create a table";
         let name = self.own_table(tenant);
         let mut create = self
             .client
@@ -132,19 +133,20 @@ impl Resources {
         }
         match create.send().await {
             Ok(_) => {}
+            // An earlier delivery of the request has created it.
             Err(error) if is(&error, CreateTableError::is_resource_in_use_exception) => {}
             Err(error) if is(&error, CreateTableError::is_limit_exceeded_exception) => {
                 return Err(ResourceError::QuotaExceeded);
             }
             Err(error) => return Err(ResourceError::unavailable(ACTION)(error)),
         }
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..CHECKS_MAX {
             let found = self.client.describe_table().table_name(&name).send().await;
-            let found = found.map_err(ResourceError::unavailable("look at a table"))?;
+            let found = found.map_err(ResourceError::unavailable("describe a table"))?;
             if found.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
                 return Ok(name);
             }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
         Err(ResourceError::NotReady)
     }

@@ -35,7 +35,7 @@ async fn world() -> World {
 }
 
 impl World {
-    /// Delivers a batch, and says which of its messages failed.
+    /// Delivers a batch. Returns the ids of the failed messages.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
         let Ok(response) = handle(
             &self.adapters,
@@ -49,7 +49,7 @@ impl World {
             .collect()
     }
 
-    /// What was answered since this was asked last: source, type and detail.
+    /// The answers since the last call: source, type and detail.
     async fn answers(&self) -> Vec<Value> {
         let queues = aws_sdk_sqs::Client::new(&self.aws.config);
         let mut answers = Vec::new();
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// The plan in the tenant's settings; none where there is no such item, or no such table.
+    /// The plan in the tenant's settings. None where the item or the table does not exist.
     async fn plan_in(&self, table: &str) -> Option<String> {
         let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
         let get = client
@@ -119,7 +119,7 @@ fn answer(detail_type: &str, attempt: u64) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_case_has_its_expected_result() {
     for case in testkit::cases("application-example") {
         let world = world().await;
         let failed = world.deliver(&case.payload).await;
@@ -144,7 +144,7 @@ async fn every_event_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn a_tenant_gets_what_its_tier_asks_for_however_often_it_is_asked() {
+async fn repeated_requests_create_the_resources_of_the_tier_once() {
     let starter = [Some("starter".to_owned()), None];
     let enterprise = [None, Some("enterprise".to_owned())];
     for (name, plans) in [("valid-pool", starter), ("valid-silo", enterprise)] {
@@ -163,7 +163,7 @@ async fn a_tenant_gets_what_its_tier_asks_for_however_often_it_is_asked() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_made_is_not_answered_and_comes_again() {
+async fn a_failed_request_is_not_answered_and_is_redelivered() {
     let mut world = world().await;
     let prefix = format!("{}-application-", world.shared_table);
     world.adapters.resources =
@@ -173,7 +173,7 @@ async fn what_cannot_be_made_is_not_answered_and_comes_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_published_comes_again() {
+async fn a_request_whose_answer_is_not_published_is_redelivered() {
     let mut world = world().await;
     let nowhere = world
         .aws

@@ -8,7 +8,7 @@ use aws_types::SdkConfig;
 use contract::RegionDescribed;
 use kernel::{Mode, RegionCode};
 
-/// What the function works with.
+/// The function's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) store: HeartbeatStore,
     pub(crate) gauges: Gauges,
@@ -18,7 +18,7 @@ pub(crate) struct Adapters {
 }
 
 impl Adapters {
-    /// As the template sets them.
+    /// Reads the configuration that the template sets.
     ///
     /// # Errors
     /// When a variable is missing or malformed.

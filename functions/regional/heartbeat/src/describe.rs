@@ -1,4 +1,4 @@
-//! What the region says of itself, and when.
+//! The region's description of itself, and when it is published.
 
 use crate::store::LastHeartbeat;
 use contract::RegionDescribed;
@@ -6,20 +6,21 @@ use kernel::{Invalid, Location};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// A region says what it is once an hour, whether it changed or not: home may have lost it.
+/// Heartbeats between two descriptions, which is one hour. An unchanged description is repeated
+/// because home may have lost it.
 const BEATS_BETWEEN: u64 = 60;
 
-/// Whether the next heartbeat says what the region is.
+/// Whether the next heartbeat carries the description.
 pub(crate) fn is_due(last: &LastHeartbeat, description: &RegionDescribed) -> bool {
     last.described.as_ref() != Some(description)
         || (last.sequence + 1).is_multiple_of(BEATS_BETWEEN)
 }
 
-/// How many tenants the region has room for: nothing and 0 are for any number.
+/// The most tenants that the region accepts. Empty and 0 mean no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capacity(pub(crate) Option<u64>);
 
-/// Where the region is, as latitude and longitude in degrees; nothing where nobody said.
+/// The region's location as latitude and longitude in degrees. None where it is not configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place(pub(crate) Option<Location>);
 

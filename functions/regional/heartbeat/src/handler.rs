@@ -1,4 +1,4 @@
-//! One heartbeat.
+//! Measures the region and publishes one heartbeat.
 
 use crate::adapters::Adapters;
 use crate::describe::is_due;
@@ -7,30 +7,32 @@ use contract::{Envelope, Stream};
 use kernel::{EventId, Timestamp};
 use runtime::{Failure, Scheduled};
 
-/// Measures, and states what may be told. What does not answer is told as down; only an outbox that
-/// cannot be written is a failure, since then nothing can be told.
+/// Measures the region, and publishes what may leave it. A dependency that does not answer is
+/// reported down. Only an outbox that cannot be written is a failure, because nothing can be
+/// published then.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     adapters
         .beat(event)
         .await
-        .map_err(|error| Failure::of("HeartbeatNotStated", &error))
+        .map_err(|error| Failure::of("HeartbeatNotPublished", &error))
 }
 
 impl Adapters {
     async fn beat(&self, event: Scheduled) -> Result<(), HeartbeatStoreError> {
         let last = self.store.load_last().await?;
         if last.reported_at == Some(event.time) {
-            // The schedule may come twice for one time.
+            // EventBridge may deliver a scheduled event twice.
             return Ok(());
         }
         let measured = self.gauges.read().await;
-        let heartbeat = self.state(
+        let heartbeat = self.envelope(
             &last,
             event.time,
             self.disclosure.report(&measured, event.time),
         );
         let is_due = is_due(&last, &self.description);
-        let description = is_due.then(|| self.state(&last, event.time, self.description.clone()));
+        let description =
+            is_due.then(|| self.envelope(&last, event.time, self.description.clone()));
         let is_published = self
             .store
             .record(&last, &heartbeat, description.as_ref())
@@ -44,7 +46,7 @@ impl Adapters {
         Ok(())
     }
 
-    fn state<T>(&self, last: &LastHeartbeat, at: Timestamp, event: T) -> Envelope<T> {
+    fn envelope<T>(&self, last: &LastHeartbeat, at: Timestamp, event: T) -> Envelope<T> {
         Envelope {
             id: EventId::from_uuid(runtime::new_uuid()),
             region: self.region.clone(),

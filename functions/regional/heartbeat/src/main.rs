@@ -1,4 +1,5 @@
-//! Reports the region's health home, once a minute, and what the region is when that changed.
+//! Reports the region's health home once a minute, and the region's description when it changed and
+//! once an hour.
 //!
 //! Trigger: a schedule. Reads: the regional, usage and outbox tables. Emits: HeartbeatReported.v1,
 //! RegionDescribed.v1.

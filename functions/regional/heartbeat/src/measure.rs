@@ -1,4 +1,4 @@
-//! ParsedBatch the region's gauges, all at once and none for long.
+//! Reads the region's gauges, all concurrently and each within a time limit.
 
 use crate::store::HeartbeatStore;
 use aws_types::SdkConfig;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use tenant_store::TenantReader;
 use usage_store::{UsageBacklog, UsageMonitor};
 
-/// A table that takes longer than this is down as far as its users are concerned.
+/// A table that takes longer than this counts as down: its users could not work with it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What can be read of a region.
+/// The gauges of a region.
 pub(crate) struct Gauges {
     probe: HeartbeatStore,
     tables: [(Dependency, String); 3],
@@ -21,7 +21,7 @@ pub(crate) struct Gauges {
     outbox: Outbox,
 }
 
-/// What was read. A gauge that did not answer is absent.
+/// The measurements. A gauge that did not answer is absent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Measured {
     pub(crate) dependencies: Vec<DependencyHealth>,
@@ -54,9 +54,9 @@ impl Gauges {
     pub(crate) async fn read(&self) -> Measured {
         let [regional, usage, outbox] = &self.tables;
         let (regional, usage, outbox, tenants, events, backlog, pending) = tokio::join!(
-            self.look_at(regional),
-            self.look_at(usage),
-            self.look_at(outbox),
+            self.probe_table(regional),
+            self.probe_table(usage),
+            self.probe_table(outbox),
             answer("tenant counts", self.tenants.counts()),
             answer("event counts", self.usage.counts()),
             answer("outbox backlog", self.outbox.backlog()),
@@ -76,10 +76,10 @@ impl Gauges {
         }
     }
 
-    async fn look_at(&self, (dependency, table): &(Dependency, String)) -> Look {
+    async fn probe_table(&self, (dependency, table): &(Dependency, String)) -> ProbeResult {
         let started = Instant::now();
         let answered = answer("a probe", self.probe.probe(table)).await;
-        Look {
+        ProbeResult {
             dependency: *dependency,
             is_up: answered.is_some(),
             took: started.elapsed(),
@@ -87,17 +87,17 @@ impl Gauges {
     }
 }
 
-/// How a table answered a probe.
-struct Look {
+/// The result of probing a table.
+struct ProbeResult {
     dependency: Dependency,
     is_up: bool,
     took: Duration,
 }
 
-impl Look {
-    /// A table is up when it answered the probe, and the questions about what it holds too.
-    fn unless(self, is_silent_otherwise: bool) -> DependencyHealth {
-        let is_up = self.is_up && !is_silent_otherwise;
+impl ProbeResult {
+    /// The health of a table. A table is up when it answered both the probe and its gauges.
+    fn unless(self, has_failed_gauge: bool) -> DependencyHealth {
+        let is_up = self.is_up && !has_failed_gauge;
         DependencyHealth {
             dependency: self.dependency,
             state: if is_up {
@@ -110,7 +110,8 @@ impl Look {
     }
 }
 
-/// What a gauge says within the time that it has.
+/// The value of a gauge. None, with a warning in the log, when it fails or exceeds
+/// [`ANSWER_TIMEOUT`].
 async fn answer<T, E: Error>(
     gauge: &'static str,
     reading: impl Future<Output = Result<T, E>>,

@@ -1,8 +1,8 @@
-//! Heartbeats: their gapless numbers, what the region said of itself with them, and whether a table
-//! answers.
+//! Stores heartbeats: their gapless sequence numbers and the last published description. Also
+//! probes tables.
 //!
-//! The number is kept in the outbox table, in the transaction that states the heartbeat. So a
-//! heartbeat needs that table and no other, and can tell of any other one that is down.
+//! The number is stored in the outbox table, in the transaction that publishes the heartbeat. So a
+//! heartbeat needs no other table, and can report any other table as down.
 
 use contract::{BusEvent, Envelope, HeartbeatReported, RegionDescribed};
 use dynamo::{Attributes as _, Item, Table, Write, key, number, text};
@@ -12,8 +12,8 @@ use std::error::Error;
 
 const PARTITION: &str = "HEARTBEAT";
 const SORT: &str = "LAST";
-/// What the table is asked to do with a heartbeat.
-const STATE: &str = "state a heartbeat";
+/// The action that errors of [`HeartbeatStore::record`] name.
+const PUBLISH: &str = "publish a heartbeat";
 
 /// The region's heartbeats.
 #[derive(Debug, Clone)]
@@ -25,28 +25,28 @@ pub(crate) struct HeartbeatStore {
 /// The last heartbeat that was published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LastHeartbeat {
-    /// Its number; 0 before the first.
+    /// The sequence number; 0 before the first heartbeat.
     pub(crate) sequence: u64,
-    /// The schedule's time that it was for.
+    /// The time of its scheduled event.
     pub(crate) reported_at: Option<Timestamp>,
-    /// What the region said of itself when it last did. A release that says it in another form
-    /// finds nothing.
+    /// The last published description. None where it is stored in another release's form, so that
+    /// the next heartbeat publishes it again.
     pub(crate) described: Option<RegionDescribed>,
 }
 
-/// Why a heartbeat was not published, or a table did not answer.
+/// A failure to publish a heartbeat, or of a table to answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HeartbeatStoreError {
-    /// A table was not reached, or refused.
+    /// A table was not reached, or it refused the request.
     #[error("a table failed to {action}")]
     Unavailable {
-        /// What it was asked to do.
+        /// The requested action.
         action: &'static str,
-        /// What AWS said.
+        /// The error of the AWS client.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// What is stored of the last heartbeat is not what this code wrote.
+    /// The stored last heartbeat does not have the form that this code writes.
     #[error("the stored {attribute} of the last heartbeat is malformed")]
     Malformed {
         /// The attribute.
@@ -77,7 +77,7 @@ impl HeartbeatStore {
         }
     }
 
-    /// Asks a table for an item that it does not have.
+    /// Reads an item that the table does not have.
     ///
     /// # Errors
     /// When it does not answer.
@@ -90,7 +90,7 @@ impl HeartbeatStore {
         probed.map_err(HeartbeatStoreError::unavailable("answer a probe"))
     }
 
-    /// Loads what the next heartbeat follows.
+    /// Loads the last heartbeat, which the next one follows.
     ///
     /// # Errors
     /// When the outbox table fails.
@@ -100,11 +100,11 @@ impl HeartbeatStore {
         got.map_or(Ok(LastHeartbeat::default()), |item| last_of(&item))
     }
 
-    /// Publishes a heartbeat that follows the last one, and what the region says of itself, if it does
-    /// now. Returns false when another heartbeat followed the last one meanwhile.
+    /// Publishes a heartbeat that follows the last one, with the description if there is one.
+    /// Returns false when another heartbeat has followed the last one meanwhile.
     ///
     /// # Errors
-    /// When the outbox table fails; nothing is published then.
+    /// When the outbox table fails. Nothing is published then.
     pub(crate) async fn record(
         &self,
         last: &LastHeartbeat,
@@ -123,17 +123,18 @@ impl HeartbeatStore {
         match self.table.transact(writes).await {
             Ok(()) => Ok(true),
             Err(error) if error.is_lost() => Ok(false),
-            Err(error) => Err(HeartbeatStoreError::unavailable(STATE)(error)),
+            Err(error) => Err(HeartbeatStoreError::unavailable(PUBLISH)(error)),
         }
     }
 
     fn row<T: BusEvent>(&self, published: &Envelope<T>) -> Result<Write, HeartbeatStoreError> {
         let row = Row::new(Target::Regional, published)
-            .map_err(HeartbeatStoreError::unavailable(STATE))?;
+            .map_err(HeartbeatStoreError::unavailable(PUBLISH))?;
         Ok(self.outbox.put(&row))
     }
 
-    /// Takes the next number, unless it is taken, and keeps what the region last said of itself.
+    /// Stores the next sequence number and the last published description, on condition that no
+    /// other heartbeat has the number.
     fn follow(
         &self,
         heartbeat: &Envelope<HeartbeatReported>,
@@ -147,7 +148,7 @@ impl HeartbeatStore {
         );
         if let Some(described) = described {
             let document = serde_json::to_string(described)
-                .map_err(HeartbeatStoreError::unavailable(STATE))?;
+                .map_err(HeartbeatStoreError::unavailable(PUBLISH))?;
             item.insert("described".to_owned(), text(document));
         }
         Ok(self

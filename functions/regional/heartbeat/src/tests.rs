@@ -21,7 +21,7 @@ struct Fixture {
     outbox: Outbox,
 }
 
-/// A region whose tables are there, or are not.
+/// A region of which each table exists or is missing.
 async fn fixture(has_regional: bool, has_usage: bool, has_outbox: bool) -> Fixture {
     let aws = testkit::aws().await;
     let table = async |exists: bool| {
@@ -106,14 +106,14 @@ fn states(heartbeat: &HeartbeatReported) -> [DependencyState; 3] {
 }
 
 #[tokio::test]
-async fn every_case_is_a_heartbeat_or_no_event_of_this_function() {
+async fn every_case_is_a_heartbeat_or_is_refused() {
     for case in testkit::cases("heartbeat") {
         let event = serde_json::from_value::<Scheduled>(case.payload.clone());
         assert_eq!(event.is_ok(), case.is_valid(), "{}", case.name);
         let Ok(event) = event else { continue };
         let fixture = fixture(true, true, true).await;
         handle(&fixture.adapters, event.clone()).await.unwrap();
-        // A schedule that comes twice for one time is one heartbeat.
+        // A scheduled event that is delivered twice is one heartbeat.
         handle(&fixture.adapters, event.clone()).await.unwrap();
         let [heartbeat]: [_; 1] = fixture.published().await.try_into().unwrap();
         assert_eq!((heartbeat.sequence, heartbeat.occurred_at), (1, event.time));
@@ -128,7 +128,7 @@ async fn every_case_is_a_heartbeat_or_no_event_of_this_function() {
 }
 
 #[tokio::test]
-async fn heartbeats_are_numbered_without_gaps_even_at_once() {
+async fn concurrent_heartbeats_are_numbered_without_gaps() {
     let fixture = fixture(true, true, true).await;
     let adapters = &fixture.adapters;
     for minute in 10..14 {
@@ -149,7 +149,7 @@ async fn heartbeats_are_numbered_without_gaps_even_at_once() {
         .collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     assert!(numbers.len() >= 4);
-    // What waits in the outbox is the heartbeats before.
+    // The outbox has the earlier heartbeats.
     let last = published.last().unwrap();
     assert!(
         last.data.outbox_waiting >= 3 && last.data.outbox_lag_ms >= 120_000,
@@ -158,7 +158,7 @@ async fn heartbeats_are_numbered_without_gaps_even_at_once() {
 }
 
 #[tokio::test]
-async fn the_region_says_what_it_is_with_the_first_heartbeat_and_when_that_changed() {
+async fn the_description_is_published_with_the_first_heartbeat_and_when_it_changed() {
     let mut fixture = fixture(true, true, true).await;
     for minute in 10..13 {
         handle(
@@ -191,7 +191,7 @@ async fn the_region_says_what_it_is_with_the_first_heartbeat_and_when_that_chang
 }
 
 #[test]
-fn an_unchanged_region_says_what_it_is_once_an_hour() {
+fn an_unchanged_description_is_published_once_an_hour() {
     let last = |sequence, described| LastHeartbeat {
         sequence,
         reported_at: None,
@@ -216,7 +216,7 @@ fn an_unchanged_region_says_what_it_is_once_an_hour() {
 }
 
 #[test]
-fn what_nobody_set_is_nothing() {
+fn empty_settings_mean_no_value() {
     for (text, expected) in [
         ("", Some(None)),
         ("0", Some(None)),
@@ -246,7 +246,7 @@ fn what_nobody_set_is_nothing() {
 }
 
 #[tokio::test]
-async fn a_table_that_does_not_answer_is_told_and_fails_nothing() {
+async fn a_table_that_does_not_answer_is_reported_down_without_a_failure() {
     use DependencyState::{Down, Up};
     for (has_regional, has_usage, expected) in [
         (false, true, [Down, Up, Up]),
@@ -275,10 +275,10 @@ async fn without_the_outbox_there_is_no_heartbeat() {
     let failure = handle(&fixture.adapters, schedule("2026-11-03T10:01:00Z"))
         .await
         .unwrap_err();
-    assert_eq!(failure.kind(), "HeartbeatNotStated");
+    assert_eq!(failure.kind(), "HeartbeatNotPublished");
 }
 
-/// Checks which counts a region tells: tenants, events.
+/// Checks whether a region reports its counts of tenants and of events.
 fn check(mode: Mode, active: Option<u64>, expected: (bool, bool)) {
     let measured = Measured {
         tenants: active.map(|active| TenantCounts {
@@ -302,7 +302,7 @@ fn check(mode: Mode, active: Option<u64>, expected: (bool, bool)) {
 }
 
 #[test]
-fn a_sovereign_region_with_few_tenants_tells_no_counts() {
+fn a_sovereign_region_with_few_tenants_reports_no_counts() {
     check(Mode::Sovereign, Some(5), (true, true));
     check(Mode::Sovereign, Some(4), (false, false));
     check(Mode::Sovereign, Some(0), (false, false));
@@ -321,7 +321,7 @@ fn lag_is_the_age_of_the_oldest_and_never_below_zero() {
             oldest: Some(oldest),
         }),
         usage: Some(UsageBacklog {
-            waiting: 2,
+            pending: 2,
             oldest: Some(oldest),
         }),
         ..Measured::default()

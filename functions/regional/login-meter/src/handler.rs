@@ -1,4 +1,4 @@
-//! Turns a batch of sign-ins into segments of usage.
+//! Converts a batch of sign-ins to segments of usage.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
@@ -10,13 +10,14 @@ use tenancy::{Login, SIGN_IN_RETRIED};
 use tenant_store::{Tally, TenantReader, TenantStoreError};
 use usage_store::{SegmentWriter, TermsReader, UsageStoreError, UsageTerms};
 
-/// What the events of sign-ins come from. With the id of the sign-in, it says which event it is.
+/// The source of the usage events of sign-ins. With the sign-in's id it makes the event's dedupe
+/// key.
 const SOURCE: &str = "meridian/identity";
 
-/// Meters every sign-in of the batch; those that are not stored come again, and end in the
-/// dead-letter queue. A sign-in that comes twice is stored twice and counted once, as any usage
-/// event is. So is one that the user pool told of more than once, since its trigger did not answer
-/// in time: it is an event of the moment when it was told first.
+/// Meters every sign-in of the batch. The queue redelivers those that are not stored, and moves
+/// them to the dead-letter queue in the end. A sign-in that is delivered twice is stored twice and
+/// counted once, as any usage event is. So is a sign-in that the user pool reported several times
+/// because its trigger did not answer in time: its event has the time of the first report.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
@@ -27,7 +28,7 @@ pub(crate) async fn handle(
     .await)
 }
 
-/// What the handler works with.
+/// The handler's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: TenantReader,
@@ -36,29 +37,29 @@ pub(crate) struct Adapters {
     pub(crate) segment_writer: SegmentWriter,
 }
 
-/// Why a sign-in is not metered.
+/// A failure to meter a sign-in.
 #[derive(Debug, thiserror::Error)]
 enum MeteringError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    #[error("the sign-in is of another time")]
+    #[error("the sign-in is too old or too far in the future")]
     OutOfTime,
     #[error("the catalogue has no meter for sign-ins")]
     NoMeter,
-    #[error("the user's tenant was not loaded")]
+    #[error("the user's tenant could not be loaded")]
     NotLoaded(#[source] TenantStoreError),
-    #[error("the terms of the tenant's usage were not loaded")]
+    #[error("the terms of the tenant's usage could not be loaded")]
     NoTerms(#[source] UsageStoreError),
-    #[error("whether it was told before is not known")]
-    NotTold(#[source] TenantStoreError),
-    #[error("the event is not stored")]
+    #[error("the first report of the sign-in could not be determined")]
+    NotTallied(#[source] TenantStoreError),
+    #[error("the event could not be stored")]
     NotStored(#[source] UsageStoreError),
 }
 
 async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), MeteringError> {
     let login: Login = parse(message).map_err(MeteringError::Unreadable)?;
     let sent = sent_at(message).ok_or(MeteringError::OutOfTime)?;
-    // Identities are kept for longer than this: what is older could count a second time.
+    // Dedupe keys are retained for longer than this. An older sign-in could count a second time.
     if login.at.duration_since(sent) > TIME_AHEAD_MAX
         || sent.duration_since(login.at) > TIME_BEHIND_MAX
     {
@@ -66,17 +67,17 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Metering
     }
     let meter = adapters.catalogue.logins().ok_or(MeteringError::NoMeter)?;
     let Some((tenant, terms)) = tenant(adapters, &login).await? else {
-        tracing::info!("of no tenant that can be signed in to");
+        tracing::info!("ignored a sign-in without a tenant in use");
         return Ok(());
     };
     let began_at = adapters
         .tally
         .began(&login.key(), login.at, SIGN_IN_RETRIED)
         .await
-        .map_err(MeteringError::NotTold)?;
+        .map_err(MeteringError::NotTallied)?;
     let event = login.event(began_at);
-    // Clocks differ: whoever signs in to a tenant did so after it became active, whatever the time
-    // says.
+    // Clocks differ: a sign-in always follows the tenant's activation, even where its time is
+    // earlier.
     let at = terms
         .first_moment()
         .map_or(began_at, |first| first.max(began_at));
@@ -91,17 +92,17 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Metering
         .store(&segments, runtime::now())
         .await
         .map_err(MeteringError::NotStored)?;
-    tracing::info!(login = %event, %tenant, "metered");
+    tracing::info!(login = %event, %tenant, "metered a sign-in");
     Ok(())
 }
 
-/// When the queue took the message, by its own clock.
+/// The time at which the queue received the message, by its own clock.
 fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     Timestamp::from_millisecond(message.attributes.get("SentTimestamp")?.parse().ok()?).ok()
 }
 
-/// The tenant that was signed in to, and the terms of its usage; none where the person got no
-/// token, since the tenant is not in use, or where the user was removed meanwhile.
+/// The tenant of a sign-in and the terms of its usage. None where the person got no token because
+/// the tenant is not in use, and where the user was removed meanwhile.
 async fn tenant(
     adapters: &Adapters,
     login: &Login,

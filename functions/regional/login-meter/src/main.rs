@@ -1,8 +1,7 @@
-//! Meters sign-ins: each becomes one usage event of its tenant, stored as usage that is sent is
-//! stored.
+//! Meters sign-ins: each becomes one usage event of its tenant, stored as a client's usage is.
 //!
 //! Trigger: LoginsQueue. Reads: RegionalTable (users, tenants). Writes: RegionalTable (limits),
-//! UsageTable, whose stream tells `usage-rollup`. Emits: nothing.
+//! UsageTable, whose stream triggers `usage-rollup`. Emits: nothing.
 
 mod handler;
 #[cfg(test)]

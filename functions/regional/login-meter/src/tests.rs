@@ -16,7 +16,7 @@ struct World {
     rollups: RollupWriter,
 }
 
-/// A region where Ada of the events is signed up and active.
+/// A region where Ada, the user of the events, is signed up and active.
 async fn world() -> World {
     world_of(Newcomer::ada()).await
 }
@@ -48,7 +48,7 @@ async fn world_of(newcomer: Newcomer) -> World {
 }
 
 impl World {
-    /// Delivers a batch, and says how many of its messages failed.
+    /// Delivers a batch. Returns the number of failed messages.
     async fn deliver(&self, batch: &Value) -> usize {
         let Ok(response) = handle(
             &self.adapters,
@@ -58,9 +58,8 @@ impl World {
         response.batch_item_failures.len()
     }
 
-    /// Settles what is stored, and says how many events were counted in all, and how often one came
-    /// again.
-    async fn settled(&self) -> (u64, u64) {
+    /// Rolls up the stored segments. Returns the numbers of counted events and of duplicates.
+    async fn rolled_up(&self) -> (u64, u64) {
         let now = runtime::now();
         let markers = self.rollups.backlog(Timestamp::MAX, 100).await.unwrap();
         let found = self.rollups.find(&markers).await.unwrap().into_iter();
@@ -93,7 +92,7 @@ fn case(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_batch_gets_its_answer() {
+async fn every_case_has_its_expected_result() {
     for Case { name, payload } in testkit::cases("login-meter") {
         let world = world().await;
         let failed = world.deliver(&payload).await;
@@ -104,20 +103,20 @@ async fn every_batch_gets_its_answer() {
             _ => (payload["Records"].as_array().unwrap().len(), (0, 0)),
         };
         assert_eq!(failed, wanted, "{name}");
-        assert_eq!(world.settled().await, counted, "{name}");
+        assert_eq!(world.rolled_up().await, counted, "{name}");
     }
 }
 
-/// The ledger gets the sign-ins of a day as it gets every other window.
+/// The ledger receives the sign-ins of a day like every other window.
 #[tokio::test]
 async fn sign_ins_count_once_in_the_window_of_their_day() {
     let world = world().await;
     let batch = case("valid-two-sign-ins");
     for _ in 0..3 {
         assert_eq!(world.deliver(&batch).await, 0);
-        world.settled().await;
+        world.rolled_up().await;
     }
-    assert_eq!(world.settled().await, (2, 4));
+    assert_eq!(world.rolled_up().await, (2, 4));
     let bus_events = world.region.published(UsageWindowUpdated::TYPE).await;
     let [bus_event] = bus_events.as_slice() else {
         panic!("{bus_events:?}")
@@ -147,7 +146,7 @@ async fn sign_ins_count_in_the_tenants_own_day() {
     })
     .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
-    assert_eq!(world.settled().await, (2, 0));
+    assert_eq!(world.rolled_up().await, (2, 0));
     let bus_events = world.region.published(UsageWindowUpdated::TYPE).await;
     let windows = bus_events
         .iter()
@@ -159,17 +158,17 @@ async fn sign_ins_count_in_the_tenants_own_day() {
     assert_eq!(starts, ["2026-11-19T10:03:00Z", "2026-11-20T10:03:00Z"]);
 }
 
-/// Clocks differ: a sign-in before the tenant's first billing period is one of its first moment,
+/// Clocks differ: a sign-in before the tenant's first billing period counts at its first moment,
 /// and is billed.
 #[tokio::test]
-async fn no_sign_in_is_before_the_first_billing_period() {
+async fn a_sign_in_before_the_first_billing_period_counts_in_it() {
     let world = world_of(Newcomer {
         at: "2026-12-01T00:00:00Z".parse().unwrap(),
         ..Newcomer::ada()
     })
     .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
-    assert_eq!(world.settled().await, (2, 0));
+    assert_eq!(world.rolled_up().await, (2, 0));
     let bus_events = world.region.published(UsageWindowUpdated::TYPE).await;
     let windows = bus_events
         .iter()
@@ -183,10 +182,9 @@ async fn no_sign_in_is_before_the_first_billing_period() {
     );
 }
 
-/// Who knows the password of a suspended tenant's account gets no token, so nothing was signed in
-/// to.
+/// A correct password of a suspended tenant's account yields no token, so there is no sign-in.
 #[tokio::test]
-async fn what_ended_without_a_token_is_not_metered() {
+async fn a_sign_in_without_a_token_is_not_metered() {
     let world = world().await;
     world
         .region
@@ -198,11 +196,11 @@ async fn what_ended_without_a_token_is_not_metered() {
         )
         .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
-    assert_eq!(world.settled().await, (0, 0));
+    assert_eq!(world.rolled_up().await, (0, 0));
 }
 
 #[tokio::test]
-async fn what_is_not_stored_comes_again() {
+async fn a_sign_in_that_is_not_stored_is_redelivered() {
     let world = world().await;
     let config = &world.region.aws.config;
     let segment_writer = SegmentWriter::new(config, "no-such-table".to_owned());
@@ -220,8 +218,8 @@ async fn what_is_not_stored_comes_again() {
     assert_eq!(response.batch_item_failures.len(), 2);
 }
 
-/// A batch of sign-ins: account, client, when.
-fn told(logins: &[(&str, &str, &str)]) -> Value {
+/// A batch of sign-ins: account, client, time.
+fn sign_ins(logins: &[(&str, &str, &str)]) -> Value {
     let mut batch = case("valid-two-sign-ins");
     let record = batch["Records"][0].clone();
     let records = logins.iter().enumerate().map(|(n, (account, client, at))| {
@@ -236,10 +234,10 @@ fn told(logins: &[(&str, &str, &str)]) -> Value {
     batch
 }
 
-/// Cognito calls a trigger up to three times that does not answer within five seconds. The messages
-/// come in any order.
+/// Cognito calls a trigger up to three times when it does not answer within five seconds. The
+/// messages arrive in any order.
 #[tokio::test]
-async fn a_trigger_that_is_called_again_makes_one_sign_in() {
+async fn repeated_trigger_calls_count_as_one_sign_in() {
     let world = world().await;
     let ada = world.made.user.username.to_string();
     let (page, app) = ("1example23456789", "2example23456789");
@@ -249,18 +247,18 @@ async fn a_trigger_that_is_called_again_makes_one_sign_in() {
         (&*ada, page, "10:00:05.9"),
     ];
     for _ in 0..2 {
-        assert_eq!(world.deliver(&told(&retried)).await, 0);
+        assert_eq!(world.deliver(&sign_ins(&retried)).await, 0);
     }
-    assert_eq!(world.settled().await, (1, 5));
+    assert_eq!(world.rolled_up().await, (1, 5));
     let others = [
         (&*ada, app, "10:00:05"),
         (&*ada, page, "10:00:25.5"),
         (&*ada, page, "10:01:00"),
         (&*ada, page, "09:59:00"),
     ];
-    assert_eq!(world.deliver(&told(&others)).await, 0);
+    assert_eq!(world.deliver(&sign_ins(&others)).await, 0);
     assert_eq!(
-        world.settled().await,
+        world.rolled_up().await,
         (5, 5),
         "another client, and later than a trigger is called again"
     );

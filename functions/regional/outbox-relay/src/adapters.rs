@@ -4,11 +4,11 @@ use crate::recent::Recent;
 use bus::Bus;
 use outbox::Outbox;
 
-/// What the function works with.
+/// The function's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) outbox: Outbox,
     pub(crate) regional_bus: Bus,
-    /// Only the home region has one.
+    /// The home bus, in the home region only.
     pub(crate) home_bus: Option<Bus>,
     pub(crate) recent: Recent,
 }

@@ -1,4 +1,4 @@
-//! From the outbox to the bus.
+//! Relays rows of the outbox to the buses.
 
 use crate::adapters::Adapters;
 use crate::recent::Progress;
@@ -10,18 +10,19 @@ use kernel::Timestamp;
 use outbox::{OutboxError, Row, Target};
 use runtime::{Failure, Trigger};
 
-/// Rows that are younger belong to the stream.
+/// The age at which the poll publishes a row. Until then the stream is expected to.
 const POLL_AGE_SECONDS: i64 = 60;
-/// Rows of each of the 8 partitions that one round of a sweep takes.
+/// The most rows of each of the 8 partitions in one round of a poll.
 const ROUND_ROWS_MAX: u16 = 50;
-/// Rounds of one sweep: at most 4,000 rows a minute.
+/// The most rounds of one poll, which publish at most 4,000 rows a minute.
 const ROUNDS_MAX: usize = 10;
-/// Rows that are removed together, once they are published: as many as the stream brings. A process
-/// that ends in between leaves no more than these to be published again.
+/// The rows that are removed together after they are published: as many as a stream batch has. A
+/// process that ends in between leaves at most these rows to be published again.
 const REMOVED_TOGETHER: usize = 100;
 
-/// Publishes what the stream brings, or what a sweep finds. Fails as a whole when anything was not
-/// published and removed: then the stream brings it again, and the sweep finds it again.
+/// Publishes the rows of stream records, or those that a poll finds. Fails as a whole when any row
+/// was not published and removed: the stream then delivers the batch again, or the next poll finds
+/// the row again.
 pub(crate) async fn handle(adapters: &Adapters, event: Trigger<Event>) -> Result<(), Failure> {
     let relayed = match event {
         Trigger::Records(event) => adapters.relay(rows_of(event)).await,
@@ -30,13 +31,13 @@ pub(crate) async fn handle(adapters: &Adapters, event: Trigger<Event>) -> Result
     relayed.map_err(|error| Failure::of("OutboxNotRelayed", &error))
 }
 
-/// Why rows are still in the outbox.
+/// A failure that leaves rows in the outbox.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RelayError {
     /// An event for the home bus in a region that has none: the configuration is wrong.
     #[error("{count} events are for the home bus, and this region has none")]
     NoHomeBus {
-        /// How many events.
+        /// The number of events.
         count: usize,
     },
     /// The bus did not answer.
@@ -45,22 +46,22 @@ pub(crate) enum RelayError {
     /// The bus refused some entries.
     #[error("the bus refused {count} events")]
     Refused {
-        /// How many events.
+        /// The number of refused events.
         count: usize,
         /// The first of them.
         #[source]
         first: Refused,
     },
-    /// Some rows were published and not removed.
+    /// Some rows were published but not removed.
     #[error("published events were not removed")]
     NotRemoved(#[source] OutboxError),
-    /// The sweep could not look.
-    #[error("the outbox could not be swept")]
-    NotSwept(#[source] OutboxError),
+    /// The poll could not list the outbox.
+    #[error("the outbox could not be polled")]
+    NotPolled(#[source] OutboxError),
 }
 
 impl Adapters {
-    /// Publishes rows that the stream left behind, the oldest first, a bounded number in one run.
+    /// Publishes rows that the stream missed, the oldest first, a bounded number per invocation.
     async fn poll(&self, now: Timestamp) -> Result<(), RelayError> {
         let age = SignedDuration::from_secs(POLL_AGE_SECONDS);
         let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
@@ -69,7 +70,7 @@ impl Adapters {
                 .outbox
                 .unpublished(before, ROUND_ROWS_MAX)
                 .await
-                .map_err(RelayError::NotSwept)?;
+                .map_err(RelayError::NotPolled)?;
             if rows.is_empty() {
                 break;
             }
@@ -78,7 +79,7 @@ impl Adapters {
         Ok(())
     }
 
-    /// Publishes and removes as many rows as can be. The first failure is the whole's.
+    /// Publishes and removes as many rows as possible. Returns the first failure.
     async fn relay(&self, rows: Vec<Row>) -> Result<(), RelayError> {
         let (home, regional): (Vec<Row>, Vec<Row>) = rows
             .into_iter()
@@ -93,27 +94,29 @@ impl Adapters {
         regional.and(home)
     }
 
-    /// Goes on after refused entries, and stops when the bus does not answer at all.
+    /// Publishes and removes rows of one bus. Continues after refused entries, and stops when the
+    /// bus does not answer at all: further calls would only wait.
     async fn relay_to(&self, bus: &Bus, rows: &[Row]) -> Result<(), RelayError> {
-        let (mut outcome, mut is_over) = (Ok(()), false);
+        let (mut result, mut is_over) = (Ok(()), false);
         for some in rows.chunks(REMOVED_TOGETHER) {
             for entries in some.chunks(ENTRIES_MAX) {
                 let published = self.publish(bus, entries).await;
                 is_over = matches!(published, Err(RelayError::Call(_)));
-                outcome = outcome.and(published);
+                result = result.and(published);
                 if is_over {
                     break;
                 }
             }
-            outcome = outcome.and(self.remove(some).await);
+            // Published rows are removed also after a failure, so that they are not sent again.
+            result = result.and(self.remove(some).await);
             if is_over {
                 break;
             }
         }
-        outcome
+        result
     }
 
-    /// Publishes those rows that this process has not published yet.
+    /// Publishes the rows that this process has not published yet.
     async fn publish(&self, bus: &Bus, rows: &[Row]) -> Result<(), RelayError> {
         let rows: Vec<&Row> = rows
             .iter()
@@ -136,8 +139,8 @@ impl Adapters {
             .map_or(Ok(()), |first| Err(RelayError::Refused { count, first }))
     }
 
-    /// Removes those rows that are published. When the table takes only some, all of them are
-    /// removed again later: which ones it took is not known.
+    /// Removes the published rows. When the table removes only some, all are removed again later,
+    /// because the answer does not name them.
     async fn remove(&self, rows: &[Row]) -> Result<(), RelayError> {
         let published: Vec<&Row> = rows
             .iter()
@@ -152,8 +155,8 @@ impl Adapters {
     }
 }
 
-/// The rows that were inserted. One that is malformed stays in the outbox, where its age is seen:
-/// coming again would not mend it, and would hold up every row behind it.
+/// The inserted rows of a batch. A malformed row is logged and stays in the outbox, where the
+/// backlog's age shows it: a redelivery would fail again, and would block every row behind it.
 fn rows_of(event: Event) -> Vec<Row> {
     let inserted = event
         .records

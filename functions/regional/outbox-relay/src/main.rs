@@ -1,7 +1,8 @@
-//! Publishes the region's committed events, and removes each from the outbox once it is published.
+//! Publishes the region's committed bus events, and removes each from the outbox once it is
+//! published.
 //!
-//! Trigger: the outbox table's stream, and a schedule for what outlived the stream. Reads: nothing.
-//! Emits: every event of the region.
+//! Trigger: the outbox table's stream, and a schedule for rows that the stream missed. Reads: the
+//! outbox. Emits: every bus event of the region.
 
 mod adapters;
 mod handler;

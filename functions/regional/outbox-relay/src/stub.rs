@@ -1,4 +1,4 @@
-//! A bus that refuses some entries, which the local AWS never does.
+//! A stub of a bus that refuses some entries, which the local AWS never does.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -49,7 +49,7 @@ impl StubBus {
     }
 }
 
-/// Serves one request, and closes.
+/// Serves one request, and closes the connection.
 fn serve(stream: &TcpStream, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream);
     let mut length = 0;

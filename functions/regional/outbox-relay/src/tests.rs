@@ -71,14 +71,14 @@ impl Fixture {
         }
     }
 
-    /// How many items the table still holds, malformed ones too.
+    /// The number of items that the table still holds, malformed ones included.
     async fn left(&self) -> usize {
         let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
         let scanned = client.scan().table_name(&self.table).send().await.unwrap();
         usize::try_from(scanned.count()).unwrap()
     }
 
-    /// How often each event arrived on a bus since the last look.
+    /// The number of arrivals of each event on a bus since the last call.
     async fn arrived(&self, bus: &(String, String)) -> BTreeMap<String, usize> {
         let client = aws_sdk_sqs::Client::new(&self.aws.config);
         let mut arrived = BTreeMap::new();
@@ -167,7 +167,7 @@ async fn every_case_is_relayed_or_fails_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_batch_that_comes_again_to_the_same_process_is_not_published_again() {
+async fn a_redelivered_batch_is_not_published_again_by_the_same_process() {
     let fixture = fixture().await;
     let (payload, adapters) = (case("valid-inserted"), fixture.adapters());
     fixture.put(&payload).await;
@@ -221,7 +221,7 @@ async fn rows_are_removed_together() {
 }
 
 #[tokio::test]
-async fn rows_that_a_busy_table_keeps_come_again_and_are_not_published_again() {
+async fn rows_that_a_busy_table_did_not_remove_are_not_published_again() {
     let fixture = fixture().await;
     let payload = case("valid-inserted");
     fixture.put(&payload).await;
@@ -245,7 +245,7 @@ async fn rows_that_a_busy_table_keeps_come_again_and_are_not_published_again() {
 }
 
 #[tokio::test]
-async fn refused_entries_stay_and_only_they_are_published_again() {
+async fn only_refused_entries_stay_and_are_published_again() {
     let fixture = fixture().await;
     let payload = case("valid-inserted");
     fixture.put(&payload).await;
@@ -306,7 +306,7 @@ async fn a_bus_that_does_not_answer_leaves_every_row() {
 }
 
 #[tokio::test]
-async fn a_sweep_leaves_young_rows_to_the_stream() {
+async fn a_poll_leaves_young_rows_to_the_stream() {
     let fixture = fixture().await;
     fixture.put(&case("valid-inserted")).await;
     // The rows became true at 10:00:00.
@@ -322,7 +322,7 @@ async fn a_sweep_leaves_young_rows_to_the_stream() {
 }
 
 #[tokio::test]
-async fn a_sweep_is_not_held_up_by_a_malformed_row() {
+async fn a_malformed_row_does_not_block_a_poll() {
     let fixture = fixture().await;
     fixture
         .put(&case("valid-malformed-image-between-others"))

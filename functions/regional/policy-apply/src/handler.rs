@@ -1,4 +1,4 @@
-//! Applies each decision of a batch on its own: a policy, or what became of a claim to a subdomain.
+//! Applies each decision of a batch on its own: a policy, or the answer to a subdomain reservation.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{BusEvent, Envelope, SubdomainReservationDecided, TenantPolicyPublished};
@@ -10,8 +10,8 @@ use tenancy::{
 };
 use tenant_store::{LoadOptions, TenantStore, TenantStoreError};
 
-/// Applies every decision of the batch; those that cannot be applied come again, and end in the
-/// dead-letter queue.
+/// Applies every decision of the batch. The queue redelivers failed decisions, and moves them to
+/// the dead-letter queue in the end.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
@@ -22,37 +22,37 @@ pub(crate) async fn handle(
     .await)
 }
 
-/// What the handler works with.
+/// The handler's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) tenants: TenantStore,
     pub(crate) settings: Settings,
 }
 
-/// Why a decision is not applied.
+/// A failure to apply a decision.
 #[derive(Debug, thiserror::Error)]
-enum Unapplied {
+enum ApplyError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    #[error("the event is no decision of home's")]
+    #[error("the event is not a decision of home")]
     OtherEvent,
     #[error("the decision is for the region {0}")]
     OtherRegion(RegionCode),
-    #[error("what follows from the decision is not stored")]
+    #[error("the changes of the decision could not be stored")]
     NotStored(#[source] TenantStoreError),
 }
 
-/// What home decided.
+/// A decision of home.
 enum Decision {
     Policy(TenantPolicyPublished),
-    Claim(SubdomainReservationDecided),
+    Reservation(SubdomainReservationDecided),
 }
 
-async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplied> {
-    let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
+async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), ApplyError> {
+    let event = BusMessage::parse(message).map_err(ApplyError::Unreadable)?;
     let (region, decision) = decision(&event)?;
     if region != adapters.region {
-        return Err(Unapplied::OtherRegion(region));
+        return Err(ApplyError::OtherRegion(region));
     }
     let context = Context {
         region,
@@ -61,9 +61,9 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
     };
     let applied = match decision {
         Decision::Policy(published) => adapters.apply_policy(&published, &context).await,
-        Decision::Claim(decided) => adapters.apply_reservation(&decided, &context).await,
+        Decision::Reservation(decided) => adapters.apply_reservation(&decided, &context).await,
     };
-    applied.map_err(Unapplied::NotStored)
+    applied.map_err(ApplyError::NotStored)
 }
 
 impl Adapters {
@@ -77,12 +77,13 @@ impl Adapters {
             decide_policy(&loaded.state, policy, &self.settings, context).map(Some)
         });
         let state = changed.await?;
-        let (version, holds, status) = (
+        // A late policy is not applied; the version in force is the one that is acknowledged.
+        let (version, in_force, status) = (
             policy.version,
             state.tenant.policy.version,
             state.tenant.status,
         );
-        tracing::info!(%tenant, version, holds, %status, "policy acknowledged");
+        tracing::info!(%tenant, version, in_force, %status, "acknowledged a policy");
         Ok(())
     }
 
@@ -103,12 +104,12 @@ impl Adapters {
                 ))
             });
         changed.await?;
-        tracing::info!(tenant = %decided.tenant, decision = ?decided.decision, "claim answered");
+        tracing::info!(tenant = %decided.tenant, decision = ?decided.decision, "applied a reservation's answer");
         Ok(())
     }
 
-    /// What the subdomain that the tenant claims is in the region apart from that. Who takes it after
-    /// this look is told by the store, and the answer comes again.
+    /// The present use of the subdomain that the tenant is reserving. When another tenant takes it
+    /// after this read, the store refuses the write, and the queue redelivers the answer.
     async fn subdomain_use(&self, tenant: TenantId) -> Result<SubdomainUse, TenantStoreError> {
         let reader = self.tenants.reader();
         let known = reader
@@ -120,25 +121,25 @@ impl Adapters {
             .as_ref()
             .and_then(Subdomains::open_reservation)
         {
-            Some(claim) => reader.subdomain_use(&claim.subdomain, tenant).await,
+            Some(open) => reader.subdomain_use(&open.subdomain, tenant).await,
             None => Ok(SubdomainUse::Free),
         }
     }
 }
 
-/// The decision, and the region that it is for.
-fn decision(event: &BusMessage) -> Result<(RegionCode, Decision), Unapplied> {
+/// Parses a decision, and the region that it is for.
+fn decision(event: &BusMessage) -> Result<(RegionCode, Decision), ApplyError> {
     match (event.detail_type.as_str(), event.source.as_str()) {
         (TenantPolicyPublished::TYPE, TenantPolicyPublished::SOURCE) => {
             let event: Envelope<TenantPolicyPublished> =
-                event.detail().map_err(Unapplied::Unreadable)?;
+                event.detail().map_err(ApplyError::Unreadable)?;
             Ok((event.region, Decision::Policy(event.data)))
         }
         (SubdomainReservationDecided::TYPE, SubdomainReservationDecided::SOURCE) => {
             let event: Envelope<SubdomainReservationDecided> =
-                event.detail().map_err(Unapplied::Unreadable)?;
-            Ok((event.region, Decision::Claim(event.data)))
+                event.detail().map_err(ApplyError::Unreadable)?;
+            Ok((event.region, Decision::Reservation(event.data)))
         }
-        _ => Err(Unapplied::OtherEvent),
+        _ => Err(ApplyError::OtherEvent),
     }
 }

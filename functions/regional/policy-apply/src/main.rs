@@ -1,8 +1,8 @@
-//! Applies what home wants of a tenant, and tells home what holds.
+//! Applies home's decisions on a tenant, and reports the resulting state to home.
 //!
-//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, subdomains). Emits: TenantPolicyApplied.v1,
-//! TenantStatusChanged.v1 for another plan, a suspension and its end, SubdomainReservationUpdated.v1 and
-//! TenantAddressChanged.v1 on the way to a subdomain.
+//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, subdomains). Emits: TenantPolicyApplied.v1;
+//! TenantStatusChanged.v1 for a change of plan, a suspension and its end;
+//! SubdomainReservationUpdated.v1 and TenantAddressChanged.v1 for a reservation.
 
 mod handler;
 #[cfg(test)]

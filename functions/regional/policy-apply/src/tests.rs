@@ -24,7 +24,7 @@ async fn world() -> World {
 }
 
 impl World {
-    /// Delivers a batch, and says which of its messages failed.
+    /// Delivers a batch. Returns the ids of the failed messages.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
         let Ok(response) = handle(
             &self.adapters,
@@ -42,7 +42,7 @@ impl World {
         self.region.tenant(Newcomer::ada().tenant).await
     }
 
-    /// The versions that home was told of, in order.
+    /// The policy versions that were reported to home, in order.
     async fn acknowledged(&self) -> Vec<u64> {
         let published = self.region.published("TenantPolicyApplied.v1").await;
         let mut versions: Vec<u64> = published
@@ -53,7 +53,7 @@ impl World {
         versions
     }
 
-    /// The last that home was told of the tenant: status, reason, plan, revision.
+    /// The last report of the tenant to home: status, reason, plan, revision.
     async fn last_status(&self) -> Value {
         let published = self.region.published("TenantStatusChanged.v1").await;
         let last = published
@@ -79,7 +79,7 @@ fn case(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_case_has_its_expected_result() {
     for case in testkit::cases("policy-apply") {
         let world = world().await;
         let before = world.tenant().await;
@@ -112,7 +112,7 @@ async fn every_event_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_holds() {
+async fn duplicate_and_late_policies_are_acknowledged_with_the_version_in_force() {
     let world = world().await;
     assert!(
         world
@@ -142,7 +142,7 @@ async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_
 }
 
 #[tokio::test]
-async fn a_suspension_and_its_end_are_published_with_who_wanted_them() {
+async fn a_suspension_and_its_end_are_published_with_their_reason() {
     let published = |version: u64, suspension: Value| {
         let mut event = case("valid-suspension");
         let mut body: Value =
@@ -182,9 +182,9 @@ async fn a_suspension_and_its_end_are_published_with_who_wanted_them() {
     }
 }
 
-/// A poison message does not keep the rest of its batch from being applied.
+/// A poison message does not block the rest of its batch.
 #[tokio::test]
-async fn only_what_cannot_be_applied_comes_again() {
+async fn only_failed_decisions_are_redelivered() {
     let world = world().await;
     let mut batch = case("valid-first");
     let mut poison = case("invalid-no-json")["Records"][0].clone();
@@ -194,7 +194,7 @@ async fn only_what_cannot_be_applied_comes_again() {
     assert_eq!(world.tenant().await.policy.version, 1);
 }
 
-/// The digest of the subdomain that the events are about.
+/// The digest of the subdomain in the events.
 const RESERVATION: &str = "5d41402abc4b2a76b9719d911017c5925d41402abc4b2a76b9719d911017c592";
 
 impl World {
@@ -218,7 +218,7 @@ impl World {
             .await;
     }
 
-    /// Home's answer to what a tenant's region said under a revision.
+    /// Home's answer to the region's report under a revision.
     async fn answer(&self, tenant: TenantId, decision: &str, revision: u64) {
         let mut batch = case("valid-reservation-leased");
         let mut body: Value =
@@ -228,7 +228,7 @@ impl World {
         assert!(self.deliver(&batch).await.is_empty());
     }
 
-    /// What home was told of reservations: the phases, in order.
+    /// The phases of the reservation that were reported to home, in order.
     async fn phases(&self, tenant: TenantId) -> Vec<String> {
         let published = self
             .region
@@ -253,9 +253,9 @@ impl World {
     }
 }
 
-/// Each answer of home's leads to the next step, once.
+/// Each answer of home takes the reservation to its next phase, once.
 #[tokio::test]
-async fn a_subdomain_leads_to_the_tenant_once_home_has_confirmed_it() {
+async fn a_subdomain_routes_to_the_tenant_after_homes_confirmation() {
     let world = world().await;
     let tenant = Newcomer::ada().tenant;
     world.reservation(tenant).await;
@@ -300,7 +300,7 @@ async fn a_subdomain_leads_to_the_tenant_once_home_has_confirmed_it() {
 }
 
 #[tokio::test]
-async fn a_refused_subdomain_is_free_for_others() {
+async fn a_refused_subdomain_is_available_to_others() {
     let world = world().await;
     let tenant = Newcomer::ada().tenant;
     world.reservation(tenant).await;

@@ -4,7 +4,7 @@ use kernel::RegionCode;
 use tenancy::Settings;
 use tenant_store::TenantStore;
 
-/// What the handler works with.
+/// The handler's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) tenants: TenantStore,

@@ -1,4 +1,4 @@
-//! ParsedBatch an answer: in our own words, or in those of AWS SaaS Builder Toolkit.
+//! Parses an answer, in Meridian's own form or in that of AWS SaaS Builder Toolkit.
 
 use contract::application::{ANSWER_SOURCE, Answer};
 use kernel::TenantId;
@@ -6,18 +6,18 @@ use runtime::queue::{BusMessage, MessageError};
 use serde_json::Value;
 use tenancy::{Said, Settings, TOOLKIT_ANSWER_SOURCE};
 
-/// Where an application plane of the toolkit names the tenant. The first is what its control plane
-/// calls the registration; ours is the tenant's id.
+/// The members in which an application plane of the toolkit may name the tenant. The first is its
+/// control plane's registration id, for which Meridian sends the tenant's id.
 const TOOLKIT_TENANT: [&str; 3] = [
     "/tenantRegistrationId",
     "/tenantId",
     "/jobOutput/tenantData/tenantId",
 ];
 
-/// Why an event cannot be read as an answer.
+/// A failure to parse an event as an answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unread {
-    #[error("the source may not say this")]
+pub(crate) enum AnswerError {
+    #[error("the source may not send this event type")]
     OtherEvent,
     #[error("the detail is malformed")]
     Malformed(#[source] MessageError),
@@ -25,28 +25,28 @@ pub(crate) enum Unread {
     NoTenant,
 }
 
-/// Reads what was said, and of whom. Each source may say what is its own to say and nothing else;
-/// the toolkit is heard where its events are published.
-pub(crate) fn read(event: &BusMessage, settings: &Settings) -> Result<(Said, Answer), Unread> {
-    let said = Said::by_type(&event.detail_type).ok_or(Unread::OtherEvent)?;
+/// Parses an answer. Each source may send only its own event types. The toolkit's events are
+/// accepted only where the region also publishes events for it.
+pub(crate) fn read(event: &BusMessage, settings: &Settings) -> Result<(Said, Answer), AnswerError> {
+    let said = Said::by_type(&event.detail_type).ok_or(AnswerError::OtherEvent)?;
     let is_ours = Answer::TYPES.contains(&event.detail_type.as_str());
     let answer = match event.source.as_str() {
-        ANSWER_SOURCE if is_ours => event.detail().map_err(Unread::Malformed)?,
+        ANSWER_SOURCE if is_ours => event.detail().map_err(AnswerError::Malformed)?,
         TOOLKIT_ANSWER_SOURCE if !is_ours && settings.builder_toolkit => of_toolkit(event)?,
-        _ => return Err(Unread::OtherEvent),
+        _ => return Err(AnswerError::OtherEvent),
     };
     Ok((said, answer))
 }
 
-/// The toolkit knows no attempts, and gives no reason in a closed form: what failed may be tried
-/// again.
-fn of_toolkit(event: &BusMessage) -> Result<Answer, Unread> {
-    let detail: Value = event.detail().map_err(Unread::Malformed)?;
+/// Parses an answer of the toolkit. It has no attempts, and no reason from a closed list, so a
+/// failure may always be retried.
+fn of_toolkit(event: &BusMessage) -> Result<Answer, AnswerError> {
+    let detail: Value = event.detail().map_err(AnswerError::Malformed)?;
     let named = |place: &&str| detail.pointer(place)?.as_str()?.parse::<TenantId>().ok();
     let tenant = TOOLKIT_TENANT
         .iter()
         .find_map(named)
-        .ok_or(Unread::NoTenant)?;
+        .ok_or(AnswerError::NoTenant)?;
     Ok(Answer {
         tenant,
         attempt: None,

@@ -1,7 +1,7 @@
 //! Applies each answer of a batch on its own.
 
 use crate::adapters::Adapters;
-use crate::answer::{self, Unread};
+use crate::answer::{self, AnswerError};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use kernel::EventId;
 use runtime::queue::{BusMessage, MessageError, each};
@@ -9,8 +9,8 @@ use std::convert::Infallible;
 use tenancy::{Context, decide_answer};
 use tenant_store::{LoadOptions, TenantStoreError};
 
-/// Applies every answer of the batch; those that cannot be applied come again, and end in the
-/// dead-letter queue. An answer that comes twice or too late changes nothing, and is no error.
+/// Applies every answer of the batch. The queue redelivers failed answers, and moves them to the
+/// dead-letter queue in the end. A duplicate or late answer changes nothing, and is no error.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
@@ -21,20 +21,20 @@ pub(crate) async fn handle(
     .await)
 }
 
-/// Why an answer is not applied.
+/// A failure to apply an answer.
 #[derive(Debug, thiserror::Error)]
-enum Unapplied {
+enum ApplyError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    #[error("the event is no answer")]
-    NoAnswer(#[source] Unread),
-    #[error("the answer is not stored")]
+    #[error("the event is not an answer")]
+    NoAnswer(#[source] AnswerError),
+    #[error("the answer could not be stored")]
     NotStored(#[source] TenantStoreError),
 }
 
-async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplied> {
-    let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
-    let (said, answer) = answer::read(&event, &adapters.settings).map_err(Unapplied::NoAnswer)?;
+async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), ApplyError> {
+    let event = BusMessage::parse(message).map_err(ApplyError::Unreadable)?;
+    let (said, answer) = answer::read(&event, &adapters.settings).map_err(ApplyError::NoAnswer)?;
     let region = adapters.region.clone();
     let context = Context {
         region,
@@ -46,7 +46,7 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
         .change(answer.tenant, LoadOptions::SIGNUP, |loaded| {
             decide_answer(&loaded.state, said, &answer, &adapters.settings, &context)
         });
-    let status = changed.await.map_err(Unapplied::NotStored)?.tenant.status;
-    tracing::info!(tenant = %answer.tenant, ?said, attempt = answer.attempt, %status, "answer taken");
+    let status = changed.await.map_err(ApplyError::NotStored)?.tenant.status;
+    tracing::info!(tenant = %answer.tenant, ?said, attempt = answer.attempt, %status, "applied an answer");
     Ok(())
 }

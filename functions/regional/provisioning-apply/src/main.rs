@@ -1,5 +1,5 @@
-//! Applies what the application plane says of a tenant's resources: they are there, they are gone,
-//! or why not.
+//! Applies the application plane's answers about a tenant's resources: provisioned, removed, or
+//! failed with a reason.
 //!
 //! Trigger: ProvisioningQueue. Reads: RegionalTable (tenants, sign-ups). Emits:
 //! TenantStatusChanged.v1, OnboardingProgressed.v1.

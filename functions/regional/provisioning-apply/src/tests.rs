@@ -11,7 +11,7 @@ struct World {
     adapters: Adapters,
 }
 
-/// A region where the tenant of the events waits for the application, which home follows.
+/// A region where the tenant of the events is being provisioned, with an onboarding at home.
 async fn world() -> World {
     let world = empty_world(
         tenantkit::region()
@@ -39,7 +39,7 @@ fn empty_world(region: Region) -> World {
 }
 
 impl World {
-    /// Delivers a batch, and says which of its messages failed.
+    /// Delivers a batch. Returns the ids of the failed messages.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
         let Ok(response) = handle(
             &self.adapters,
@@ -57,7 +57,7 @@ impl World {
         self.region.tenant(Newcomer::ada().tenant).await
     }
 
-    /// The last that home was told of the onboarding: the state and reason of its provisioning and
+    /// The last report of the onboarding to home: the state and reason of its provisioning and
     /// activation.
     async fn progress(&self) -> Value {
         let published = self.region.published("OnboardingProgressed.v1").await;
@@ -84,7 +84,7 @@ impl World {
         due.iter().filter(|due| due.kind == kind).count()
     }
 
-    /// Asks for the resources once more.
+    /// Requests the resources once more.
     async fn retry(&self) {
         let Newcomer { tenant, at, .. } = Newcomer::ada();
         let Region {
@@ -113,7 +113,7 @@ fn case(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_case_has_its_expected_result() {
     for case in testkit::cases("provisioning-apply") {
         let world = world().await;
         let before = world.tenant().await;
@@ -145,7 +145,7 @@ async fn resources_make_the_tenant_active_once() {
         let active = world.tenant().await;
         let provisioning = active.provisioning.clone().unwrap();
         assert_eq!(active.status, TenantStatus::Active, "{name}");
-        // The time is ours: the application's may be from before an outage.
+        // Our clock's time: the application's may be from before an outage.
         assert!(
             provisioning.done_at > Some(moment("2026-11-20T10:00:01Z"))
                 && provisioning.failure.is_none()
@@ -189,7 +189,7 @@ async fn resources_make_the_tenant_active_once() {
 }
 
 #[tokio::test]
-async fn a_failure_is_seen_with_its_reason_and_tried_again_where_that_is_of_use() {
+async fn a_failure_is_reported_with_its_reason_and_retried_where_it_is_retryable() {
     for (name, reason, retryable) in [
         ("valid-failed-retryable", "quota-exceeded", true),
         ("valid-failed-for-good", "unsupported-plan", false),
@@ -240,13 +240,13 @@ async fn an_answer_to_an_earlier_attempt_does_not_fail_the_next() {
         second,
         "the failure of the first attempt came again"
     );
-    // Success is success, whichever attempt it was.
+    // The success of an earlier attempt counts too.
     assert!(world.deliver(&case("valid-provisioned")).await.is_empty());
     assert_eq!(world.tenant().await.status, TenantStatus::Active);
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_asked_for_changes_nothing() {
+async fn an_answer_without_a_request_changes_nothing() {
     let world = empty_world(tenantkit::region().await);
     world.region.register(&Newcomer::ada()).await;
     for name in [
@@ -261,9 +261,9 @@ async fn an_answer_that_nobody_asked_for_changes_nothing() {
     }
 }
 
-/// Where nobody told the toolkit of a tenant, nobody of it is heard.
+/// A region that publishes no events for the toolkit accepts none from it.
 #[tokio::test]
-async fn the_toolkit_is_heard_where_it_is_attached() {
+async fn the_toolkits_answers_are_accepted_where_it_is_enabled() {
     let world = empty_world(tenantkit::region().await.with_application());
     let ada = Newcomer::ada();
     world.region.register(&ada).await;
@@ -272,9 +272,9 @@ async fn the_toolkit_is_heard_where_it_is_attached() {
     assert_eq!(world.tenant().await, waiting);
 }
 
-/// A poison message does not keep the rest of its batch from being applied.
+/// A poison message does not block the rest of its batch.
 #[tokio::test]
-async fn only_what_cannot_be_applied_comes_again() {
+async fn only_failed_answers_are_redelivered() {
     let world = world().await;
     let mut batch = case("valid-provisioned");
     let mut poison = case("invalid-no-json")["Records"][0].clone();

@@ -6,7 +6,7 @@ use kernel::RegionCode;
 use outbox::Outbox;
 use tenant_store::TenantStore;
 
-/// What the handler works with.
+/// The handler's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) tenants: TenantStore,
@@ -14,7 +14,7 @@ pub(crate) struct Adapters {
 }
 
 impl Adapters {
-    /// As the template sets them.
+    /// Reads the configuration that the template sets.
     ///
     /// # Errors
     /// When a variable is missing or malformed.

@@ -1,4 +1,4 @@
-//! Makes the zone say what the region's table says of every tenant of a batch.
+//! Reconciles the hosted zone with the region's table, for every tenant of a batch.
 
 use crate::adapters::Adapters;
 use crate::plan::{Tenants, has_one_of, leads_here, overtaken, plan_routes};
@@ -15,84 +15,86 @@ use std::sync::Arc;
 use tenancy::{Context, Tenant, decide_routed};
 use tenant_store::{LoadOptions, TenantStoreError};
 
-/// How often a tenant may change while its names are written, until the message comes again
-/// instead.
+/// How many rounds follow a tenant that changes while its names are written. After them, the queue
+/// redelivers the message.
 const ROUNDS_MAX: u32 = 3;
 
-/// Writes the names of every tenant of the batch with one call. What cannot be read comes again
-/// alone; where the zone or the table fails, the whole batch does.
+/// Writes the names of every tenant of the batch with one call. The queue redelivers an unreadable
+/// message alone, and the whole batch where the zone or the table fails.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
 ) -> Result<SqsBatchResponse, Infallible> {
-    let asked = event
+    let tenants = event
         .records
         .iter()
         .filter_map(|message| tenant_of(message).ok());
-    let settled = settle(adapters, asked.collect()).await.map_err(Arc::new);
+    let reconciled = reconcile(adapters, tenants.collect())
+        .await
+        .map_err(Arc::new);
     Ok(each(event, async |message: &SqsMessage| {
-        outcome_of(message, &settled)
+        result_of(message, &reconciled)
     })
     .await)
 }
 
-/// Why the names of a batch's tenants are not written.
+/// A failure to write the names of a batch's tenants.
 #[derive(Debug, thiserror::Error)]
 enum ReconcileError {
-    #[error("the tenants cannot be loaded")]
+    #[error("the tenants could not be loaded")]
     NotLoaded(#[source] TenantStoreError),
-    #[error("the names are not written")]
+    #[error("the names could not be written")]
     NotWritten(#[source] ZoneError),
     #[error("the tenants change faster than their names are written")]
     Contended,
-    #[error("that the names are written is not noted")]
+    #[error("the written names could not be recorded in the sign-up")]
     NotNoted(#[source] TenantStoreError),
 }
 
-/// Why a message is not done.
+/// A failure to apply a message.
 #[derive(Debug, thiserror::Error)]
-enum Unapplied {
+enum ApplyError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
     #[error("the event is not a change of a tenant's status or address")]
     OtherEvent,
-    #[error("the region knows no such tenant")]
+    #[error("the region has no such tenant")]
     UnknownTenant,
-    #[error("something else has a name of the tenant")]
+    #[error("another record has a name of the tenant")]
     NameTaken,
-    #[error("the tenant's names are not settled")]
-    ReconcileError(#[source] Arc<ReconcileError>),
+    #[error("the tenant's names could not be reconciled")]
+    NotReconciled(#[source] Arc<ReconcileError>),
 }
 
-/// The tenant that a message is about. What the message says of it may be old, and is not looked
-/// at.
-fn tenant_of(message: &SqsMessage) -> Result<TenantId, Unapplied> {
-    let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
+/// The tenant of a message. The rest of the message is ignored, because it may be out of date.
+fn tenant_of(message: &SqsMessage) -> Result<TenantId, ApplyError> {
+    let event = BusMessage::parse(message).map_err(ApplyError::Unreadable)?;
     match (event.detail_type.as_str(), event.source.as_str()) {
         (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => {
             let event: Envelope<TenantStatusChanged> =
-                event.detail().map_err(Unapplied::Unreadable)?;
+                event.detail().map_err(ApplyError::Unreadable)?;
             Ok(event.data.tenant)
         }
         (TenantAddressChanged::TYPE, TenantAddressChanged::SOURCE) => {
             let event: Envelope<TenantAddressChanged> =
-                event.detail().map_err(Unapplied::Unreadable)?;
+                event.detail().map_err(ApplyError::Unreadable)?;
             Ok(event.data.tenant)
         }
-        _ => Err(Unapplied::OtherEvent),
+        _ => Err(ApplyError::OtherEvent),
     }
 }
 
-/// Writes the names of tenants, and looks again: whoever writes last has then seen what was decided
-/// last, however many work on the same tenant at a time. Returns the tenants that the region knows,
-/// each with whether the zone took its names.
-async fn settle(
+/// Writes the names of tenants, and then loads the tenants again: with concurrent invocations, the
+/// last writer has then seen the last decision. Returns the tenants that the region has, each with
+/// whether the zone accepted its names.
+async fn reconcile(
     adapters: &Adapters,
-    asked: Vec<TenantId>,
+    tenants: Vec<TenantId>,
 ) -> Result<BTreeMap<TenantId, bool>, ReconcileError> {
-    let known = load(adapters, asked).await?;
+    let known = load(adapters, tenants).await?;
     let mut pending = known.clone();
-    let mut taken: BTreeMap<TenantId, bool> = known.keys().map(|tenant| (*tenant, true)).collect();
+    let mut accepted: BTreeMap<TenantId, bool> =
+        known.keys().map(|tenant| (*tenant, true)).collect();
     for _ in 0..ROUNDS_MAX {
         let now = runtime::now();
         let refused = adapters
@@ -100,7 +102,7 @@ async fn settle(
             .apply(&plan_routes(pending.values(), now))
             .await
             .map_err(ReconcileError::NotWritten)?;
-        taken.extend(
+        accepted.extend(
             pending
                 .iter()
                 .map(|(id, tenant)| (*id, !has_one_of(tenant, &refused, now))),
@@ -108,18 +110,18 @@ async fn settle(
         let loaded = load(adapters, pending.keys().copied().collect()).await?;
         pending = overtaken(&pending, loaded, now);
         if pending.is_empty() {
-            tracing::info!(tenants = known.len(), "names settled");
+            tracing::info!(tenants = known.len(), "reconciled names");
             let written = known
                 .values()
-                .filter(|tenant| taken.get(&tenant.id) == Some(&true));
+                .filter(|tenant| accepted.get(&tenant.id) == Some(&true));
             try_join_all(written.map(|tenant| note(adapters, tenant, now))).await?;
-            return Ok(taken);
+            return Ok(accepted);
         }
     }
     Err(ReconcileError::Contended)
 }
 
-/// Notes in its sign-up that a tenant's name leads to the region: once, and not before it does.
+/// Records in a tenant's sign-up that its name routes to the region: once, and after it does.
 async fn note(adapters: &Adapters, tenant: &Tenant, now: Timestamp) -> Result<(), ReconcileError> {
     let context = Context {
         region: adapters.region.clone(),
@@ -148,17 +150,17 @@ async fn load(adapters: &Adapters, ids: Vec<TenantId>) -> Result<Tenants, Reconc
         .collect())
 }
 
-fn outcome_of(
+fn result_of(
     message: &SqsMessage,
-    settled: &Result<BTreeMap<TenantId, bool>, Arc<ReconcileError>>,
-) -> Result<(), Unapplied> {
+    reconciled: &Result<BTreeMap<TenantId, bool>, Arc<ReconcileError>>,
+) -> Result<(), ApplyError> {
     let tenant = tenant_of(message)?;
-    let settled = settled
+    let accepted = reconciled
         .as_ref()
-        .map_err(|error| Unapplied::ReconcileError(Arc::clone(error)))?;
-    match settled.get(&tenant) {
+        .map_err(|error| ApplyError::NotReconciled(Arc::clone(error)))?;
+    match accepted.get(&tenant) {
         Some(true) => Ok(()),
-        Some(false) => Err(Unapplied::NameTaken),
-        None => Err(Unapplied::UnknownTenant),
+        Some(false) => Err(ApplyError::NameTaken),
+        None => Err(ApplyError::UnknownTenant),
     }
 }

@@ -1,4 +1,4 @@
-//! Makes the names of tenants lead to the region, as long as they live there.
+//! Routes the names of tenants to the region, as long as they live there.
 //!
 //! Trigger: RoutingQueue. Reads: RegionalTable (tenants, sign-ups). Emits: records of the hosted
 //! zone, OnboardingProgressed.v1.

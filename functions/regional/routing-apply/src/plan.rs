@@ -1,4 +1,4 @@
-//! Which names lead to the region: pure, and absolute.
+//! Plans the DNS names of tenants. Pure, and absolute: a plan does not depend on earlier ones.
 
 use kernel::{TenantId, TenantStatus, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,19 +7,19 @@ use tenancy::{CustomSubdomain, Tenant};
 /// Tenants by their ids.
 pub(crate) type Tenants = BTreeMap<TenantId, Tenant>;
 
-/// What the zone has to say of each subdomain. Tenants may have chosen some: they are not for logs.
+/// The route of each subdomain. Tenants may have chosen subdomains, so a plan must not be logged.
 pub(crate) type Plan = BTreeMap<String, Route>;
 
-/// What the zone has to say of a subdomain.
+/// The route of a subdomain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// It leads to this region.
+    /// The subdomain routes to this region.
     Here,
-    /// It does not lead to this region.
+    /// The subdomain does not route to this region.
     Gone,
 }
 
-/// What the zone has to say of the subdomains of tenants.
+/// The routes of the subdomains of tenants.
 pub(crate) fn plan_routes<'a>(
     tenants: impl IntoIterator<Item = &'a Tenant>,
     now: Timestamp,
@@ -30,23 +30,23 @@ pub(crate) fn plan_routes<'a>(
         .collect()
 }
 
-/// The tenants of whom the zone has to say something else now.
+/// The loaded tenants whose routes have changed since they were planned.
 pub(crate) fn overtaken(before: &Tenants, loaded: Tenants, now: Timestamp) -> Tenants {
-    let said = |id: &TenantId| before.get(id).map(|tenant| routes_of(tenant, now));
+    let planned = |id: &TenantId| before.get(id).map(|tenant| routes_of(tenant, now));
     loaded
         .into_iter()
-        .filter(|(id, tenant)| said(id) != Some(routes_of(tenant, now)))
+        .filter(|(id, tenant)| planned(id) != Some(routes_of(tenant, now)))
         .collect()
 }
 
-/// Whether one of a tenant's names is among these.
+/// Whether one of a tenant's names is among the subdomains.
 pub(crate) fn has_one_of(tenant: &Tenant, subdomains: &BTreeSet<String>, now: Timestamp) -> bool {
     routes_of(tenant, now)
         .keys()
         .any(|subdomain| subdomains.contains(subdomain))
 }
 
-/// Whether a tenant's names lead to the region once they are written.
+/// Whether a tenant's names route to the region once they are written.
 pub(crate) fn leads_here(tenant: &Tenant) -> bool {
     !matches!(
         tenant.status,
@@ -54,8 +54,8 @@ pub(crate) fn leads_here(tenant: &Tenant) -> bool {
     )
 }
 
-/// A tenant that is not in use yet has no name yet. One that moves has had its names since it was:
-/// they stay until the region that it moves to writes them, and are not taken back then.
+/// The routes of a tenant's subdomains. A tenant that is not active yet has no names. The names of
+/// a relocating tenant stay until its new region overwrites them, so this region changes nothing.
 fn routes_of(tenant: &Tenant, now: Timestamp) -> Plan {
     let route = match tenant.status {
         TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Relocating => {
@@ -72,7 +72,7 @@ fn routes_of(tenant: &Tenant, now: Timestamp) -> Plan {
         .into_iter()
         .chain([tenant.alias.as_str()])
         .map(|subdomain| (subdomain.to_owned(), route));
-    // A subdomain that was given up and taken again is a present one.
+    // Present subdomains come last and win: a former subdomain may be in use again.
     former.chain(present).collect()
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_leads_here_as_long_as_its_tenant_lives_here() {
+    fn a_name_routes_here_as_long_as_its_tenant_lives_here() {
         for (status, route) in [
             (TenantStatus::Pending, None),
             (TenantStatus::Provisioning, None),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_subdomain_comes_and_goes_beside_the_alias() {
+    fn a_custom_subdomain_is_added_and_removed_beside_the_alias() {
         use Route::{Gone, Here};
         let held = |subdomain: &str| json!({ "subdomain": subdomain, "digest": "0".repeat(64), "since": "2026-11-19T10:00:00Z" });
         let former =
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn only_another_route_overtakes() {
+    fn only_a_changed_route_overtakes_a_plan() {
         let at = |status| BTreeMap::from([(tenant(status).id, tenant(status))]);
         let check = |before, then, moved: bool| {
             assert_eq!(

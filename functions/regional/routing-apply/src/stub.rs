@@ -1,4 +1,5 @@
-//! A zone that refuses a name which something else has: the local AWS never does.
+//! A stub of a zone that refuses a name because another record has it, which the local AWS never
+//! does.
 
 use axum::Router;
 use axum::extract::State;

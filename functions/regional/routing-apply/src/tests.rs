@@ -69,12 +69,12 @@ fn to(region: &Region, zone: &str, host: &str, target_zone: &str) -> Zone {
 }
 
 impl World {
-    /// Delivers a batch, and says which of its messages failed.
+    /// Delivers a batch. Returns the ids of the failed messages.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
         deliver(&self.adapters, batch).await
     }
 
-    /// Every name of the zone, and what it leads to.
+    /// Every name of the zone, and its target.
     async fn routes(&self) -> BTreeMap<String, String> {
         let listed = self
             .names
@@ -100,7 +100,7 @@ impl World {
         routes.collect()
     }
 
-    /// When the sign-up of Ada's tenant says that its name led to the region.
+    /// The time that the sign-up of Ada's tenant records for its routing.
     async fn routed_at(&self) -> Option<Timestamp> {
         self.region
             .signup(Newcomer::ada().tenant)
@@ -109,7 +109,7 @@ impl World {
             .routed_at
     }
 
-    /// What happens to Ada's tenant.
+    /// Applies changes to Ada's tenant.
     async fn change(&self, changes: &[Change]) {
         let ada = Newcomer::ada();
         for change in changes {
@@ -157,7 +157,7 @@ fn leads_to(host: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_case_has_its_expected_result() {
     for Case { name, payload } in testkit::cases("routing-apply") {
         let world = world("").await;
         world.region.activate(&Newcomer::ada()).await;
@@ -181,7 +181,7 @@ async fn every_event_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn a_name_leads_to_the_region_from_activation_to_closure() {
+async fn a_name_routes_to_the_region_from_activation_to_closure() {
     for (target_zone, leads) in [
         ("", HERE.to_owned()),
         ("Z1UJRXOUMOOFQ8", format!("alias {HERE}")),
@@ -229,10 +229,9 @@ async fn a_name_leads_to_the_region_from_activation_to_closure() {
     }
 }
 
-/// One that ended without ever having had a name does not keep the names of others from being
-/// written.
+/// A tenant that is closed without ever having had a name does not block the names of others.
 #[tokio::test]
-async fn a_batch_is_written_whatever_else_is_in_it() {
+async fn a_tenant_without_names_does_not_block_a_batch() {
     let world = world("").await;
     let (ada, other) = (Newcomer::ada(), Newcomer::somebody());
     world.region.register(&ada).await;
@@ -261,9 +260,9 @@ async fn a_batch_is_written_whatever_else_is_in_it() {
     );
 }
 
-/// The tenant has moved: the region where it was ends it after the other one has written the name.
+/// A relocated tenant: its former region closes it after the new one has written the name.
 #[tokio::test]
-async fn a_name_that_another_region_has_taken_over_survives() {
+async fn a_name_that_another_region_has_overwritten_survives() {
     let world = world("").await;
     world.region.activate(&Newcomer::ada()).await;
     let elsewhere = to(&world.region, &world.zone, ELSEWHERE, "");
@@ -282,9 +281,9 @@ async fn a_name_that_another_region_has_taken_over_survives() {
     }
 }
 
-/// Something of the operator's has the name of one tenant: the others of the batch have theirs.
+/// A record of the operator has the name of one tenant. The other tenants get their names.
 #[tokio::test]
-async fn a_name_that_is_taken_holds_nobody_else_up() {
+async fn a_taken_name_does_not_block_other_tenants() {
     let mut world = world("").await;
     let stub = StubZone::start(ADAS).await;
     let gone = world
@@ -326,7 +325,7 @@ async fn a_name_that_is_taken_holds_nobody_else_up() {
 }
 
 #[tokio::test]
-async fn a_zone_that_fails_brings_the_batch_again() {
+async fn a_failing_zone_makes_the_queue_redeliver_the_batch() {
     let mut world = world("").await;
     world.region.activate(&Newcomer::ada()).await;
     let batch = case("valid-duplicate-and-reordered");

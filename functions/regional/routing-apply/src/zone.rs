@@ -1,4 +1,4 @@
-//! The hosted zone in which tenants' names are.
+//! The hosted zone of tenants' names.
 
 use crate::plan::{Plan, Route};
 use aws_sdk_route53::Client;
@@ -8,9 +8,10 @@ use aws_sdk_route53::types::{
 };
 use std::collections::BTreeSet;
 
-/// What Route 53 says where a record is to be deleted that is not there in exactly this form.
+/// Route 53's error code for the deletion of a record that does not exist in exactly this form, and
+/// for a name that a record of another kind has.
 const REFUSED: &str = "InvalidChangeBatch";
-/// How long a resolver may remember a name: so long a move takes at least.
+/// How long a resolver may cache a name. A relocation takes at least as long.
 const TTL_S: i64 = 60;
 
 /// Changes the names below a domain.
@@ -22,28 +23,28 @@ pub(crate) struct Zone {
     target: Target,
 }
 
-/// What the region's names lead to.
+/// The target of the region's names.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     /// The host: the gateway's domain of the region.
     pub(crate) host: String,
-    /// The hosted zone of the host, which AWS answers for without a further question; empty where
-    /// it has none.
+    /// The hosted zone of the host, for an alias record, which Route 53 resolves without a second
+    /// query. Empty where the host has none.
     pub(crate) zone: String,
 }
 
-/// Why the zone is not as it has to be.
+/// A failure to change the zone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ZoneError {
-    #[error("the change cannot be asked for")]
-    Unasked(#[source] BuildError),
-    /// Without Route 53's own words: they repeat the names, which tenants may have chosen.
+    #[error("the change could not be built")]
+    Malformed(#[source] BuildError),
+    /// Without Route 53's message, which repeats the names: tenants may have chosen them.
     #[error("the zone was not changed: {code}")]
     Unchanged { code: String },
 }
 
 impl Zone {
-    /// The names below `domain` in the hosted zone `id`; without an id, none is ever written.
+    /// The names below `domain` in the hosted zone `id`. With an empty id, nothing is written.
     pub(crate) fn new(
         config: &aws_types::SdkConfig,
         id: String,
@@ -58,20 +59,19 @@ impl Zone {
         }
     }
 
-    /// Makes the zone say what is planned, with one call wherever that is possible.
+    /// Applies a plan to the zone, with one call where possible.
     ///
-    /// Route 53 deletes only the record that is named in full, target included, and it takes or
-    /// refuses a call as a whole. So a name that another region has taken over survives, and so
-    /// does a name that is not there: both are as they have to be. A call that is refused for one
-    /// name is repeated for each alone. Returns the subdomains that cannot lead here: something else
-    /// has such a name.
+    /// Route 53 deletes only a record that the call names in full, target included, and accepts or
+    /// refuses a call as a whole. So the deletion of a name that another region has overwritten, or
+    /// that does not exist, is refused, which is right. After a refused call, each name is sent
+    /// alone. Returns the subdomains that cannot route here because another record has the name.
     pub(crate) async fn apply(&self, plan: &Plan) -> Result<BTreeSet<String>, ZoneError> {
         let changes = plan
             .iter()
             .map(|(subdomain, route)| self.change(subdomain, *route));
         let changes = changes
             .collect::<Result<Vec<Change>, BuildError>>()
-            .map_err(ZoneError::Unasked)?;
+            .map_err(ZoneError::Malformed)?;
         match self.send(changes.clone()).await {
             Err(error) if is_refused(&error) => {}
             sent => return sent.map(|()| BTreeSet::new()),
@@ -82,6 +82,7 @@ impl Zone {
                 Err(error) if is_refused(&error) && *route == Route::Here => {
                     refused.insert(subdomain.clone());
                 }
+                // The record does not exist, or is another region's.
                 Err(error) if is_refused(&error) => {}
                 sent => sent?,
             }
@@ -96,7 +97,7 @@ impl Zone {
         let batch = ChangeBatch::builder()
             .set_changes(Some(changes))
             .build()
-            .map_err(ZoneError::Unasked)?;
+            .map_err(ZoneError::Malformed)?;
         let call = self
             .client
             .change_resource_record_sets()
@@ -119,7 +120,8 @@ impl Zone {
             .build()
     }
 
-    /// The record of a subdomain, the same in every call: a deletion names it in full.
+    /// The record of a subdomain. It is the same in every call, because a deletion names it in
+    /// full.
     fn record(&self, subdomain: &str) -> Result<ResourceRecordSet, BuildError> {
         let Target { host, zone } = &self.target;
         let record = ResourceRecordSet::builder().name(format!("{subdomain}.{}", self.domain));

@@ -1,4 +1,5 @@
-//! A statement of totals says only where to look: what is compared is what is stored by now.
+//! Compares usage with alert thresholds. A bus event of totals only names the tenant, meter and
+//! period to check: the stored totals are compared, since events may come late or out of order.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
@@ -9,41 +10,41 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use usage_store::{TermsReader, UsageAlerts, UsageStoreError};
 
-/// Looks at what each statement of the batch is about; what cannot be looked at comes again, and
-/// ends in the dead-letter queue.
+/// Checks the thresholds for each bus event of the batch. The queue redelivers failed messages, and
+/// moves them to the dead-letter queue in the end.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
 ) -> Result<SqsBatchResponse, Infallible> {
     Ok(each(event, async |message: &SqsMessage| {
-        look(adapters, message).await
+        check(adapters, message).await
     })
     .await)
 }
 
-/// What the handler works with.
+/// The handler's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) terms: TermsReader,
     pub(crate) thresholds: UsageAlerts,
 }
 
-/// Why it is not known whether a threshold is reached.
+/// A failure to check the thresholds.
 #[derive(Debug, thiserror::Error)]
 enum AlertError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    #[error("the event states no totals")]
+    #[error("the event has no totals")]
     OtherEvent,
     #[error("the totals came in another stream than their tenant's")]
     OtherStream,
-    #[error("the tenant's plan is not loaded")]
+    #[error("the tenant's plan could not be loaded")]
     NoPlan(#[source] UsageStoreError),
-    #[error("the thresholds are not compared or told")]
-    NotTold(#[source] UsageStoreError),
+    #[error("a threshold could not be compared or published")]
+    NotPublished(#[source] UsageStoreError),
 }
 
-async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), AlertError> {
+async fn check(adapters: &Adapters, message: &SqsMessage) -> Result<(), AlertError> {
     let UsageWindowUpdated { tenant, windows } = totals(message)?;
     let found = adapters.terms.plan_terms(tenant).await;
     let found = found.map_err(AlertError::NoPlan)?.and_then(|terms| {
@@ -51,7 +52,8 @@ async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), AlertErro
         Some((plan, terms.alert_thresholds))
     });
     let Some((plan, own)) = found else {
-        // Erased meanwhile, or on a plan of another release: there is nothing to compare with.
+        // The tenant is erased, or its plan is of another release: there is no allowance to compare
+        // with.
         return Ok(());
     };
     for allowance in plan
@@ -63,19 +65,20 @@ async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), AlertErro
             continue;
         };
         for day in days_of(&windows, &allowance.meter) {
-            let told = adapters
+            let published = adapters
                 .thresholds
-                .tell(tenant, meter, &allowance, day, runtime::now())
+                .notify(tenant, meter, &allowance, day, runtime::now())
                 .await;
-            for percent in told.map_err(AlertError::NotTold)? {
-                tracing::info!(%tenant, meter = %meter.code, percent, "a threshold is reached");
+            for percent in published.map_err(AlertError::NotPublished)? {
+                tracing::info!(%tenant, meter = %meter.code, percent, "published a threshold");
             }
         }
     }
     Ok(())
 }
 
-/// The first moment of the last day with a total of a meter, of each billing period.
+/// For each billing period with a total of the meter, the start of the last day that has one. One
+/// check per period is enough, since it compares the whole period.
 fn days_of(windows: &[UsageWindow], meter: &MeterCode) -> impl Iterator<Item = Timestamp> {
     let mut last: BTreeMap<BillingPeriod, Timestamp> = BTreeMap::new();
     for window in windows.iter().filter(|window| window.meter == *meter) {

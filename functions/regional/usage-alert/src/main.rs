@@ -1,9 +1,9 @@
-//! Tells the application when a tenant's usage reaches a threshold of what its plan allows, the plan's
-//! or its own, once each.
+//! Notifies the application once when a tenant's usage reaches an alert threshold, of its plan or
+//! of its own.
 //!
-//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan and thresholds), UsageTable (totals).
-//! Writes: UsageTable (which thresholds were told). Emits: `UsageThresholdReached.v1`, which stays in the
-//! region.
+//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan and thresholds), UsageTable
+//! (totals). Writes: UsageTable (marks of published thresholds). Emits:
+//! `UsageThresholdReached.v1`, which stays in the region.
 
 mod handler;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tenant_store::{LoadOptions, TenantView};
 use tenantkit::{Newcomer, Region};
 use usage_store::{RollupWriter, SegmentWriter, TermsReader, UsageAlerts};
 
-/// What the tenant's plan allows of the meter that is used here.
+/// The allowance of the tenant's plan for the meter of the tests.
 const ALLOWED_GB: i128 = 100;
 /// A day of the billing period, and one of the next.
 const DAYS: [&str; 2] = ["2026-11-20T09:00:00Z", "2026-12-01T09:00:00Z"];
@@ -105,7 +105,7 @@ impl World {
             .await;
     }
 
-    /// Uses some at several times at once, in days that begin at an anchor.
+    /// Rolls up usage of several times at once, in days of a billing anchor.
     async fn use_at_once(&self, anchor: BillingAnchor, gigabytes: i128, at: &[&str]) {
         let usage = at.iter().map(|at| self.usage(at, gigabytes, at));
         self.roll_up(group(usage, |_| anchor, new_id)).await;
@@ -129,7 +129,7 @@ impl World {
             .await;
     }
 
-    /// Delivers every statement of totals so far, as the queue may, and says how many failed.
+    /// Delivers every bus event of totals so far. Returns the number of failed messages.
     async fn deliver(&self) -> usize {
         let bus_events = self.region.published(UsageWindowUpdated::TYPE).await;
         let record = |bus_event: &serde_json::Value| {
@@ -142,8 +142,8 @@ impl World {
         response.batch_item_failures.len()
     }
 
-    /// The thresholds that were told, with the usage then, in order.
-    async fn told(&self) -> Vec<(String, u16, String)> {
+    /// The published thresholds, with the usage at that time, in order.
+    async fn published(&self) -> Vec<(String, u16, String)> {
         let bus_events = self
             .region
             .published(UsageThresholdReached::TYPE)
@@ -154,7 +154,7 @@ impl World {
                 .unwrap()
                 .data
         });
-        let mut told: Vec<_> = bus_events
+        let mut published: Vec<_> = bus_events
             .map(|bus_event| {
                 (
                     bus_event.period_start.to_string(),
@@ -163,8 +163,8 @@ impl World {
                 )
             })
             .collect();
-        told.sort();
-        told
+        published.sort();
+        published
     }
 }
 
@@ -181,7 +181,7 @@ fn threshold(month: &str, percent: u16, value: &str) -> (String, u16, String) {
 }
 
 #[tokio::test]
-async fn every_event_gets_its_answer() {
+async fn every_case_has_its_expected_result() {
     for case in testkit::cases("usage-alert") {
         let world = world().await;
         let Ok(response) = handle(
@@ -192,7 +192,7 @@ async fn every_event_gets_its_answer() {
         let failed = response.batch_item_failures.len();
         assert_eq!(failed, usize::from(!case.is_valid()), "{}", case.name);
         assert_eq!(
-            world.told().await,
+            world.published().await,
             [],
             "{}: nothing is stored, whatever the event says",
             case.name
@@ -200,9 +200,9 @@ async fn every_event_gets_its_answer() {
     }
 }
 
-/// The finest and the greatest value that an event can have, in the way of nothing.
+/// Events with the finest and the greatest possible value do not disturb the comparison.
 #[tokio::test]
-async fn thresholds_are_told_whatever_else_was_used() {
+async fn thresholds_are_published_with_extreme_values() {
     let world = world().await;
     for (id, gigabytes) in [
         ("fine", "1e-340"),
@@ -226,18 +226,18 @@ async fn thresholds_are_told_whatever_else_was_used() {
     let expected = [("2026-11", &november), ("2026-12", &december)];
     let expected = expected
         .map(|(month, value)| [50, 80, 100].map(|percent| threshold(month, percent, value)));
-    assert_eq!(world.told().await, expected.concat());
+    assert_eq!(world.published().await, expected.concat());
 }
 
 #[tokio::test]
-async fn each_threshold_is_told_once_in_each_period() {
+async fn each_threshold_is_published_once_per_period() {
     let world = world().await;
     world.use_some("a", ALLOWED_GB / 2 - 1, DAYS[0]).await;
     assert_eq!(world.deliver().await, 0);
-    assert_eq!(world.told().await, []);
+    assert_eq!(world.published().await, []);
     world.use_some("b", 1, DAYS[0]).await;
     assert_eq!(world.deliver().await, 0);
-    assert_eq!(world.told().await, [threshold("2026-11", 50, "50")]);
+    assert_eq!(world.published().await, [threshold("2026-11", 50, "50")]);
     world.use_some("c", 60, DAYS[0]).await;
     world.use_some("d", 60, DAYS[1]).await;
     for _ in 0..3 {
@@ -250,41 +250,44 @@ async fn each_threshold_is_told_once_in_each_period() {
         let mut expected = november.to_vec();
         expected.push(threshold("2026-12", 50, "60"));
         expected.sort();
-        assert_eq!(world.told().await, expected);
+        assert_eq!(world.published().await, expected);
     }
 }
 
-/// A tenant's own threshold that is passed already is told with the next usage.
+/// A tenant's own threshold that is already passed is published with the next usage.
 #[tokio::test]
-async fn a_tenants_own_thresholds_are_told_as_well() {
+async fn a_tenants_own_thresholds_are_published_too() {
     let world = world().await;
     world.use_some("a", 30, DAYS[0]).await;
-    assert_eq!((world.deliver().await, world.told().await), (0, vec![]));
+    assert_eq!(
+        (world.deliver().await, world.published().await),
+        (0, vec![])
+    );
     world.set_thresholds(&[25, 60]).await;
     world.use_some("b", 30, DAYS[0]).await;
     for _ in 0..2 {
         assert_eq!(world.deliver().await, 0);
-        let told = [
+        let published = [
             threshold("2026-11", 25, "60"),
             threshold("2026-11", 50, "60"),
             threshold("2026-11", 60, "60"),
         ];
-        assert_eq!(world.told().await, told);
+        assert_eq!(world.published().await, published);
     }
     world.set_thresholds(&[]).await;
     world.use_some("c", 30, DAYS[1]).await;
     world.deliver().await;
     assert_eq!(
-        world.told().await.len(),
+        world.published().await.len(),
         3,
-        "a threshold that was taken back is not told in the next period"
+        "a removed threshold is not published in the next period"
     );
 }
 
-/// One statement tells of the last day of a month and of the first of the next, which are of one
-/// month in UTC.
+/// One bus event has the last day of the tenant's month and the first of the next, which are in the
+/// same month in UTC.
 #[tokio::test]
-async fn thresholds_are_of_the_tenants_own_months() {
+async fn thresholds_apply_to_the_tenants_own_months() {
     let world = world().await;
     let anchor = "23:00".parse().unwrap();
     world
@@ -297,13 +300,13 @@ async fn thresholds_are_of_the_tenants_own_months() {
     assert_eq!(world.deliver().await, 0);
     let threshold = |month: &str| (format!("{month}T23:00:00Z"), 50, "60".to_owned());
     assert_eq!(
-        world.told().await,
+        world.published().await,
         [threshold("2026-10-31"), threshold("2026-11-30")]
     );
 }
 
 #[tokio::test]
-async fn a_threshold_that_is_left_and_reached_again_is_not_told_again() {
+async fn a_threshold_that_is_reached_again_is_not_published_again() {
     let world = world().await;
     world.use_some("a", 55, DAYS[0]).await;
     world.deliver().await;
@@ -321,17 +324,17 @@ async fn a_threshold_that_is_left_and_reached_again_is_not_told_again() {
     world.deliver().await;
     world.use_some("b", 70, DAYS[0]).await;
     world.deliver().await;
-    assert_eq!(world.told().await, [threshold("2026-11", 50, "55")]);
+    assert_eq!(world.published().await, [threshold("2026-11", 50, "55")]);
 }
 
 #[tokio::test]
-async fn functions_at_once_tell_a_threshold_once() {
+async fn concurrent_functions_publish_a_threshold_once() {
     let world = world().await;
     world.use_some("a", 85, DAYS[0]).await;
     let failed = join_all((0..6).map(|_| world.deliver())).await;
     assert_eq!(failed, [0; 6]);
     assert_eq!(
-        world.told().await,
+        world.published().await,
         [
             threshold("2026-11", 50, "85"),
             threshold("2026-11", 80, "85")

@@ -5,7 +5,7 @@ use catalogue::Catalogue;
 use runtime::http::Tokens;
 use usage_store::{SegmentWriter, UsageReader};
 
-/// What the function works with.
+/// The function's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) tokens: Tokens,
     pub(crate) catalogue: Catalogue,

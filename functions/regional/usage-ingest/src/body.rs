@@ -1,4 +1,4 @@
-//! The body of a request: bounded, also when it comes compressed.
+//! Reads the body of a request, bounded before and after decompression.
 
 use crate::problems::{ProblemKind, refuse, unsupported_encoding};
 use axum::body::{Body, Bytes, to_bytes};
@@ -8,13 +8,13 @@ use metering::{BODY_BYTES_MAX, BodyError};
 use runtime::http::Problem;
 use std::io::{BufRead, Read as _};
 
-/// How a body is encoded (RFC 9110, 8.4).
+/// The content coding of a body (RFC 9110, 8.4).
 enum Coding {
     Identity,
     Gzip,
 }
 
-/// Reads a body of at most so many bytes, as it comes and as it is inflated.
+/// Reads a body of at most [`BODY_BYTES_MAX`] bytes, both compressed and inflated.
 pub(crate) async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let coding = coding(headers)?;
     let bytes = to_bytes(body, BODY_BYTES_MAX)
@@ -28,6 +28,7 @@ pub(crate) async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Prob
 
 fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    // A list of codings would be inflated several times; only one is supported.
     let (named, further) = (codings.next(), codings.next());
     let Some(named) = named else {
         return Ok(Coding::Identity);
@@ -39,7 +40,8 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
     }
 }
 
-/// Inflates every member of a gzip file (RFC 1952), and stops one byte beyond what a body may have.
+/// Inflates every member of a gzip file (RFC 1952). Stops one byte beyond the limit, so that a
+/// small body that inflates to gigabytes costs no memory.
 pub(crate) fn inflate(compressed: impl BufRead) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let bounded = MultiGzDecoder::new(compressed)

@@ -1,8 +1,7 @@
-//! `/usage/corrections`: what was sent wrongly is taken back or replaced, and who did that is on
-//! record.
+//! `/usage/corrections`: withdraws or replaces wrong events, and records who did it and why.
 //!
-//! Only the provider's own services may: a tenant that could take usage back could take back what
-//! it owes.
+//! Only the provider's own services may correct usage: a tenant that could withdraw usage could
+//! withdraw what it owes.
 
 use crate::adapters::Adapters;
 use crate::body::bytes;
@@ -27,23 +26,23 @@ use std::sync::Arc;
 use testkit::problems;
 use usage_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 
-/// How many records an answer has.
+/// The most records of an answer.
 const RECORDS_MAX: u16 = 50;
 
-/// What became of a request for corrections.
+/// The result of a request for corrections.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = CorrectionsTaken))]
-pub(crate) struct Taken {
-    /// How many corrections are stored. They are made within seconds.
+pub(crate) struct Accepted {
+    /// The number of stored corrections. They take effect within seconds.
     accepted: usize,
-    /// Those that are not, each with the reason.
+    /// The rejected corrections, each with its reason.
     #[cfg_attr(test, schema(value_type = Vec<RefusedEvent>))]
     rejected: Vec<Refusal>,
-    /// Where what comes of them will be, by the `id` of the list of corrections.
+    /// The ids of the records in the list of corrections, which will have the results.
     records: Vec<SegmentId>,
 }
 
-/// Some of a tenant's corrections.
+/// A page of a tenant's corrections.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Corrections))]
 pub(crate) struct Records {
@@ -55,23 +54,23 @@ pub(crate) struct Records {
     next_before: Option<SegmentId>,
 }
 
-/// Takes usage events back, or replaces them.
+/// Withdraws or replaces usage events.
 ///
-/// The answer is 202 once every valid correction is stored, and names each refused one; 422 when
-/// none was valid. The same corrections may be sent again: each is made once.
+/// The answer is 202 once every valid correction is stored, and names each rejected one; 422 when
+/// no correction is valid. The same corrections may be sent again: each applies once.
 ///
-/// At most 500 corrections. Each names an event: by repeating it as it was sent (`event`), or, at
-/// most 20 of a request, by its key (`key`), with which it is looked up in what is stored of the
-/// last 40 days. `sent_by` says whose event it is: the provider's own, or that of a client of the
-/// tenant, which have separate ids. One that said something else is not taken back, nor is anything
-/// put in its place; and if the id of what is to come in its place is used already, nothing changes
-/// either: the record of the correction tells. An event is taken back once; what came in its place
-/// can be taken back in turn. Meters that keep a minimum, a maximum, the latest value or a number
-/// of different ones cannot take anything back. Only the provider's services may correct usage.
+/// A request has at most 500 corrections. Each names an event by its full content (`event`), or,
+/// for at most 20 of a request, by its key (`key`), which is looked up in the stored events of the
+/// last 40 days. `sent_by` names the event's sender: the provider, or a client of the tenant, which
+/// have separate ids. Nothing changes where the stored event differs from `event`, or where the id
+/// of the replacement is already used; the record of the correction has the result. An event is
+/// withdrawn once; its replacement can be corrected in turn. Events of meters that keep a minimum,
+/// a maximum, the latest value or a number of distinct values cannot be withdrawn. Only the
+/// provider's services may correct usage.
 #[cfg_attr(test, utoipa::path(post, path = "/usage/corrections", operation_id = "correctUsage",
     tag = "Metering", request_body(content = CorrectionRequest, content_type = "application/json"),
     security(("machine" = ["usage/write"])),
-    responses((status = 202, description = "What became of the corrections.", body = Taken)),
+    responses((status = 202, description = "The result of the corrections.", body = Accepted)),
     extensions(("x-problems" = json!(problems![MalformedJson, UnexpectedForm, BodyTooLarge,
         TooManyCorrections, TooManyKeyedCorrections, CorrectionsRefused, Throttled,
         UsageUnavailable])))))]
@@ -80,20 +79,20 @@ pub(crate) async fn correct(
     Now(now): Now,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Taken>), Problem> {
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let claims = adapters
         .tokens
         .verify(&headers, MachineScope::UsageWrite.as_str(), now)
         .await?;
     let body = bytes(&headers, body).await?;
-    let mut reading =
+    let mut parsed =
         read_corrections(&body, &adapters.catalogue, now).map_err(refuse_corrections)?;
     let known = adapters
-        .reportable(&reading.tenants(), &Client::Named, now)
+        .reportable(&parsed.tenants(), &Client::Named, now)
         .await?;
-    reading.keep_billable(|tenant| known.first_moment(tenant));
-    adapters.find_keyed(&mut reading, now).await?;
-    let ParsedCorrections { refused, valid, .. } = reading;
+    parsed.keep_billable(|tenant| known.first_moment(tenant));
+    adapters.find_keyed(&mut parsed, now).await?;
+    let ParsedCorrections { refused, valid, .. } = parsed;
     adapters.count(Sender::Provider, &refused).await;
     if valid.is_empty() && !refused.is_empty() {
         return Err(Problem::new(ProblemKind::CorrectionsRefused).with("rejected", refused));
@@ -132,7 +131,7 @@ pub(crate) async fn correct(
     };
     Ok((
         StatusCode::ACCEPTED,
-        Json(Taken {
+        Json(Accepted {
             accepted,
             rejected: refused,
             records,
@@ -142,15 +141,15 @@ pub(crate) async fn correct(
 
 /// Lists a tenant's corrections.
 ///
-/// Who took what back and why, and what came of it, the newest first. Nothing of it is ever
-/// changed.
+/// Each record has the client that sent the correction, its reason and its result. The newest comes
+/// first. Records are never changed.
 #[cfg_attr(test, utoipa::path(get, path = "/usage/corrections", operation_id = "listCorrections",
     tag = "Metering",
     params(("tenant" = TenantId, Query, description = "The tenant."),
         ("before" = Option<SegmentId>, Query,
             description = "The `next_before` of an earlier answer.")),
     security(("machine" = ["usage/write"])),
-    responses((status = 200, description = "Some of the corrections.", body = Records)),
+    responses((status = 200, description = "A page of corrections.", body = Records)),
     extensions(("x-problems" = json!(problems![InvalidTenant, InvalidCursor, UnknownTenant,
         UsageUnavailable])))))]
 pub(crate) async fn list(
@@ -193,17 +192,17 @@ pub(crate) async fn list(
 }
 
 impl Adapters {
-    /// Looks up the events that corrections name by their keys: each correction can be made then,
-    /// or is refused.
+    /// Looks up the events that corrections name by key. Each of these corrections becomes valid or
+    /// rejected.
     async fn find_keyed<'a>(
         &'a self,
-        reading: &mut ParsedCorrections<'a>,
+        parsed: &mut ParsedCorrections<'a>,
         now: Timestamp,
     ) -> Result<(), Problem> {
-        // Those that were sent at the same time are looked up together.
+        // One search finds all keys of a tenant with the same time range.
         let mut searches: BTreeMap<(TenantId, (Timestamp, Timestamp)), Vec<KeyedCorrection<'a>>> =
             BTreeMap::new();
-        for keyed in reading.keyed.drain(..) {
+        for keyed in parsed.keyed.drain(..) {
             searches
                 .entry((keyed.tenant, keyed.sent))
                 .or_default()
@@ -216,13 +215,14 @@ impl Adapters {
             let seen = seen.map_err(|error| usage_failed(&error))?;
             for correction in keyed {
                 match correction.resolve(&seen, &self.catalogue, now) {
-                    Ok(valid) => reading.valid.push(valid),
-                    Err(refusal) => reading.refused.push(refusal),
+                    Ok(valid) => parsed.valid.push(valid),
+                    Err(refusal) => parsed.refused.push(refusal),
                 }
             }
         }
-        reading.valid.sort_by_key(|valid| valid.index);
-        reading.refused.sort_by_key(|refusal| refusal.index);
+        // Back to the order of the request: an earlier correction of an event applies first.
+        parsed.valid.sort_by_key(|valid| valid.index);
+        parsed.refused.sort_by_key(|refusal| refusal.index);
         Ok(())
     }
 }

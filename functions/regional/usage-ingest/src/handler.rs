@@ -1,4 +1,4 @@
-//! `POST /usage/events`, and the same for clients of `OpenMeter`.
+//! `POST /usage/events`, and `POST /api/v1/events` for clients of `OpenMeter`.
 
 use crate::adapters::Adapters;
 use crate::body::bytes;
@@ -23,22 +23,22 @@ use std::time::Duration;
 use testkit::problems;
 use usage_store::UsageStoreError;
 
-/// Takes usage events.
+/// Ingests usage events.
 ///
-/// One event, or a batch of at most 1000 in at most 4 MiB (4194304 bytes). A client of a tenant
-/// reports its own tenant's usage; that of any other is refused as of an unknown tenant. It is
-/// answered once every valid event is stored: with 200, or with 422 where none is valid. What is
-/// not answered may be sent again as it is: an event counts once, by its source and id, which a
-/// tenant's own clients and the provider's services use independently of each other.
+/// The body is one event, or a batch of at most 1000 events in at most 4 MiB (4194304 bytes). A
+/// tenant's client reports the usage of its own tenant; events of any other tenant are rejected as
+/// of an unknown tenant. The answer comes once every valid event is stored: 200, or 422 where no
+/// event is valid. A request without an answer may be sent again unchanged: each event counts once,
+/// by its source and id. A tenant's clients and the provider's services have separate ids.
 ///
-/// With the header `ce-specversion` and a content type that is not of CloudEvents, the request is
+/// A request with the header `ce-specversion` and a content type other than that of CloudEvents is
 /// one event in binary mode: the headers are its attributes, and the body is its `data`, in JSON.
 #[cfg_attr(test, utoipa::path(post, path = "/usage/events", operation_id = "reportUsage",
     tag = "Metering", params(EventHeaders), request_body(description = EVENTS, content(
             (UsageEvent = "application/cloudevents+json"),
             (Vec<UsageEvent> = "application/cloudevents-batch+json"),
             (UsageEvents = "application/json"))), security(("machine" = ["usage/write"])),
-    responses((status = 200, description = "What became of the events.", body = Answer)),
+    responses((status = 200, description = "The result for the events.", body = Answer)),
     extensions(("x-problems" = json!(problems![MalformedJson, UnexpectedForm, MalformedGzip,
         BodyTooLarge, TooManyEvents, UnsupportedContentType, UnsupportedContentEncoding,
         EventsRefused, Throttled, UsageUnavailable])))))]
@@ -48,21 +48,21 @@ async fn handle(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Answer>, Problem> {
-    let taken = adapters.take(&headers, body, now).await?;
-    if taken.answer.accepted == 0 && !taken.answer.rejected.is_empty() {
-        Err(taken.refusal())
+    let ingested = adapters.ingest(&headers, body, now).await?;
+    if ingested.answer.accepted == 0 && !ingested.answer.rejected.is_empty() {
+        Err(ingested.into_problem())
     } else {
-        Ok(Json(taken.answer))
+        Ok(Json(ingested.answer))
     }
 }
 
-/// Takes usage events from clients of OpenMeter.
+/// Ingests usage events from clients of OpenMeter.
 ///
-/// What `POST /usage/events` takes, with the same meaning, for clients that were written for
-/// OpenMeter's ingest: `subject` is the tenant, `type` the event type of a meter, and `time` is
-/// required. The answer is 204 only when every event is stored. When some are refused, the others
-/// are stored all the same, and the answer is 422, so that a client which looks at the status alone
-/// notices. That request may be sent again without the refused events, or as it is.
+/// Accepts the same bodies as `POST /usage/events`, for clients that were written for OpenMeter's
+/// ingest: `subject` is the tenant, `type` the event type of a meter, and `time` is required. The
+/// answer is 204 only when every event is stored. When some events are rejected, the others are
+/// still stored, and the answer is 422, so that a client that checks only the status notices. The
+/// request may be sent again unchanged, or without the rejected events.
 #[cfg_attr(test, utoipa::path(post, path = "/api/v1/events", operation_id = "ingestEvents",
     tag = "Metering", params(EventHeaders), request_body(description = EVENTS, content(
             (UsageEvent = "application/cloudevents+json"),
@@ -78,23 +78,24 @@ async fn handle_openmeter(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    let taken = adapters.take(&headers, body, now).await?;
-    if taken.answer.rejected.is_empty() {
+    let ingested = adapters.ingest(&headers, body, now).await?;
+    if ingested.answer.rejected.is_empty() {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(taken.refusal())
+        Err(ingested.into_problem())
     }
 }
 
-/// How long a refusal waits for the count of what it refuses.
+/// The longest time that a failed request waits for the count of its events: the table that failed
+/// to store them may be too busy to count them too.
 const COUNT_TIME_MAX: Duration = Duration::from_millis(250);
 
-/// Why nothing of a client is taken.
-pub(crate) enum Refused {
-    /// It is nobody's, or not for this, or has ended.
-    NoClient,
-    /// It is not known whose it is.
-    Unknown(UsageStoreError),
+/// A failure to find the tenants that a client may report.
+pub(crate) enum ReportableError {
+    /// The client is unknown, lacks the scope, or has ended.
+    InvalidClient,
+    /// The table with the tenants and clients failed.
+    Unavailable(UsageStoreError),
 }
 
 /// The function's routes.
@@ -109,31 +110,31 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .with_state(Arc::new(adapters))
 }
 
-/// What became of a request that could be read.
-struct Taken {
+/// The result of a request whose body could be parsed.
+struct Ingested {
     answer: Answer,
     is_single: bool,
 }
 
-/// What became of the events of a request.
+/// The result for the events of a request.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageAnswer))]
 struct Answer {
-    /// How many events are stored.
+    /// The number of stored events.
     accepted: usize,
-    /// Those that are not, each with the reason.
+    /// The rejected events, each with its reason.
     #[cfg_attr(test, schema(value_type = Vec<RefusedEvent>))]
     rejected: Vec<Refusal>,
 }
 
 impl Adapters {
-    /// Stores every valid event of a request.
-    async fn take(
+    /// Parses a request, stores its valid events, and counts the rejected ones.
+    async fn ingest(
         &self,
         headers: &HeaderMap,
         body: Body,
         now: Timestamp,
-    ) -> Result<Taken, Problem> {
+    ) -> Result<Ingested, Problem> {
         let client = self
             .tokens
             .verify_machine(headers, MachineScope::UsageWrite.as_str(), now)
@@ -141,28 +142,28 @@ impl Adapters {
         let form = form(headers)?;
         let body = bytes(headers, body).await?;
         let sender = sender(&client);
-        let mut reading = read(&body, &form, sender, &self.catalogue, now).map_err(refuse)?;
-        let known = self.reportable(&reading.tenants(), &client, now).await?;
-        reading.keep_billable(|tenant| known.first_moment(tenant));
-        reading.refuse_conflicts();
+        let mut parsed = read(&body, &form, sender, &self.catalogue, now).map_err(refuse)?;
+        let known = self.reportable(&parsed.tenants(), &client, now).await?;
+        parsed.keep_billable(|tenant| known.first_moment(tenant));
+        parsed.refuse_conflicts();
         let next_id = || SegmentId::from_uuid(runtime::new_uuid());
-        let segments = group(reading.usage(), |tenant| known.anchor(tenant), next_id);
+        let segments = group(parsed.usage(), |tenant| known.anchor(tenant), next_id);
         if let Err(error) = self.segment_writer.store(&segments, now).await {
-            self.count_not_stored(reading.usage().len()).await;
+            self.count_not_stored(parsed.usage().len()).await;
             return Err(usage_failed(&error));
         }
-        self.count(sender, &reading.refused).await;
-        let (accepted, is_single) = (reading.usage().len(), reading.is_single);
-        Ok(Taken {
+        self.count(sender, &parsed.refused).await;
+        let (accepted, is_single) = (parsed.usage().len(), parsed.is_single);
+        Ok(Ingested {
             answer: Answer {
                 accepted,
-                rejected: reading.refused,
+                rejected: parsed.refused,
             },
             is_single,
         })
     }
 
-    /// Those of the tenants whose usage the client may report.
+    /// Selects the tenants whose usage the client may report.
     pub(crate) async fn reportable(
         &self,
         tenants: &BTreeSet<TenantId>,
@@ -172,14 +173,14 @@ impl Adapters {
         self.tenants
             .reportable(tenants, client, now)
             .await
-            .map_err(|refused| match refused {
-                Refused::NoClient => invalid_token(),
-                Refused::Unknown(error) => usage_failed(&error),
+            .map_err(|error| match error {
+                ReportableError::InvalidClient => invalid_token(),
+                ReportableError::Unavailable(error) => usage_failed(&error),
             })
     }
 
-    /// Counts what was refused. The count is only shown, so that a failure is no reason to refuse
-    /// more.
+    /// Counts rejected events. The counts are statistics only, so a failure does not fail the
+    /// request.
     pub(crate) async fn count(&self, sender: Sender, refused: &[Refusal]) {
         let kinds = refused.iter().map(|refusal| refusal.reason.kind());
         if let Err(error) = self
@@ -187,11 +188,11 @@ impl Adapters {
             .count_rejected(sender, kinds, seed())
             .await
         {
-            tracing::warn!(error = error.to_string(), "refused events are not counted");
+            tracing::warn!(error = error.to_string(), "failed to count rejected events");
         }
     }
 
-    /// Counts what could not be stored, if the table takes that much: nobody waits for a count.
+    /// Counts events that could not be stored. Gives up after [`COUNT_TIME_MAX`].
     pub(crate) async fn count_not_stored(&self, events: usize) {
         let counted = tokio::time::timeout(
             COUNT_TIME_MAX,
@@ -199,14 +200,14 @@ impl Adapters {
         )
         .await;
         if !matches!(counted, Ok(Ok(()))) {
-            tracing::warn!(events, "events that are not stored are not counted");
+            tracing::warn!(events, "failed to count events that were not stored");
         }
     }
 }
 
-impl Taken {
-    /// The answer as a refusal: of all events, or of those that it names.
-    fn refusal(self) -> Problem {
+impl Ingested {
+    /// The problem document of a request with rejected events.
+    fn into_problem(self) -> Problem {
         let title = match self.answer.accepted {
             _ if self.is_single => "The event is refused",
             0 => "Every event of the batch is refused",

@@ -1,7 +1,6 @@
-//! The tenants whose usage is taken, remembered for a short while, and the clients that may report
-//! it.
+//! The tenants whose usage is accepted, cached for a minute, and the clients that may report it.
 
-use crate::handler::Refused;
+use crate::handler::ReportableError;
 use kernel::{BillingAnchor, MachineScope, TenantId, TenantStatus, Timestamp};
 use metering::Sender;
 use runtime::http::Client;
@@ -9,21 +8,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio::sync::Mutex;
 use usage_store::{TermsReader, UsageClient, UsageTerms};
 
-/// How long a tenant that was in use is taken to be so still.
+/// How long a tenant is cached. A tenant's change of status takes effect here within this time.
 const AGE_MAX_S: i64 = 60;
+/// The most cached tenants, which bounds the memory of a warm function.
 const TENANTS_MAX: usize = 10_000;
 
-/// Says which tenants are in use. Only a yes is remembered, so that a new tenant is known at once.
+/// Finds the tenants whose usage is accepted. Only accepted tenants are cached, so that a new
+/// tenant is accepted at once.
 #[derive(Debug)]
 pub(crate) struct KnownTenants {
     reader: TermsReader,
-    seen: Mutex<HashMap<TenantId, Seen>>,
+    cached: Mutex<HashMap<TenantId, Cached>>,
 }
 
-/// Tenants whose usage a client may report.
+/// The tenants whose usage a client may report.
 pub(crate) struct Reportable(BTreeMap<TenantId, Billable>);
 
-/// What of a tenant's usage can be billed.
+/// The billing anchor and the first billable moment of a tenant.
 #[derive(Debug, Clone, Copy, Default)]
 struct Billable {
     billing_anchor: BillingAnchor,
@@ -36,8 +37,8 @@ impl Reportable {
         self.0.contains_key(&tenant)
     }
 
-    /// When a tenant's days begin; midnight for one that is none of them, and of which there is no
-    /// usage.
+    /// The billing anchor of a tenant. Midnight for a tenant that is not contained, of which no
+    /// usage is accepted.
     pub(crate) fn anchor(&self, tenant: TenantId) -> BillingAnchor {
         self.0
             .get(&tenant)
@@ -46,15 +47,15 @@ impl Reportable {
             .billing_anchor
     }
 
-    /// When a tenant's first billing period began; nothing for one that is none of them.
+    /// The start of a tenant's first billing period. None for a tenant that is not contained.
     pub(crate) fn first_moment(&self, tenant: TenantId) -> Option<Timestamp> {
         self.0.get(&tenant).map(|billable| billable.first_moment)
     }
 }
 
-/// A tenant that was in use.
+/// A tenant that was read at a moment.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct Cached {
     at: Timestamp,
     billable: Billable,
 }
@@ -63,19 +64,19 @@ impl KnownTenants {
     pub(crate) fn new(reader: TermsReader) -> Self {
         Self {
             reader,
-            seen: Mutex::default(),
+            cached: Mutex::default(),
         }
     }
 
-    /// Those of the tenants that are in use in this region and whose usage the client may report. A
-    /// client of the provider's own reports any tenant's; another one its own tenant's, and is read
-    /// anew each time, so that one that was revoked is refused at once.
+    /// Selects the tenants that are in use in this region and whose usage the client may report. A
+    /// provider's service reports any tenant's usage. A tenant's client reports its own tenant's
+    /// usage, and is read for each request, so that a revoked client is refused at once.
     pub(crate) async fn reportable(
         &self,
         tenants: &BTreeSet<TenantId>,
         client: &Client,
         now: Timestamp,
-    ) -> Result<Reportable, Refused> {
+    ) -> Result<Reportable, ReportableError> {
         let (mut tenants, own) = match client {
             Client::Named => (self.in_use(tenants, None, now).await?.0, None),
             Client::Other(id) => {
@@ -87,19 +88,19 @@ impl KnownTenants {
         Ok(Reportable(tenants))
     }
 
-    /// Those of the tenants that are in use in this region, and the client that a token names.
+    /// Selects the tenants that are in use in this region, and reads the client of a token.
     async fn in_use(
         &self,
         tenants: &BTreeSet<TenantId>,
         client_id: Option<&str>,
         now: Timestamp,
-    ) -> Result<(BTreeMap<TenantId, Billable>, Option<UsageClient>), Refused> {
+    ) -> Result<(BTreeMap<TenantId, Billable>, Option<UsageClient>), ReportableError> {
         let mut client = None;
-        let mut seen = self.seen.lock().await;
-        seen.retain(|_, seen| (now.as_second() - seen.at.as_second()).abs() < AGE_MAX_S);
+        let mut cached = self.cached.lock().await;
+        cached.retain(|_, cached| (now.as_second() - cached.at.as_second()).abs() < AGE_MAX_S);
         let unknown: Vec<TenantId> = tenants
             .iter()
-            .filter(|tenant| !seen.contains_key(tenant))
+            .filter(|tenant| !cached.contains_key(tenant))
             .copied()
             .collect();
         if !unknown.is_empty() || client_id.is_some() {
@@ -108,23 +109,24 @@ impl KnownTenants {
                 .reader
                 .usage_terms_with_client(&unknown, client_id)
                 .await
-                .map_err(Refused::Unknown)?;
+                .map_err(ReportableError::Unavailable)?;
             let found = terms
                 .into_iter()
                 .filter_map(|(tenant, terms)| Some((tenant, billable(terms)?)));
-            if seen.len() + unknown.len() > TENANTS_MAX {
-                seen.retain(|tenant, _| tenants.contains(tenant));
+            // The tenants of this request stay: they were just filtered out of `unknown`.
+            if cached.len() + unknown.len() > TENANTS_MAX {
+                cached.retain(|tenant, _| tenants.contains(tenant));
             }
-            seen.extend(found.map(|(tenant, billable)| (tenant, Seen { at: now, billable })));
+            cached.extend(found.map(|(tenant, billable)| (tenant, Cached { at: now, billable })));
         }
         let in_use = tenants
             .iter()
-            .filter_map(|tenant| Some((*tenant, seen.get(tenant)?.billable)));
+            .filter_map(|tenant| Some((*tenant, cached.get(tenant)?.billable)));
         Ok((in_use.collect(), client))
     }
 }
 
-/// In whose namespace the events are that come with a client's token.
+/// The sender in whose namespace a client's events are.
 pub(crate) const fn sender(client: &Client) -> Sender {
     match client {
         Client::Named => Sender::Provider,
@@ -133,12 +135,14 @@ pub(crate) const fn sender(client: &Client) -> Sender {
 }
 
 /// The tenant of a client that may report usage now.
-fn tenant_of(client: Option<UsageClient>, now: Timestamp) -> Result<TenantId, Refused> {
+fn tenant_of(client: Option<UsageClient>, now: Timestamp) -> Result<TenantId, ReportableError> {
     let client = client.filter(|client| client.may(MachineScope::UsageWrite, now));
-    client.map(|client| client.tenant).ok_or(Refused::NoClient)
+    client
+        .map(|client| client.tenant)
+        .ok_or(ReportableError::InvalidClient)
 }
 
-/// What of a tenant's usage can be billed, if any can.
+/// The billing terms of a tenant. None when no usage of the tenant can be billed.
 fn billable(terms: UsageTerms) -> Option<Billable> {
     let first_moment = terms.first_moment().filter(|_| is_billed(terms.status))?;
     Some(Billable {
@@ -147,8 +151,8 @@ fn billable(terms: UsageTerms) -> Option<Billable> {
     })
 }
 
-/// Whether there can be usage: what a tenant used before it was suspended, or while it is closing,
-/// is billed; what is made for one that is not active yet is not.
+/// Whether usage in a status is billed. Usage from before a suspension or during a closure is;
+/// usage of a tenant that is not active yet is not.
 const fn is_billed(status: TenantStatus) -> bool {
     match status {
         TenantStatus::Active

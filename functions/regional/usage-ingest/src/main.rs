@@ -1,8 +1,8 @@
-//! Takes usage events in: each is stored durably or refused by name before the answer goes out.
+//! Ingests usage events: stores each event durably, or rejects it by its id, before it answers.
 //!
 //! Trigger: `POST /usage/events`, `POST /api/v1/events`, `/usage/corrections`. Reads: the region's
-//! tenants, the records of corrections, and the segments of what is corrected by its key. Emits:
-//! nothing; the usage table's stream tells `usage-rollup`.
+//! tenants, the records of corrections, and the segments of events that are corrected by key.
+//! Emits: nothing; the usage table's stream triggers `usage-rollup`.
 
 mod adapters;
 mod body;

@@ -1,4 +1,4 @@
-//! Why a request as a whole is refused.
+//! The problems of requests that are refused as a whole.
 
 use axum::http::{HeaderValue, header};
 use metering::{BODY_BYTES_MAX, BodyError, EVENTS_MAX};
@@ -7,49 +7,49 @@ use runtime::http::{Problem, ProblemType as _};
 use usage_store::UsageStoreError;
 
 runtime::problem_kinds! {
-    /// What this API refuses.
+    /// The problems of this API.
     pub(crate) enum ProblemKind {
         /// The body has more than 4 MiB, as it is or inflated. The member `bytes_max` states the
         /// limit.
         BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
         /// The batch has more than 1000 events. The member `events_max` states the limit.
         TooManyEvents = PAYLOAD_TOO_LARGE, "too-many-events", "The batch has too many events";
-        /// There are more than 500.
+        /// The request has more than 500 corrections.
         TooManyCorrections = PAYLOAD_TOO_LARGE, "too-many-corrections",
             "There are too many corrections";
-        /// There are more than 20 by key.
+        /// The request has more than 20 corrections by key.
         TooManyKeyedCorrections = PAYLOAD_TOO_LARGE, "too-many-corrections",
             "There are too many corrections by key";
         MalformedJson = BAD_REQUEST, "malformed-json", "The body is not JSON";
-        /// It is not what its content type says, or no list of corrections.
+        /// The body does not match its content type, or is not a list of corrections.
         UnexpectedForm = BAD_REQUEST, "unexpected-form",
             "The body is not what its content type says";
-        /// It is not gzip and its content encoding says so.
+        /// The content encoding is gzip, but the body is not.
         MalformedGzip = BAD_REQUEST, "malformed-gzip", "The body is not gzip",
             "The header content-encoding says gzip, and the body is damaged, incomplete or \
              something else.";
-        /// It is neither of CloudEvents nor JSON.
+        /// The content type is neither of CloudEvents nor JSON.
         UnsupportedContentType = UNSUPPORTED_MEDIA_TYPE, "unsupported-content-type",
-            "The content type is not read here",
+            "The content type is not supported",
             "Send application/cloudevents+json, application/cloudevents-batch+json or \
              application/json; in binary mode, data that is JSON.";
-        /// It is neither gzip nor identity.
+        /// The content encoding is neither gzip nor identity.
         UnsupportedContentEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported-content-encoding",
-            "The content encoding is not read here",
-            "Send the body as it is, or compressed once by gzip.";
-        /// The member `rejected` has the reason of each event that is not valid, and `accepted`
-        /// says how many others are stored.
+            "The content encoding is not supported",
+            "Send the body uncompressed, or compressed once by gzip.";
+        /// Some events are not valid. The member `rejected` has the reason of each; `accepted` is
+        /// the number of the others, which are stored.
         EventsRefused = UNPROCESSABLE_ENTITY, "events-refused",
             "Some events of the batch are refused";
-        /// None is valid; the member `rejected` has the reason of each.
+        /// No correction is valid. The member `rejected` has the reason of each.
         CorrectionsRefused = UNPROCESSABLE_ENTITY, "corrections-refused",
             "Every correction is refused";
-        /// The tenant is missing or no tenant id.
+        /// The tenant is missing, or is not a tenant id.
         InvalidTenant = BAD_REQUEST, "invalid-tenant", "The tenant is not valid";
-        /// No answer gave it.
+        /// The cursor is not one of an earlier answer.
         InvalidCursor = BAD_REQUEST, "invalid-cursor", "The cursor is not valid";
         UnknownTenant = NOT_FOUND, "unknown-tenant", "The tenant is not in use in this region";
-        /// The region takes no more usage at the moment. Nothing is acknowledged.
+        /// The region is throttled. Nothing is acknowledged.
         Throttled = TOO_MANY_REQUESTS, "throttled", "The region takes no more usage at the moment",
             "Nothing is acknowledged. Send the same events again: each counts once.";
         /// Usage cannot be stored or read at the moment. Nothing is acknowledged.
@@ -59,7 +59,7 @@ runtime::problem_kinds! {
     }
 }
 
-/// A body that cannot be read as a whole.
+/// The problem of a body that cannot be parsed as a whole, with the limits where one is exceeded.
 pub(crate) fn refuse(error: BodyError) -> Problem {
     let kind = match error {
         BodyError::TooLarge => ProblemKind::BodyTooLarge,
@@ -77,7 +77,7 @@ pub(crate) fn refuse(error: BodyError) -> Problem {
     }
 }
 
-/// Names what is read, in the header that RFC 9110, 12.5.3, has for it.
+/// Names the supported encodings in `accept-encoding`, as RFC 9110, 12.5.3, defines.
 pub(crate) fn unsupported_encoding() -> Problem {
     Problem::new(ProblemKind::UnsupportedContentEncoding).header(
         header::ACCEPT_ENCODING,
@@ -98,7 +98,7 @@ fn throttled() -> Problem {
 
 fn unavailable(error: &dyn std::error::Error) -> Problem {
     let kind = ProblemKind::UsageUnavailable;
-    // The log names the failure as the answer does.
+    // Logs the error under the slug of the answer. The answer itself has no internals.
     let _ = Failure::of(kind.slug(), error);
     kind.into()
 }

@@ -29,7 +29,7 @@ const TENANTS: [(&str, &str); 4] = [
     ("0199a1f0-0000-7000-8000-000000000004", "closed"),
 ];
 
-/// When the tenants became active, unless a test says otherwise.
+/// The default time at which the tenants became active.
 const ACTIVATED_AT: &str = "2020-01-20T12:00:00Z";
 
 #[derive(Clone)]
@@ -127,12 +127,12 @@ impl World {
             .unwrap();
     }
 
-    /// Says when a tenant's days begin.
+    /// Sets a tenant's billing anchor.
     async fn begin_days(&self, tenant: &str, anchor: &str) {
         self.set(tenant, "billing_anchor", anchor).await;
     }
 
-    /// Says when a tenant became active.
+    /// Sets the time of a tenant's activation.
     async fn activate(&self, tenant: &str, at: &str) {
         self.set(tenant, "activated_at", at).await;
     }
@@ -152,7 +152,7 @@ impl World {
             .unwrap();
     }
 
-    /// Sends a payload as the gateway would. Every answer is one that the document describes.
+    /// Sends a payload as the gateway would. Asserts that the document describes the answer.
     async fn send(&self, payload: &Value) -> Answer {
         let payload = payload
             .to_string()
@@ -191,7 +191,7 @@ impl World {
         }
     }
 
-    /// The stored items whose partition begins so.
+    /// The number of stored items whose partition begins with a prefix.
     async fn stored(&self, prefix: &str) -> usize {
         let scanned = self
             .client
@@ -229,7 +229,7 @@ fn event(tenant: &str, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_case_is_answered_or_refused_with_a_problem() {
+async fn every_case_has_its_expected_answer() {
     let world = world().await;
     for case in testkit::cases("usage-ingest") {
         let answer = world.send(&case.payload).await;
@@ -403,11 +403,11 @@ async fn the_largest_batch_of_many_tenants_is_stored_in_full() {
         ),
         (120, 120)
     );
-    assert_eq!(world.monitor.backlog().await.unwrap().waiting, 120);
+    assert_eq!(world.monitor.backlog().await.unwrap().pending, 120);
 }
 
 #[tokio::test]
-async fn nothing_is_acknowledged_that_is_not_stored() {
+async fn events_that_are_not_stored_are_not_acknowledged() {
     let world = world().await;
     world
         .client
@@ -427,7 +427,7 @@ async fn nothing_is_acknowledged_that_is_not_stored() {
 }
 
 #[tokio::test]
-async fn nothing_that_a_client_wrote_is_stored() {
+async fn no_text_of_a_client_is_stored() {
     let world = world().await;
     let canary = "jane.doe@example.com";
     let mut full = event(TENANTS[0].0, &format!("{canary}-id"));

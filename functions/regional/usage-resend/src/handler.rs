@@ -1,5 +1,5 @@
-//! One request per message. The same request again states the same once more, which changes
-//! nothing.
+//! Answers one request per message. A repeated request publishes the same totals once more, which
+//! changes nothing at the receiver.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{BusEvent, Envelope, Stream, UsageResendRequested, UsageStreamRequested};
@@ -8,8 +8,8 @@ use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 use usage_store::{Resent, RollupWriter, UsageStoreError};
 
-/// Answers every request of the batch; those that cannot be answered come again, and end in the
-/// dead-letter queue.
+/// Answers every request of the batch. The queue redelivers failed requests, and moves them to the
+/// dead-letter queue in the end.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: SqsEvent,
@@ -20,29 +20,29 @@ pub(crate) async fn handle(
     .await)
 }
 
-/// What the handler works with.
+/// The handler's clients and configuration.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) rollups: RollupWriter,
 }
 
-/// Why a request is not answered.
+/// A failure to answer a request.
 #[derive(Debug, thiserror::Error)]
-enum Unanswered {
+enum ResendError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    #[error("the event is no request for usage")]
+    #[error("the event is not a request for usage")]
     OtherEvent,
     #[error("the request is for the region {0}")]
     OtherRegion(RegionCode),
     #[error("the request came in another stream than its tenant's")]
     OtherStream,
-    #[error("what is asked for is not published")]
-    NotStated(#[source] UsageStoreError),
+    #[error("the usage could not be published")]
+    NotPublished(#[source] UsageStoreError),
 }
 
-async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswered> {
-    let event = BusMessage::parse(message).map_err(Unanswered::Unreadable)?;
+async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), ResendError> {
+    let event = BusMessage::parse(message).map_err(ResendError::Unreadable)?;
     match (event.detail_type.as_str(), event.source.as_str()) {
         (UsageResendRequested::TYPE, UsageResendRequested::SOURCE) => {
             republish(
@@ -62,39 +62,40 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswe
             )
             .await
         }
-        _ => Err(Unanswered::OtherEvent),
+        _ => Err(ResendError::OtherEvent),
     }
 }
 
-async fn republish(adapters: &Adapters, request: UsageResendRequested) -> Result<(), Unanswered> {
+async fn republish(adapters: &Adapters, request: UsageResendRequested) -> Result<(), ResendError> {
     let UsageResendRequested { tenant, day } = request;
     let resent = adapters
         .rollups
         .resend(tenant, day, runtime::now())
         .await
-        .map_err(Unanswered::NotStated)?;
-    let published = resent == Resent::Stated;
-    tracing::info!(%tenant, %day, published, "asked for a day again");
+        .map_err(ResendError::NotPublished)?;
+    let published = resent == Resent::Published;
+    tracing::info!(%tenant, %day, published, "answered a request for a day");
     Ok(())
 }
 
-async fn report_end(adapters: &Adapters, request: UsageStreamRequested) -> Result<(), Unanswered> {
+async fn report_end(adapters: &Adapters, request: UsageStreamRequested) -> Result<(), ResendError> {
     let tenant = request.tenant;
     let published = adapters
         .rollups
         .report_end(tenant, runtime::now())
         .await
-        .map_err(Unanswered::NotStated)?;
-    tracing::info!(%tenant, published, "asked where the usage ends");
+        .map_err(ResendError::NotPublished)?;
+    tracing::info!(%tenant, published, "answered a request for the stream's end");
     Ok(())
 }
 
-/// What is asked, if it is asked of this region and in the stream of the tenant's usage.
+/// Parses a request. Refuses one for another region, and one outside the stream of the tenant's
+/// usage.
 fn request<T: BusEvent>(
     adapters: &Adapters,
     event: &BusMessage,
     tenant_of: impl Fn(&T) -> TenantId,
-) -> Result<T, Unanswered> {
+) -> Result<T, ResendError> {
     let Envelope {
         region,
         stream,
@@ -102,12 +103,12 @@ fn request<T: BusEvent>(
         ..
     } = event
         .detail::<Envelope<T>>()
-        .map_err(Unanswered::Unreadable)?;
+        .map_err(ResendError::Unreadable)?;
     if region != adapters.region {
-        return Err(Unanswered::OtherRegion(region));
+        return Err(ResendError::OtherRegion(region));
     }
     if stream != Stream::Usage(tenant_of(&data)) {
-        return Err(Unanswered::OtherStream);
+        return Err(ResendError::OtherStream);
     }
     Ok(data)
 }

@@ -1,7 +1,7 @@
-//! Publishes a sealed day's totals again, or where a tenant's usage ends, when whoever bills the
-//! tenant asks.
+//! Publishes a sealed day's totals again, or the end of a tenant's usage stream, at the request of
+//! the region that bills the tenant.
 //!
-//! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits:
+//! Trigger: ResendsQueue. Reads and writes: UsageTable (checkpoints, totals). Emits:
 //! `UsageWindowUpdated.v1`, `UsageSealed.v1` and `UsageStreamEndReported.v1`, through the outbox.
 
 mod handler;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use usage_store::{RollupWriter, SegmentWriter};
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
-/// A moment of the day that the cases ask for.
+/// A moment of the day that the cases request.
 const USED_AT: &str = "2026-10-05T09:00:00Z";
 
 struct World {
@@ -53,7 +53,7 @@ fn case(name: &str) -> Value {
 }
 
 impl World {
-    /// Uses two of something on the day, and settles that.
+    /// Stores two events of the day, and rolls them up.
     async fn use_something(&self) {
         let catalogue = Catalogue::bundled().unwrap();
         let meter = catalogue
@@ -79,7 +79,7 @@ impl World {
         }
     }
 
-    /// Seals the day, and not yet the period.
+    /// Seals the day, but not the period.
     async fn seal(&self) {
         let later = runtime::now() + SignedDuration::from_hours(72 * 24);
         let day = WindowSize::Day.start(USED_AT.parse().unwrap(), BillingAnchor::default());
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    /// Delivers a batch, and says which of its messages failed.
+    /// Delivers a batch. Returns the ids of the failed messages.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
         let Ok(response) = handle(
             &self.adapters,
@@ -107,7 +107,7 @@ impl World {
             .collect()
     }
 
-    /// What was published, in the order of its numbers.
+    /// The published rows, in the order of their sequence numbers.
     async fn published(&self) -> Vec<(u64, Row)> {
         let rows = self
             .outbox
@@ -127,7 +127,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn every_request_is_answered_but_those_that_are_not_for_the_region() {
+async fn only_requests_for_the_region_are_answered() {
     for case in testkit::cases("usage-resend") {
         let world = world().await;
         world.use_something().await;
@@ -165,7 +165,7 @@ async fn every_request_is_answered_but_those_that_are_not_for_the_region() {
 }
 
 #[tokio::test]
-async fn the_totals_and_their_seal_are_published_as_they_were_under_new_numbers() {
+async fn totals_and_seal_are_republished_unchanged_under_new_numbers() {
     let world = world().await;
     world.use_something().await;
     world.seal().await;
@@ -201,7 +201,7 @@ async fn a_day_that_is_not_sealed_is_not_published_again() {
 }
 
 #[tokio::test]
-async fn where_a_tenants_usage_ends_is_published_behind_all_else() {
+async fn the_end_of_a_tenants_stream_is_published_after_all_else() {
     let world = world().await;
     assert!(world.deliver(&case("valid-end")).await.is_empty());
     assert_eq!(world.published().await.len(), 0, "nothing was used");

@@ -1,9 +1,9 @@
-//! Settles stored usage: each event counts once in its window, and each changed window is
-//! announced.
+//! Rolls up stored usage: each event counts once in its window, and each changed window is
+//! published.
 //!
-//! Trigger: the usage table's stream (inserted segments), and every minute what the stream did not
-//! settle and the days that are to be sealed. Reads: segments, the identity index, totals. Emits:
-//! `UsageWindowUpdated.v1` and `UsageSealed.v1`, through the outbox.
+//! Trigger: the usage table's stream (inserted segments), and a schedule every minute (segments
+//! that the stream missed, and days that are due to be sealed). Reads: segments, the dedupe index,
+//! totals. Emits: `UsageWindowUpdated.v1` and `UsageSealed.v1`, through the outbox.
 
 mod handler;
 #[cfg(test)]

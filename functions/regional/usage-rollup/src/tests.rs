@@ -13,7 +13,7 @@ use usage_store::{RollupWriter, UsageMonitor};
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
 const OTHER_TENANT: &str = "0199a1f0-0000-7000-8000-000000000002";
-/// When the segments of the cases were made.
+/// The time at which the segments of the cases were made.
 const MADE_AT: &str = "2026-11-03T10:00:00Z";
 
 const SEAL_AFTER: SignedDuration = SignedDuration::from_hours(72);
@@ -64,7 +64,7 @@ fn text(value: &str) -> AttributeValue {
 }
 
 impl World {
-    /// Stores what the inserted segments of a case say, pending markers and all, as the intake does.
+    /// Stores the inserted segments of a case with their pending markers, as `usage-ingest` does.
     async fn store(&self, payload: &Value) {
         let Ok(event) = serde_json::from_value::<Event>(payload.clone()) else {
             return;
@@ -117,7 +117,7 @@ impl World {
     async fn counts(&self) -> (EventCounts, u64) {
         (
             self.monitor.counts().await.unwrap(),
-            self.monitor.backlog().await.unwrap().waiting,
+            self.monitor.backlog().await.unwrap().pending,
         )
     }
 
@@ -139,7 +139,7 @@ fn counts(accepted: u64, duplicates: u64, conflicts: u64) -> EventCounts {
 }
 
 #[tokio::test]
-async fn every_case_does_what_its_name_says() {
+async fn every_case_has_its_expected_counts() {
     for case in testkit::cases("usage-rollup") {
         let world = world().await;
         if case.name == "invalid-not-a-schedule" {
@@ -147,7 +147,7 @@ async fn every_case_does_what_its_name_says() {
             continue;
         }
         world.store(&case.payload).await;
-        if case.name == "invalid-not-settled" {
+        if case.name == "invalid-not-rolled-up" {
             let checkpoint = [
                 ("pk", text(&format!("TENANT#{OTHER_TENANT}"))),
                 ("sk", text("CHECKPOINT")),
@@ -169,7 +169,7 @@ async fn every_case_does_what_its_name_says() {
             "valid-redelivered-in-one-batch" => (None, (counts(2, 0, 0), 0)),
             "valid-other-records" | "valid-schedule" => (None, (counts(0, 0, 0), 0)),
             "valid-malformed-segment-between-others" => (None, (counts(3, 0, 0), 1)),
-            "invalid-not-settled" => (Some("usage-not-settled"), (counts(2, 0, 0), 1)),
+            "invalid-not-rolled-up" => (Some("usage-not-rolled-up"), (counts(2, 0, 0), 1)),
             other => (Some(other), (counts(0, 0, 0), 0)),
         };
         assert_eq!(kind, expected_kind, "{}", case.name);
@@ -230,7 +230,7 @@ async fn a_window_is_published_once_per_change_and_never_for_a_redelivery() {
 }
 
 #[tokio::test]
-async fn the_sweep_settles_what_the_stream_lost() {
+async fn the_poll_rolls_up_segments_that_the_stream_lost() {
     let world = world().await;
     world.store(&case("valid-segments")).await;
     let schedule = case("valid-schedule");
@@ -263,28 +263,28 @@ async fn the_sweep_settles_what_the_stream_lost() {
 }
 
 #[tokio::test]
-async fn a_malformed_segment_stays_pending_and_makes_every_sweep_fail() {
+async fn a_malformed_segment_stays_pending_and_fails_every_poll() {
     let world = world().await;
     let payload = case("valid-malformed-segment-between-others");
     world.store(&payload).await;
     for _ in 0..2 {
-        let swept = world
+        let polled = world
             .handle(
                 &case("valid-schedule"),
                 after(SignedDuration::from_mins(20)),
             )
             .await;
-        assert_eq!(swept.unwrap_err().kind(), "segment-not-settled");
+        assert_eq!(polled.unwrap_err().kind(), "segment-not-rolled-up");
         assert_eq!(
             world.counts().await,
             (counts(3, 0, 0), 1),
-            "the others are settled, and it is not lost"
+            "the others are rolled up, and it is not lost"
         );
     }
 }
 
 #[tokio::test]
-async fn a_pointer_whose_segment_never_came_is_removed_in_the_end() {
+async fn a_pending_marker_without_a_segment_is_removed_after_its_maximum_age() {
     let world = world().await;
     let segment = case("valid-segments")["Records"][0]["dynamodb"]["Keys"]["sk"]["S"].clone();
     world.point(segment.as_str().unwrap(), TENANT).await;
@@ -302,7 +302,7 @@ async fn a_pointer_whose_segment_never_came_is_removed_in_the_end() {
 }
 
 #[tokio::test]
-async fn two_functions_with_the_same_records_settle_them_once() {
+async fn two_functions_with_the_same_records_roll_them_up_once() {
     let world = world().await;
     let mut payload = case("valid-segments");
     world.store(&payload).await;

@@ -1,4 +1,4 @@
-//! AWS as the measured functions see it: TLS under AWS's own names, and constant answers.
+//! A stand-in for AWS: TLS under AWS's own names, and constant answers.
 
 use crate::cases::Answers;
 use anyhow::{Context, Result, ensure};
@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The names that lead to this machine while it is measured.
+/// The names that resolve to this machine during the measurement.
 pub(crate) const HOSTS: [&str; 6] = [
     "cognito-idp.eu-central-1.amazonaws.com",
     "dynamodb.eu-central-1.amazonaws.com",
@@ -27,7 +27,7 @@ pub(crate) const HOSTS: [&str; 6] = [
 #[derive(Clone)]
 pub(crate) struct Aws {
     state: Arc<State>,
-    /// The root that its certificate comes from: itself.
+    /// The root of its certificate, which is self-signed.
     pub(crate) root_pem: String,
 }
 
@@ -39,7 +39,7 @@ struct State {
 }
 
 impl Aws {
-    /// Listens where AWS does.
+    /// Listens on AWS's port, 443.
     pub(crate) fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (certificate, key) = make_certificate(folder.path())?;
@@ -49,7 +49,7 @@ impl Aws {
         let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)?;
-        let listener = TcpListener::bind("127.0.0.1:443").context("port 443 is not to be had")?;
+        let listener = TcpListener::bind("127.0.0.1:443").context("port 443 is not available")?;
         let aws = Self {
             state: Arc::default(),
             root_pem,
@@ -58,14 +58,14 @@ impl Aws {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (state, config) = (Arc::clone(&state), Arc::clone(&config));
-                // A function that was ended leaves its connections half-way: that is no error.
+                // A function that was ended leaves its connections open, which is no error.
                 std::thread::spawn(move || serve(stream, config, &state).ok());
             }
         });
         Ok(aws)
     }
 
-    /// Answers like this from now on.
+    /// Sets the answers from now on.
     pub(crate) fn answer(&self, answers: &Answers) {
         let current = self.state.answers.lock();
         current
@@ -73,14 +73,14 @@ impl Aws {
             .clone_from(answers);
     }
 
-    /// The calls and the connections since the last look.
+    /// The numbers of calls and connections since the last call.
     pub(crate) fn take_counts(&self) -> (usize, usize) {
         let take = |counter: &AtomicUsize| counter.swap(0, Ordering::SeqCst);
         (take(&self.state.calls), take(&self.state.connections))
     }
 }
 
-/// Makes a certificate for the names of AWS, signed by itself, and its key.
+/// Makes a self-signed certificate for the names of AWS, and its key.
 fn make_certificate(folder: &Path) -> Result<(PathBuf, PathBuf)> {
     let (settings, certificate, key) = (
         folder.join("settings"),
@@ -103,10 +103,10 @@ fn make_certificate(folder: &Path) -> Result<(PathBuf, PathBuf)> {
         .arg(&certificate)
         .output()
         .context("openssl is not installed")?;
-    let said = String::from_utf8_lossy(&made.stderr);
+    let errors = String::from_utf8_lossy(&made.stderr);
     ensure!(
         made.status.success(),
-        "openssl makes no certificate: {said}"
+        "openssl made no certificate: {errors}"
     );
     Ok((certificate, key))
 }
@@ -128,7 +128,7 @@ impl State {
     fn answer(&self, request: &Message) -> (&'static str, Vec<u8>) {
         let (method, path) = request.route();
         if (method, path) == ("GET", "/ping") {
-            // What opens a connection in init is no call.
+            // The request that opens a connection during init does not count as a call.
             return ("200 OK", Vec::new());
         }
         self.calls.fetch_add(1, Ordering::SeqCst);

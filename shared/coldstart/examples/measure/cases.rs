@@ -1,4 +1,4 @@
-//! What is measured: functions, their events, and what AWS answers them.
+//! The measured cases: functions, their events, and the answers of AWS.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -10,25 +10,26 @@ const KEYS: &str = include_str!("../../answers/jwks.json");
 const MEMBERSHIP: &str = include_str!("../../answers/membership.json");
 const MEMBER: &str = include_str!("../../answers/member.json");
 
-/// What AWS answers, by the operation: the last part of its target or path.
+/// The answers of AWS by operation, which is the last part of a request's target or path.
 pub(crate) type Answers = BTreeMap<&'static str, String>;
 
 /// One line of the table.
 pub(crate) struct Case {
-    /// What it is called.
+    /// The name in the table.
     pub(crate) name: String,
-    /// The function, whose binary has its name.
+    /// The function, whose binary has the same name.
     pub(crate) function: &'static str,
-    /// What the template sets.
+    /// The environment that the template sets.
     pub(crate) environment: Vec<(&'static str, &'static str)>,
-    /// What AWS answers.
+    /// The answers of AWS.
     pub(crate) answers: Answers,
-    /// What an answer has to hold to be one of success.
+    /// A text that every successful answer contains.
     pub(crate) expects: &'static str,
     event: String,
 }
 
-/// The part of an event that is another one in each invocation, where a function would know it again.
+/// The part of an event that differs in each invocation, where a function would recognize a
+/// repetition.
 const VARIED: &str = "ffff0000";
 
 impl Case {
@@ -42,7 +43,7 @@ impl Case {
 pub(crate) fn all(checkout: &Path) -> Result<Vec<Case>> {
     let mut cases = vec![floor(), sign_in(checkout)?, administration(checkout)?];
     for events in [1, 100, 1_000] {
-        cases.push(intake(checkout, events)?);
+        cases.push(ingest(checkout, events)?);
     }
     for rows in [1, 13] {
         cases.push(relay(checkout, rows)?);
@@ -75,7 +76,7 @@ fn sign_in(checkout: &Path) -> Result<Case> {
     })
 }
 
-/// What refuses a request at once, and so shows what a start costs.
+/// A function that refuses its request at once, which shows the cost of a start.
 fn administration(checkout: &Path) -> Result<Case> {
     Ok(Case {
         name: "tenant-api, without a token".to_owned(),
@@ -113,7 +114,7 @@ fn administration(checkout: &Path) -> Result<Case> {
     })
 }
 
-fn intake(checkout: &Path, events: usize) -> Result<Case> {
+fn ingest(checkout: &Path, events: usize) -> Result<Case> {
     let tenant = |number: usize| format!("0199a1f0-0000-7000-8000-{:012}", number % 10);
     let sent = |number: usize| {
         json!({
@@ -189,7 +190,7 @@ fn relay(checkout: &Path, rows: usize) -> Result<Case> {
     })
 }
 
-/// One of the events that handler tests have, too.
+/// Loads an event of the handler tests.
 fn event(checkout: &Path, function: &str, case: &str) -> Result<Value> {
     let path = checkout.join(format!("events/{function}/{case}.json"));
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -1,11 +1,11 @@
-//! Measures release binaries of functions as Lambda runs them, side by side with the least that a
-//! function can be. See docs/speed.md.
+//! Measures release binaries of functions as Lambda runs them, beside a minimal function, the
+//! floor. See docs/speed.md.
 //!
 //! `cargo run --release -p coldstart --example measure [-- --rounds N --binaries FOLDER]`
 //!
-//! The binaries are those that are deployed, but for one certificate. They call AWS by its own
-//! names, over TLS, in a network namespace in which these names are this process. What is measured
-//! takes turns, so that whatever else the machine does hits all alike.
+//! The binaries are the deployed ones, except for one certificate. They call AWS by its own names,
+//! over TLS, in a network namespace in which these names resolve to this process. The cases are
+//! measured in rounds, so that other load of the machine affects all of them alike.
 
 mod aws;
 mod cases;
@@ -26,12 +26,13 @@ use std::time::Instant;
 use table::Figures;
 
 const ROUNDS: u32 = 15;
-/// Invocations of a process after its first.
+/// The invocations of a process after its first.
 const WARM: u32 = 40;
-/// Said by this program to itself, once it is alone in its namespace.
+/// The argument by which this program runs itself inside the namespace.
 const INSIDE: &str = "--inside";
 
-/// Makes the network's only interface work and the names of AWS lead to it, and runs the rest.
+/// The script that brings up the loopback interface, resolves AWS's names to it, and runs its
+/// further arguments.
 const NAMESPACE: &str =
     "ip link set lo up && mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
 
@@ -43,8 +44,8 @@ fn main() -> Result<()> {
     };
     let rounds = value("--rounds").map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     let program = std::env::current_exe()?;
-    let own = program.parent().context("this program is nowhere")?;
-    let release = own.parent().context("this program is no example")?;
+    let own = program.parent().context("this program has no folder")?;
+    let release = own.parent().context("this program is not an example")?;
     let binaries = value("--binaries").map_or_else(|| release.to_owned(), PathBuf::from);
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if arguments.iter().any(|argument| argument == INSIDE) {
@@ -56,7 +57,7 @@ fn main() -> Result<()> {
     enter(&arguments)
 }
 
-/// Builds the functions as they are released.
+/// Builds the functions and the floor in the release profile.
 fn build(checkout: &Path) -> Result<()> {
     let mut floor = Command::new("cargo");
     floor.args([
@@ -84,7 +85,7 @@ fn build(checkout: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs this program again, in a namespace of its own.
+/// Runs this program again, in its own network namespace.
 fn enter(arguments: &[String]) -> Result<()> {
     let hosts = tempfile::NamedTempFile::new()?;
     let lines = HOSTS.iter().map(|host| format!("127.0.0.1 {host}\n"));
@@ -138,7 +139,7 @@ fn measure(checkout: &Path, binaries: &Path, own: &Path, rounds: u32) -> Result<
     Ok(())
 }
 
-/// One process, from its start to its last answer.
+/// Measures one process, from its start to its last answer.
 fn run(case: &Case, binary: &Path, aws: &Aws, figures: &mut Figures) -> Result<()> {
     aws.answer(&case.answers);
     aws.take_counts();

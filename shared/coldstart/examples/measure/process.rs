@@ -1,4 +1,4 @@
-//! A function's process, and what the system says of it.
+//! A function's process, with its processor time and memory.
 
 use crate::cases::Case;
 use crate::runtime_api::RuntimeApi;
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A running function. It ends with this.
+/// A running function. Dropping it ends the process.
 pub(crate) struct Process(Child);
 
 impl Process {
@@ -38,7 +38,7 @@ impl Process {
         Ok(Self(child))
     }
 
-    /// The time that its threads were on a processor: proc(5), `schedstat`.
+    /// The processor time of all its threads: proc(5), `schedstat`.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
         let mut spent = 0;
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
@@ -60,7 +60,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // One that ended by itself cannot be ended again.
+        // A process that has already ended cannot be killed, which is no error.
         self.0.kill().ok();
         self.0.wait().ok();
     }

@@ -1,4 +1,4 @@
-//! Lambda's side of the runtime API: hands out events, and takes answers.
+//! Lambda's side of the runtime API: hands out events, and receives answers.
 //!
 //! Source: "Using the Lambda runtime API for custom runtimes", AWS Lambda developer guide.
 
@@ -10,23 +10,24 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The longest wait for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// The runtime API of one process.
 pub(crate) struct RuntimeApi {
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) address: String,
     events: Sender<String>,
     answers: Receiver<Answer>,
 }
 
-/// What a function answered.
+/// The answer of a function.
 pub(crate) struct Answer {
-    /// When it was handed the event.
+    /// The time at which the event was handed out.
     pub(crate) began: Instant,
-    /// When its answer was there.
+    /// The time at which the answer arrived.
     pub(crate) ended: Instant,
-    /// The answer.
+    /// The body of the answer.
     pub(crate) body: String,
     failed: bool,
 }
@@ -41,17 +42,17 @@ impl RuntimeApi {
     pub(crate) fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?.to_string();
-        let (events, waiting) = channel();
+        let (events, pending) = channel();
         let (answered, answers) = channel();
         let shared = Arc::new(Shared {
-            events: Mutex::new(waiting),
+            events: Mutex::new(pending),
             began: Mutex::new(Instant::now()),
             answers: answered,
         });
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
-                // A process that was ended leaves its last question open: that is no error.
+                // A process that was ended leaves its last request open, which is no error.
                 std::thread::spawn(move || serve(&stream, &shared).ok());
             }
         });
@@ -62,7 +63,7 @@ impl RuntimeApi {
         })
     }
 
-    /// Hands the next event out, as soon as the function asks.
+    /// Queues the next event, which is handed out as soon as the function requests it.
     pub(crate) fn send(&self, event: String) -> Result<()> {
         self.events.send(event).context("the runtime API has ended")
     }

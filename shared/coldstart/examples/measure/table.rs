@@ -1,29 +1,29 @@
-//! What was measured, as a table.
+//! Formats measurements as a table.
 
 use crate::cases::Case;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What was measured of a case.
+/// The measurements of a case.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
-    /// From the start of a process to its first answer.
+    /// The time from the start of a process to its first answer.
     pub(crate) cold: Vec<Duration>,
-    /// On a processor until the first answer.
+    /// The processor time until the first answer.
     pub(crate) cold_processor: Vec<Duration>,
-    /// From handing out an event to its answer.
+    /// The time from handing out an event to its answer.
     pub(crate) warm: Vec<Duration>,
-    /// On a processor, for each invocation after the first of a process.
+    /// The processor time of an invocation after the first of a process.
     pub(crate) processor: Vec<Duration>,
-    /// After the last invocation of a process.
+    /// The resident memory after the last invocation of a process, in KiB.
     pub(crate) resident_kib: Vec<u64>,
-    /// Calls of an invocation after the first.
+    /// The AWS calls of an invocation after the first.
     pub(crate) calls: usize,
-    /// Connections until the first answer.
+    /// The connections until the first answer.
     pub(crate) connections: usize,
 }
 
-/// Medians, and how many times the first case's they are.
+/// The medians of each case, and their ratios to those of the first case.
 pub(crate) fn markdown(cases: &[Case], figures: &[Figures]) -> String {
     let mut text = "| function (AWS calls; connections) | cold ms | x | cold CPU ms | x | warm p50 ms | x | CPU ms / invocation | x | RSS MB |\n\
                     |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
@@ -44,7 +44,7 @@ pub(crate) fn markdown(cases: &[Case], figures: &[Figures]) -> String {
         let Figures {
             calls, connections, ..
         } = figures;
-        // A text takes whatever is written to it.
+        // Writing to a String cannot fail.
         write!(text, "| {} ({calls}; {connections})", case.name).ok();
         for (own, least) in of(figures).into_iter().zip(floor) {
             write!(text, " | {own:.2} | {:.1}", own / least).ok();

@@ -1,4 +1,4 @@
-//! Answers a million odd HTTP events, and what it costs to read a usual one.
+//! Answers a million random HTTP events, and measures the cost of parsing a usual one.
 //!
 //! `cargo run --release -p runtime --example fuzz [events]`: in the profile in which a panic ends
 //! the process.
@@ -17,7 +17,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 const EVENTS: u64 = 1_000_000;
-/// How often each usual event is read when the time is taken.
+/// How often each usual event is parsed for the measurement.
 const READINGS: u32 = 2_000;
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,4 +1,4 @@
-//! A router with everything that functions read requests by.
+//! A router with every extractor that functions use.
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, Uri};
@@ -73,7 +73,7 @@ async fn take(
     })))
 }
 
-/// The same at a path with parts.
+/// The same as `take`, at a path with parameters.
 async fn take_part(
     Path(parts): Path<(String, String)>,
     Now(now): Now,
@@ -103,7 +103,7 @@ async fn list(
     Ok(response)
 }
 
-/// The routes: `take` for the paths that the events have, `list` where there is a part of a path.
+/// The routes: `take` for the paths of the events, `list` for paths with a parameter.
 pub(crate) fn router(usual: &[Value]) -> Router {
     let paths: BTreeSet<&str> = usual
         .iter()

@@ -1,4 +1,4 @@
-//! JSON bodies, bounded and with helpful refusals.
+//! JSON bodies of bounded size.
 
 use super::{Problem, ProblemKind, object};
 use axum::body::to_bytes;
@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// A JSON body of at most 64 KiB, in which objects are objects. The only way in which a function
-/// reads one.
+/// A JSON body of at most 64 KiB, in which a struct is parsed only from an object. Functions read
+/// JSON bodies only by this type.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 

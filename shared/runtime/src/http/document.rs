@@ -1,9 +1,9 @@
-//! The description that an API serves of itself.
+//! The OpenAPI document that an API serves.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
-/// An OpenAPI document, as it is kept under `docs/openapi`. Public.
+/// An OpenAPI document as committed under `docs/openapi`. It is served without a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Document(pub &'static str);
 

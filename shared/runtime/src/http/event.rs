@@ -1,9 +1,10 @@
-//! API Gateway's events (HTTP API, payload format 2.0) as requests, and responses as its answers.
+//! Converts events of API Gateway (HTTP API, payload format 2.0) to requests, and responses to its
+//! answers.
 //!
-//! Invariant: nothing that a caller can put into an event ends the function. `lambda_http` builds a
-//! URL out of the headers `host` and `x-forwarded-proto` and panics where it is none
-//! (aws-lambda-rust-runtime 368, 488, 515), so events are converted here: every part is parsed, and
-//! what does not parse is a refusal.
+//! Invariant: no event that a caller can cause ends the function. `lambda_http` builds a URL from
+//! the headers `host` and `x-forwarded-proto`, and panics where it is malformed
+//! (aws-lambda-rust-runtime 368, 488, 515). So events are converted here: every part is parsed, and
+//! a malformed part is a 400.
 
 use super::{Problem, ProblemKind};
 use axum::Router;
@@ -21,19 +22,19 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use tower::ServiceExt as _;
 
-/// How the gateway says which scheme a caller used. Nothing here depends on it.
+/// The header by which the gateway names the caller's scheme. It is checked, but not used.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// What the gateway says of a request besides the request itself.
+/// The gateway's own data on a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Gateway {
-    /// When it took the request, in milliseconds since 1970.
+    /// The time at which it received the request, in milliseconds since 1970.
     pub(super) time_epoch_ms: Option<i64>,
-    /// The address that the request came from. Personal.
+    /// The caller's network address. Personal data.
     pub(super) source_ip: Option<String>,
 }
 
-/// The part of an event that is read.
+/// The parsed part of an event.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event<'e> {
@@ -68,7 +69,7 @@ struct ContextHttp<'e> {
     source_ip: Option<Text<'e>>,
 }
 
-/// A text that is not copied unless JSON has it escaped.
+/// A text that is borrowed from the event, unless it has escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'e>(#[serde(borrow)] Cow<'e, str>);
@@ -79,7 +80,7 @@ impl Text<'_> {
     }
 }
 
-/// Headers, each of which has been parsed.
+/// Parsed headers.
 struct Headers(HeaderMap);
 
 impl<'de> Deserialize<'de> for Headers {
@@ -101,7 +102,7 @@ impl<'de> Deserialize<'de> for Headers {
                     let value = HeaderValue::from_str(&value);
                     let value =
                         value.map_err(|_| A::Error::custom("a header's value is malformed"))?;
-                    // The plain `append` panics where there are too many.
+                    // `append` panics where there are too many headers.
                     let appended = headers.try_append(name, value);
                     appended.map_err(|_| A::Error::custom("there are too many headers"))?;
                 }
@@ -112,13 +113,13 @@ impl<'de> Deserialize<'de> for Headers {
     }
 }
 
-/// The request that an event stands for.
+/// Converts an event to a request.
 ///
 /// # Errors
-/// 400 when a part of it is not well-formed HTTP.
+/// 400 when a part of the event is not well-formed HTTP.
 pub fn request(event: &str) -> Result<Request<Body>, Problem> {
     let event: Event<'_> = serde_json::from_str(event).map_err(|error| {
-        // The text of the error may quote what was sent.
+        // The error's own text is not logged, because it may quote the request.
         tracing::info!(category = ?error.classify(), "an event is malformed");
         malformed("Its method, path, headers or body cannot be read.")
     })?;
@@ -152,33 +153,33 @@ pub fn request(event: &str) -> Result<Request<Body>, Problem> {
     Ok(request)
 }
 
-/// The request that an event stands for, read where the runtime holds the event: a full batch of
-/// usage events is not copied first.
+/// The request of an event, parsed from the runtime's own buffer, so that a full batch of usage
+/// events is not copied first.
 pub(super) struct Incoming(Result<Request<Body>, Problem>);
 
 impl<'de> Deserialize<'de> for Incoming {
-    /// Fails for what is no JSON alone: that would be a failure of the function, and is none of the
-    /// gateway's events.
+    /// Fails only for an event that is not JSON, which the gateway never sends. Any other malformed
+    /// event becomes a problem, because a failed deserialization is a failed invocation.
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         <&RawValue>::deserialize(from).map(|event| Self(request(event.get())))
     }
 }
 
 impl Incoming {
-    /// The answer of a router, as the gateway takes it.
+    /// The router's answer, in the gateway's form.
     pub(super) async fn answer(self, router: Router) -> Answer {
         Answer::of(dispatch(router, self.0).await).await
     }
 }
 
-/// The response of a router to an event, whatever the event is.
+/// The response of a router to any event.
 pub async fn respond(router: Router, event: &str) -> Response {
     dispatch(router, request(event)).await
 }
 
 async fn dispatch(router: Router, request: Result<Request<Body>, Problem>) -> Response {
     match request {
-        // A router's own error type has no value.
+        // The router's error type is uninhabited.
         Ok(request) => router
             .oneshot(request)
             .await
@@ -187,7 +188,7 @@ async fn dispatch(router: Router, request: Result<Request<Body>, Problem>) -> Re
     }
 }
 
-/// The answer of a router to an event, as the gateway takes it.
+/// The answer of a router to an event, in the gateway's form.
 pub async fn answer(router: Router, event: &str) -> Answer {
     Answer::of(respond(router, event).await).await
 }
@@ -228,8 +229,8 @@ fn headers_of(
     Ok(headers)
 }
 
-/// Whether a text is a host and perhaps a port, as a `Host` header has them (RFC 9110, 7.2). Whose
-/// host it is, and whether it can be anybody's, the function says that answers to hosts.
+/// Whether a text is a host with an optional port, as in a `Host` header (RFC 9110, 7.2). Whether
+/// the host is a tenant's is left to the function that serves hosts.
 fn is_authority(text: &str) -> bool {
     let (host, port) = text
         .rsplit_once(':')
@@ -264,8 +265,8 @@ fn body_of(body: Option<Text<'_>>, is_base64_encoded: bool) -> Result<Body, Prob
     }
 }
 
-/// The path and the query. The gateway decodes some of the path; what cannot stand in one is
-/// encoded again.
+/// The URI of a path and a query. The gateway decodes parts of the path, so characters that a path
+/// cannot have are encoded again.
 fn uri(path: &str, query: &str) -> Result<Uri, Problem> {
     let mut text = String::with_capacity(path.len() + query.len() + 1);
     encode(
@@ -289,8 +290,8 @@ fn uri(path: &str, query: &str) -> Result<Uri, Problem> {
         .map_err(|_| malformed("The path or the query is malformed, or too long."))
 }
 
-/// Whether a query names a parameter more than once: who reads it would take either the first or
-/// the last.
+/// Whether a query names a parameter more than once. Such a query is refused, since readers differ
+/// on whether the first or the last one counts.
 fn repeats(query: &str) -> bool {
     let mut seen = HashSet::new();
     let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> =
@@ -298,8 +299,8 @@ fn repeats(query: &str) -> bool {
     parameters.into_iter().any(|(name, _)| !seen.insert(name))
 }
 
-/// Percent-encodes what neither a path nor a query can have (RFC 3986, 3.3 and 3.4), and what
-/// `also` names.
+/// Percent-encodes the bytes that neither a path nor a query can have (RFC 3986, 3.3 and 3.4), and
+/// those that `also` selects.
 fn encode(text: &str, also: fn(u8) -> bool, into: &mut String) {
     for byte in text.bytes() {
         let plain = byte.is_ascii_graphic() && !br##""#<>\^`{|}"##.contains(&byte) && !also(byte);
@@ -318,12 +319,12 @@ fn encode(text: &str, also: fn(u8) -> bool, into: &mut String) {
     }
 }
 
-/// An answer as the gateway takes it.
+/// An answer in the gateway's form.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     status_code: u16,
-    /// A header that is there several times is one with commas.
+    /// The headers. Values of a repeated header are joined by commas.
     headers: BTreeMap<String, String>,
     cookies: Vec<String>,
     body: String,
@@ -331,10 +332,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer of a response.
+    /// Converts a response.
     async fn of(response: Response) -> Self {
         let (parts, body) = response.into_parts();
-        // The bodies of this process are made in memory, so reading one does not fail.
+        // All bodies are in memory, so reading one does not fail.
         let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
         let is_encoded = parts.headers.contains_key(CONTENT_ENCODING);
         let (body, is_base64_encoded) = match std::str::from_utf8(&bytes) {

@@ -1,4 +1,4 @@
-//! The public keys of a user pool, read over the connections of the SDK's clients.
+//! Reads the public keys of a user pool, over the connections of the SDK's clients.
 
 use crate::Error;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -18,19 +18,19 @@ use jsonwebtoken::jwk::JwkSet;
 use std::time::Duration;
 
 const ATTEMPTS_MAX: u32 = 3;
-/// Requests wait for the keys, so the waits are shorter than the SDK's.
+/// The first backoff. Callers wait for the keys, so it is shorter than the SDK's default.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 
-/// Where a user pool publishes its keys.
+/// The source of a user pool's keys.
 ///
-/// The document is read by the SDK's own machinery, as its clients call services. So it shares
-/// their HTTP client: the function's one connection to Cognito serves both.
+/// It reads the key document by the machinery of the SDK's clients. So it shares their HTTP client,
+/// and the function's one connection to Cognito serves both.
 #[derive(Debug)]
 pub(super) struct KeySource {
     read: Operation<(), JwkSet, KeysError>,
 }
 
-/// Why the pool's keys could not be read.
+/// A failure to read the pool's keys.
 #[derive(Debug, thiserror::Error)]
 #[error("the user pool's keys could not be read: {reason}")]
 pub(super) struct KeysError {
@@ -56,7 +56,7 @@ impl KeySource {
             .endpoint_url(endpoint)
             .no_auth()
             .standard_retry(&retries)
-            // A connection that was kept over a freeze of the function may be dead.
+            // A pooled connection may have died while the function was frozen.
             .retry_classifier(TransientErrorClassifier::<KeysError>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())
             .with_connection_poisoning()
@@ -106,7 +106,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
-    /// A configuration as a function has it.
+    /// A configuration like a function's.
     fn config() -> SdkConfig {
         let connector = connector(Duration::from_secs(5)).unwrap();
         let client = http_client_fn(move |_, _| connector.clone());
@@ -117,7 +117,7 @@ mod tests {
         KeySource::new(config, url, "/keys".to_owned()).unwrap()
     }
 
-    /// A pool that fails at first, its address, and how many connections it has had.
+    /// Starts a pool that fails at first. Returns its address and its number of connections.
     async fn pool(failures: u32, status: StatusCode) -> (String, Arc<AtomicU32>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -126,9 +126,9 @@ mod tests {
         let listener = listener.tap_io(move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
         });
-        let asked = Arc::new(AtomicU32::new(0));
+        let requests = Arc::new(AtomicU32::new(0));
         let keys = async move || {
-            if asked.fetch_add(1, Ordering::SeqCst) < failures {
+            if requests.fetch_add(1, Ordering::SeqCst) < failures {
                 (status, "{}")
             } else {
                 (StatusCode::OK, "{\"keys\":[]}")
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_who_share_a_configuration_share_a_connection() {
+    async fn key_sources_of_one_configuration_share_a_connection() {
         let (url, opened) = pool(0, StatusCode::OK).await;
         let config = config();
         for _ in 0..2 {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pool_is_asked_again_when_that_may_help() {
+    async fn transient_failures_of_a_pool_are_retried() {
         for (failures, status, is_read) in [
             (2, StatusCode::SERVICE_UNAVAILABLE, true),
             (3, StatusCode::SERVICE_UNAVAILABLE, false),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pool_that_is_not_there_is_an_error() {
+    async fn an_unreachable_pool_is_an_error() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);

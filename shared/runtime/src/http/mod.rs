@@ -1,4 +1,4 @@
-//! HTTP: an axum router behind an API Gateway HTTP API, refusals as problem documents.
+//! HTTP: an axum router behind an API Gateway HTTP API, with problem documents for errors.
 
 mod body;
 mod document;
@@ -35,14 +35,15 @@ use kernel::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use std::convert::Infallible;
 
-/// Serves a router for as long as the function lives. Unknown paths and methods are problems.
+/// Serves a router for as long as the function lives. Unknown paths and methods are answered with
+/// problems.
 ///
 /// # Errors
 /// When the Lambda runtime fails.
 pub async fn serve(router: Router) -> Result<(), Error> {
     let router = with_fallbacks(router);
-    // An event is read here and not by the runtime, whose refusal would be a failure of the
-    // function.
+    // The event is parsed here, because an event that the Lambda runtime cannot parse would be a
+    // failed invocation.
     let invoke = |event: LambdaEvent<Incoming>| {
         let router = router.clone();
         async move { Ok::<_, Error>(event.payload.answer(router).await) }
@@ -51,7 +52,7 @@ pub async fn serve(router: Router) -> Result<(), Error> {
 }
 
 /// Adds the problems of an unknown path, of a known path with another method, and of a path that is
-/// no text.
+/// not UTF-8.
 pub fn with_fallbacks(router: Router) -> Router {
     router
         .fallback(async || Problem::new(ProblemKind::NotFound))
@@ -59,7 +60,7 @@ pub fn with_fallbacks(router: Router) -> Router {
         .layer(map_response(without_plain_refusals))
 }
 
-/// The router refuses a part of a path that is no text by itself, and in plain words.
+/// Replaces the router's own refusal of a path that is not UTF-8, a plain text, by a problem.
 async fn without_plain_refusals(response: Response) -> Response {
     let kind = response
         .headers()
@@ -72,10 +73,12 @@ async fn without_plain_refusals(response: Response) -> Response {
     response
 }
 
-/// The year 2200: no gateway says so, and what is added to a time by then stays one.
+/// The year 2200. No gateway reports a later time, and adding a duration to an earlier one does not
+/// overflow.
 const TIME_MS_MAX: i64 = 7_258_118_400_000;
 
-/// When the gateway took the request; the runtime's clock where the gateway does not say.
+/// The time at which the gateway received the request. The runtime's clock where the gateway
+/// reports none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now(pub Timestamp);
 

@@ -1,8 +1,8 @@
-//! JSON in which an object is an object, at every level.
+//! Strict JSON: a struct is parsed only from an object, at every level.
 //!
-//! What serde derives for a struct also takes a list of its fields by their position, and tells of
-//! what is wrong in words about Rust. Here a struct is read from an object only, a member that is
-//! there twice is refused, and an error names the member and what it has to be.
+//! Serde's derived code also accepts a list of a struct's fields by position, and its errors use
+//! the terms of Rust. Here a list is refused for a struct, a repeated member is refused, and an
+//! error names the member and its rule.
 
 use super::{Problem, ProblemKind};
 use serde::Serialize;
@@ -16,32 +16,30 @@ use serde_json::value::RawValue;
 use std::collections::HashSet;
 use std::fmt::{self, Display};
 
-/// By this name a [`Verbatim`] asks for the text itself.
+/// The type name by which [`Verbatim`] requests the text itself.
 const VERBATIM: &str = "meridian::Verbatim";
 
-/// How many levels of a document are read, as in `serde_json`: each is a call within another.
-const THRESHOLDS_MAX: usize = 128;
+/// The most levels of a document, the same as in `serde_json`. Each level is a nested call, so the
+/// limit bounds the stack.
+const LEVELS_MAX: usize = 128;
 
-/// Reads a document.
+/// Parses a document.
 ///
 /// # Errors
-/// 400 when it is not JSON, or of too many levels; 422 when it is not of its type, with the member
-/// that is wrong.
+/// 400 when the document is not JSON or has too many levels; 422 with the wrong member when it is
+/// not of its type.
 pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let malformed = |detail: String| Problem::new(ProblemKind::MalformedJson).detail(detail);
-    // The message of the parser goes to the caller, who sent the text that it quotes, and nowhere
-    // else.
+    // The parser's message may quote the document, so only the caller, who sent it, may see it.
     let document: &RawValue =
         serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
     if is_too_deep(document.get()) {
-        return Err(malformed(format!(
-            "It has more than {THRESHOLDS_MAX} levels."
-        )));
+        return Err(malformed(format!("It has more than {LEVELS_MAX} levels.")));
     }
     T::deserialize(Value(document)).map_err(Mismatch::into_problem)
 }
 
-/// Whether a text, which is JSON, has too many levels.
+/// Whether a JSON text has too many levels.
 fn is_too_deep(text: &str) -> bool {
     let (mut level, mut is_text, mut is_escaped) = (0_usize, false, false);
     text.bytes().any(|byte| {
@@ -53,11 +51,11 @@ fn is_too_deep(text: &str) -> bool {
             b']' | b'}' if !is_text => level = level.saturating_sub(1),
             _ => {}
         }
-        level > THRESHOLDS_MAX
+        level > LEVELS_MAX
     })
 }
 
-/// A part of a document as it was sent, byte for byte.
+/// A part of a document, byte for byte as it was sent.
 #[derive(Clone)]
 pub struct Verbatim(String);
 
@@ -87,12 +85,12 @@ impl<'de> Deserialize<'de> for Verbatim {
     }
 }
 
-/// What is wrong with one member of a document.
+/// A member of a document that is not of its type.
 #[derive(Debug, PartialEq, Eq)]
 struct Mismatch {
-    /// The names of the members that lead to it, the innermost first.
+    /// The path to the member, the innermost name first.
     path: Vec<String>,
-    /// What it must be, in words that complete "must be".
+    /// The rule, in words that complete "must be".
     reason: String,
 }
 
@@ -141,7 +139,7 @@ impl std::error::Error for Mismatch {}
 impl de::Error for Mismatch {
     fn custom<T: Display>(message: T) -> Self {
         let message = message.to_string();
-        // What kernel says of a value: `plan must be ...`.
+        // Errors of `kernel` read `plan must be ...`; the member's name is added by `within`.
         Self::new(
             message
                 .split_once(" must be ")
@@ -186,7 +184,7 @@ fn repeated(member: &str) -> Mismatch {
     Mismatch::new("there only once").within(member)
 }
 
-/// What serde expects, in words for who has never seen Rust.
+/// Translates serde's expectations, which use the terms of Rust, to those of JSON.
 fn in_words(expected: &str) -> String {
     let words = match expected {
         "a borrowed string" | "string" | "str" => "a string",
@@ -206,7 +204,7 @@ fn in_words(expected: &str) -> String {
     words.to_owned()
 }
 
-/// A value that is read when its type is known, and only as deep as that type goes.
+/// A value that is parsed lazily, only as deep as its type goes.
 #[derive(Clone, Copy)]
 struct Value<'de>(&'de RawValue);
 
@@ -246,14 +244,13 @@ impl<'de> Value<'de> {
         self.0.get().starts_with(begins)
     }
 
-    /// The value as a type of one level. The document has been found to be JSON, so what fails here
-    /// is another kind of value, or a text or a number that JSON can write and the type cannot
-    /// hold.
+    /// Parses the value as a type of one level. The document is known to be JSON, so this fails
+    /// only for another kind of value, or for a text or number that the type cannot hold.
     fn parse<T: Deserialize<'de>>(self, reason: &str) -> Result<T, Mismatch> {
         serde_json::from_str(self.0.get()).map_err(|_| Mismatch::new(reason))
     }
 
-    /// The members, each of which is there once.
+    /// The members. Fails when one is repeated.
     fn members(self) -> Result<Vec<(String, Self)>, Mismatch> {
         let Members(members) = self.parse("an object")?;
         let mut seen = HashSet::with_capacity(members.len());
@@ -342,7 +339,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         }
     }
 
-    /// What nobody reads may be anything, unless it is an object with a member twice.
+    /// An ignored value may be anything but an object with a repeated member.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         if self.is('{') {
             self.members()?;
@@ -356,7 +353,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 }
 
-/// An object that is being read.
+/// An object that is being parsed.
 struct Object<'de> {
     members: std::vec::IntoIter<(String, Value<'de>)>,
     open: Option<(String, Value<'de>)>,
@@ -396,7 +393,7 @@ impl<'de> MapAccess<'de> for Object<'de> {
     }
 }
 
-/// A list that is being read.
+/// A list that is being parsed.
 struct List<'de> {
     items: std::vec::IntoIter<Value<'de>>,
     at: usize,
@@ -420,7 +417,7 @@ impl<'de> SeqAccess<'de> for List<'de> {
     }
 }
 
-/// A variant of an enumeration that holds something: `{"variant": value}`.
+/// An enum variant with a value: `{"variant": value}`.
 struct Variant<'de> {
     variant: String,
     value: Value<'de>,

@@ -1,5 +1,4 @@
-//! The files of web pages that functions serve, with headers that let a page load its own files and
-//! nothing else.
+//! Serves the files of web pages, with headers that let a page load only its own files.
 
 use axum::http::HeaderName;
 use axum::http::header::{
@@ -9,14 +8,14 @@ use axum::response::{IntoResponse, Response};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// What a file of a page is.
+/// The kind of a page's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// The page itself.
     Html,
-    /// What it does.
+    /// JavaScript.
     Script,
-    /// What it looks like.
+    /// CSS.
     Style,
 }
 
@@ -30,13 +29,13 @@ impl FileKind {
     }
 }
 
-/// What a page may connect to, as the policy for its content (W3C, CSP Level 3).
+/// The content security policy of a page (W3C, CSP Level 3): the origins that it may connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PagePolicy(String);
 
 impl PagePolicy {
-    /// The policy of a page that calls its own origin and those of some addresses. What is no
-    /// address is left out.
+    /// The policy of a page that calls its own origin and those of `addresses`. Malformed addresses
+    /// are left out.
     pub fn connecting_to<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Self {
         let origins: BTreeSet<&str> = addresses.into_iter().filter_map(origin).collect();
         let mut policy = String::from(
@@ -51,8 +50,8 @@ impl PagePolicy {
     }
 }
 
-/// Scheme, host and port of an address; nothing where one of them could mean more in a policy than
-/// in an address.
+/// Scheme, host and port of an address. None where one of them has a character with a meaning of
+/// its own in a policy, such as `*` or `;`.
 fn origin(address: &str) -> Option<&str> {
     let host = address.find("://")? + "://".len();
     let end = address[host..]
@@ -63,14 +62,14 @@ fn origin(address: &str) -> Option<&str> {
     (holds && address[host..end].bytes().all(plain)).then(|| &address[..end])
 }
 
-/// A file of a page, as it is built into the function. Public.
+/// A file of a page, built into the function. It is served without a token.
 #[derive(Debug, Clone, Copy)]
 pub struct PageFile<'a> {
-    /// What it is.
+    /// The kind of the file.
     pub kind: FileKind,
-    /// What is in it.
+    /// The content.
     pub text: &'static str,
-    /// What the page may connect to.
+    /// The policy of the page.
     pub policy: &'a PagePolicy,
 }
 
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_connects_to_its_own_origin_and_to_those_that_are_named() {
+    fn a_page_connects_only_to_its_own_origin_and_the_named_ones() {
         let policy = |addresses: &[&str]| PagePolicy::connecting_to(addresses.iter().copied()).0;
         let own = "connect-src 'self'";
         for (addresses, connects) in [

@@ -10,12 +10,12 @@ use std::borrow::Cow;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// A type of problem (RFC 9457, 3.1.1): all that its documents have in common.
+/// A problem type (RFC 9457, 3.1.1): the parts that all its documents have in common.
 ///
 /// An API declares its types as one enum, by [`problem_kinds!`](crate::problem_kinds). The enum
-/// feeds both the answers and the OpenAPI document, so that neither can say what the other does not.
+/// feeds both the answers and the OpenAPI document, so that they cannot differ.
 pub trait ProblemType: Copy + 'static {
-    /// All of them.
+    /// All types of the API.
     const ALL: &'static [Self];
 
     /// The HTTP status.
@@ -27,17 +27,17 @@ pub trait ProblemType: Copy + 'static {
     /// The summary, the same in every document of the type.
     fn title(self) -> &'static str;
 
-    /// What to do about it, where that is the same each time.
+    /// The advice to the caller, where it is the same for every document of the type.
     fn detail(self) -> Option<&'static str>;
 
-    /// When an operation answers with it, as the OpenAPI document says.
+    /// The condition of the problem, for the OpenAPI document.
     fn description(self) -> &'static str;
 }
 
 /// Declares the problems of an API.
 ///
-/// Each has a name, a status, a slug, a title, and a detail unless that differs from time to time.
-/// The doc comment is its description in the OpenAPI document; without one, the title is.
+/// Each has a name, a status, a slug, a title, and a detail where all its documents have the same.
+/// Its doc comment is the description in the OpenAPI document, or else its title.
 ///
 /// ```
 /// runtime::problem_kinds! {
@@ -111,7 +111,7 @@ macro_rules! problem_kinds {
 }
 
 problem_kinds! {
-    /// What any API refuses before its own rules are asked.
+    /// The problems that every API has, beside its own.
     pub enum ProblemKind {
         /// Something failed on our side. Nothing was half done, so the request may be sent again.
         Internal = INTERNAL_SERVER_ERROR, "internal", "Something failed on our side",
@@ -144,11 +144,10 @@ problem_kinds! {
     }
 }
 
-/// How long the caller of a problem that passes by itself waits, unless the problem says otherwise.
+/// The default of `retry-after` in seconds, for problems that pass by themselves.
 const RETRY_AFTER_S: &str = "2";
 
-/// A refusal that helps its caller. Holds no internals and nothing personal of anyone but the
-/// caller.
+/// A problem document. Holds no internals, and no personal data of anyone but the caller.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
@@ -160,7 +159,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of a type, with the headers that HTTP wants with its status.
+    /// A problem of a type, with the headers that HTTP requires for its status.
     #[must_use]
     pub fn new(kind: impl ProblemType) -> Self {
         let status = kind.status();
@@ -183,27 +182,27 @@ impl Problem {
         }
     }
 
-    /// Something that the request names is not what it has to be.
+    /// A problem of an invalid value in the request, with the rule that it breaks.
     #[must_use]
     pub fn invalid(kind: impl ProblemType, invalid: kernel::Invalid) -> Self {
         Self::new(kind).detail(format!("The {invalid}."))
     }
 
-    /// Something failed here, and the log says what. The caller may try again.
+    /// An internal problem. Logs the error with all its sources; the document does not name it.
     #[must_use]
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = crate::failure::chain(error), "request failed");
         Self::new(ProblemKind::Internal)
     }
 
-    /// Names the problem more closely than its type does.
+    /// Replaces the title by a more specific one.
     #[must_use]
     pub fn title(mut self, title: &'static str) -> Self {
         self.title = title;
         self
     }
 
-    /// Says what is wrong this time, and what to do about it.
+    /// Sets the detail of this occurrence: the fault, and the advice to the caller.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());

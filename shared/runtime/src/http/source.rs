@@ -1,4 +1,4 @@
-//! Where a request comes from.
+//! The network source of a request.
 
 use super::event::Gateway;
 use axum::extract::FromRequestParts;
@@ -6,23 +6,22 @@ use axum::http::request::Parts;
 use std::convert::Infallible;
 use std::net::IpAddr;
 
-/// Where a request comes from, by the gateway, as limits count it: an address of IPv4, or a network
-/// of 64 bits of IPv6, since one subscriber has at least that many addresses (RFC 6177). Personal,
-/// so it has no `Debug`; the address itself is kept nowhere.
+/// The source of a request as rate limits count it: an IPv4 address, or a /64 network of IPv6,
+/// since one subscriber has at least a /64 (RFC 6177). The gateway reports the address. It is
+/// personal data, so this type has no `Debug`, and the address itself is not stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source(String);
 
 impl Source {
-    /// The address or network as text: for the digest that it is counted under, and nothing else.
-    /// Empty where the gateway does not say.
+    /// The address or network as text, only for the digest under which it is counted. Empty where
+    /// the gateway reports no address.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     fn of(address: &str) -> Self {
-        // An address of IPv4 that is written as one of IPv6 (RFC 4291, 2.5.5.2) is the same
-        // address.
+        // An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is the same source as its IPv4 address.
         Self(
             match address
                 .parse::<IpAddr>()
@@ -56,7 +55,7 @@ mod tests {
     use super::Source;
 
     #[test]
-    fn a_subscriber_is_one_source_however_an_address_is_written() {
+    fn all_forms_of_a_subscribers_address_are_one_source() {
         for (address, expected) in [
             ("192.0.2.1", "192.0.2.1"),
             ("::ffff:192.0.2.1", "192.0.2.1"),

@@ -1,4 +1,4 @@
-//! Answers as a table, for who prefers one.
+//! Answers in CSV, and their pagination.
 
 use super::Problem;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
@@ -23,10 +23,10 @@ pub fn wants_csv(headers: &HeaderMap) -> bool {
         .any(|kind| kind.trim().eq_ignore_ascii_case(CSV))
 }
 
-/// Rows as CSV (RFC 4180), under a line with the names of their columns.
+/// Rows as CSV (RFC 4180), after a header line with the columns.
 ///
 /// # Errors
-/// When a row cannot be written as one.
+/// When a row cannot be serialized.
 pub fn csv_table<R: Serialize>(
     columns: &[&str],
     rows: impl IntoIterator<Item = R>,
@@ -46,8 +46,8 @@ pub fn csv_table<R: Serialize>(
     Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
 }
 
-/// Leaves so many rows, in order of time, that an answer is not too long, and those of one moment
-/// together. When the rest begins.
+/// Truncates rows that are sorted by time to about `rows_max`, without separating rows of the same
+/// moment. Returns the moment of the first removed row.
 pub fn cut<R>(
     rows: &mut Vec<R>,
     rows_max: usize,
@@ -60,10 +60,11 @@ pub fn cut<R>(
     Some(next)
 }
 
-/// The same query of a path from another moment on, as the value of the header `link` (RFC 8288).
+/// The link to the next page, as the value of the header `link` (RFC 8288): the same query with
+/// another `from`.
 ///
 /// # Errors
-/// When the query cannot be written again.
+/// When the query cannot be serialized.
 pub fn next_link(
     path: &str,
     query: &HashMap<String, String>,

@@ -1,7 +1,6 @@
-//! Bearer tokens: access tokens of the region's own user pool, verified here and trusted nowhere
-//! else.
+//! Verifies bearer tokens: access tokens of the region's own user pool.
 //!
-//! The gateway's own authorizer is not used, since its refusals cannot be problem documents.
+//! The gateway's own authorizer is not used, because its refusals cannot be problem documents.
 
 use super::keys::{KeySource, KeysError};
 use super::{Problem, ProblemKind};
@@ -18,12 +17,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 
-/// Clocks may differ by this much.
+/// The accepted difference of clocks.
 const LEEWAY_S: i64 = 30;
-/// A token with an unknown key makes us fetch the keys again, at most this often.
+/// The shortest time between two reads of the keys. A token with an unknown key causes a read, so
+/// that a new key of the pool is found, but not more often than this.
 const REFETCH_S: i64 = 60;
 
-/// Verifies access tokens of one user pool and of the clients that are named.
+/// Verifies access tokens of one user pool, issued to the named clients.
 #[derive(Debug)]
 pub struct Tokens {
     key_source: KeySource,
@@ -38,10 +38,10 @@ struct Keys {
     fetched_at: Option<Timestamp>,
 }
 
-/// What a verified access token says.
+/// The claims of a verified access token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Claims {
-    /// The client, for machines; the user's id, for people.
+    /// The client's id in a machine's token, the user's id in a person's.
     pub sub: String,
     client_id: String,
     token_use: String,
@@ -50,7 +50,7 @@ pub struct Claims {
     exp: i64,
 }
 
-/// A token's own claims, and those that its reader asks for.
+/// A token's registered claims, and further claims that the caller needs.
 #[derive(Deserialize)]
 struct Signed<T> {
     #[serde(flatten)]
@@ -66,30 +66,30 @@ struct Unread {}
 /// The client that a token was issued to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Client {
-    /// One of those that are named.
+    /// One of the named clients.
     Named,
-    /// Another one of the same pool. Whoever verifies the token has to look up whose it is.
+    /// Another client of the same pool. The caller must look up its owner before trusting it.
     Other(String),
 }
 
-/// Whose a verified access token is.
+/// The holder of a verified access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder<T> {
-    /// The client itself, by its secret.
+    /// The client itself, which authenticated by its secret.
     Machine(Client, Scopes),
-    /// A person, of whom the token says this.
+    /// A person, with the further claims of the token.
     Person(Client, T),
 }
 
-/// What a token is good for.
+/// The scopes of a token, separated by spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes(String);
 
 impl Scopes {
-    /// Makes sure that a scope is among them.
+    /// Requires a scope.
     ///
     /// # Errors
-    /// 403 when it is not.
+    /// 403 when the token lacks it.
     pub fn require(&self, scope: &str) -> Result<(), Problem> {
         if self.0.split(' ').any(|held| held == scope) {
             Ok(())
@@ -100,7 +100,7 @@ impl Scopes {
 }
 
 impl Tokens {
-    /// Trusts tokens that `user_pool_id` issued to `client_id`, and no others but those of
+    /// Accepts tokens that `user_pool_id` issued to `client_id` and to the clients of
     /// [`Tokens::and`].
     ///
     /// # Errors
@@ -127,26 +127,26 @@ impl Tokens {
         })
     }
 
-    /// Trusts tokens of one more client of the same pool.
+    /// Accepts tokens of one more client of the same pool.
     #[must_use]
     pub fn and(mut self, client_id: String) -> Self {
         self.client_ids.push(client_id);
         self
     }
 
-    /// Reads the pool's keys, so that the first request finds them. A failure is left to the
-    /// request.
+    /// Reads the pool's keys during init, so that the first request does not wait for them. After a
+    /// failure, the first request reads them.
     pub async fn prefetch(&self, now: Timestamp) {
         if let Err(error) = self.fetch(now).await {
             tracing::debug!(error = error.to_string(), "no keys during init");
         }
     }
 
-    /// Verifies the bearer token of a request and that it carries `scope`.
+    /// Verifies the bearer token of a request, and that it has `scope`.
     ///
     /// # Errors
     /// A problem: 401 for a token that is missing, malformed, expired, or of another pool, client
-    /// or use; 403 for one without the scope; 503 when the pool's keys cannot be read.
+    /// or use; 403 for a token without the scope; 503 when the pool's keys cannot be read.
     pub async fn verify(
         &self,
         headers: &HeaderMap,
@@ -158,9 +158,8 @@ impl Tokens {
         Ok(claims)
     }
 
-    /// Verifies the bearer token of a request, of whichever client of the pool, that it is the
-    /// client's own, and that it carries `scope`. A client that is not named is nobody's until the
-    /// caller has looked it up.
+    /// Verifies the bearer token of a request from any client of the pool, that it is a machine's,
+    /// and that it has `scope`. The caller must look up the owner of a [`Client::Other`].
     ///
     /// # Errors
     /// The problems of [`Tokens::verify`]; 401 for a person's token.
@@ -176,8 +175,8 @@ impl Tokens {
         }
     }
 
-    /// Verifies the bearer token of a request, of whichever client of the pool, and says whose it
-    /// is. A client that is not named is nobody's until the caller has looked it up.
+    /// Verifies the bearer token of a request from any client of the pool, and returns its holder.
+    /// The caller must look up the owner of a [`Client::Other`].
     ///
     /// # Errors
     /// 401 for a token that is missing, malformed, expired, or of another pool or use, and for a
@@ -191,6 +190,7 @@ impl Tokens {
             registered: claims,
             further,
         } = self.accept_any::<Option<T>>(headers, now).await?;
+        // Cognito sets `sub` to the client's id in a token of the client credentials grant.
         let is_machine = claims.sub == claims.client_id;
         let client = if self.client_ids.contains(&claims.client_id) {
             Client::Named
@@ -204,8 +204,8 @@ impl Tokens {
         }
     }
 
-    /// Verifies the bearer token of a request, whatever its scope, and reads further claims of it:
-    /// what the pool and its trigger say of a person.
+    /// Verifies the bearer token of a request, with any scope, and returns further claims: those
+    /// that the pool and its trigger add for a person.
     ///
     /// # Errors
     /// The problems of [`Tokens::verify`], and 401 for a token without these claims.
@@ -230,7 +230,7 @@ impl Tokens {
         }
     }
 
-    /// Any client's, as long as it is of the pool.
+    /// Accepts a token of any client of the pool.
     async fn accept_any<T: DeserializeOwned>(
         &self,
         headers: &HeaderMap,
@@ -270,7 +270,7 @@ impl Tokens {
         DecodingKey::from_jwk(jwk).map_err(|_| invalid_token())
     }
 
-    /// Whether the key is unknown and the keys were not fetched just now.
+    /// Whether reading the keys may find an unknown key: not within [`REFETCH_S`] of the last read.
     async fn may_know_more(&self, id: &str, now: Timestamp) -> bool {
         let keys = self.keys.read().await;
         let known = keys.set.as_ref().is_some_and(|set| set.find(id).is_some());
@@ -291,7 +291,7 @@ impl Tokens {
     }
 }
 
-/// The bearer token of a request, as it came.
+/// The bearer token of a request, not verified.
 #[must_use]
 pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -299,7 +299,8 @@ pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// Signature and issuer; the caller checks the rest, expiry by the request's own time.
+/// Verifies signature and issuer. The caller checks the rest; expiry by the request's own time, so
+/// that a replay repeats itself.
 fn decode<T: DeserializeOwned>(token: &str, key: &DecodingKey, issuer: &str) -> Option<Signed<T>> {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.set_issuer(&[issuer]);
@@ -315,7 +316,7 @@ fn unauthorized(detail: &'static str) -> Problem {
     Problem::new(ProblemKind::Unauthorized).detail(detail)
 }
 
-/// The refusal of a token that does not hold, which does not say why.
+/// The problem of an invalid token. It does not name the reason.
 #[must_use]
 pub fn invalid_token() -> Problem {
     unauthorized(
@@ -328,7 +329,7 @@ fn keys_unavailable(error: &KeysError) -> Problem {
     ProblemKind::KeysUnavailable.into()
 }
 
-/// RS256 by ring, which the HTTP client brings along. Nothing is signed here.
+/// RS256 by ring, which the HTTP client depends on anyway. Signing is not implemented.
 static RING: CryptoProvider = CryptoProvider {
     signer_factory: refuse_to_sign,
     verifier_factory: ring_verifier,

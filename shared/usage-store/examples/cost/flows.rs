@@ -15,27 +15,27 @@ use std::time::Instant;
 use usage_store::{RollupWriter, SegmentWriter};
 use uuid::Uuid;
 
-/// What was measured.
+/// A measurement.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Measured {
-    /// How many events.
+    /// The number of events.
     pub(crate) events: usize,
-    /// In how many requests they came.
+    /// The number of requests that sent them.
     pub(crate) batches: usize,
-    /// In how many deliveries of the stream they were settled.
+    /// The number of stream deliveries that rolled them up.
     pub(crate) deliveries: usize,
-    /// How many settlements published bus events, and how many totals these had.
+    /// The number of rollups that published bus events.
     pub(crate) bus_events: usize,
-    /// See `bus events`.
+    /// The number of totals in those bus events.
     pub(crate) totals: usize,
     /// The requests to AWS.
     pub(crate) tally: Tally,
 }
 
-/// What `UsageRollupMemory` is if it is not set.
+/// The default of the parameter `UsageRollupMemory`.
 const MEMORY_BYTES: u64 = 1_769 * 1_024 * 1_024;
 
-/// A table for usage, and all that works on it.
+/// A usage table, with its readers and writers.
 pub(crate) struct World {
     counter: Counter,
     client: Client,
@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    /// Requests of so many events of one tenant, settled so many requests at a time.
+    /// Requests of `batch` events of one tenant, rolled up `delivery` requests at a time.
     pub(crate) async fn ours(&mut self, batch: usize, events: usize, delivery: usize) -> Measured {
         let mut measured = Measured {
             events,
@@ -128,7 +128,8 @@ impl World {
         measured
     }
 
-    /// A request of so many events for each of many tenants, settled so many requests at a time.
+    /// A request of `batch` events for each of many tenants, rolled up `delivery` requests at a
+    /// time.
     pub(crate) async fn many(&mut self, tenants: usize, batch: usize, delivery: usize) -> Measured {
         let mut measured = Measured {
             events: tenants * batch,
@@ -150,8 +151,7 @@ impl World {
         measured
     }
 
-    /// Requests of a tenant that are each settled by a function that holds nothing of the tenant's
-    /// index.
+    /// Requests of a tenant, each rolled up by a function with an empty cache.
     pub(crate) async fn cold(&mut self, batch: usize, requests: usize) -> Measured {
         let before = self.published().await;
         self.counter.take();
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    /// The answer to where a tenant's usage ends, after so many requests of 100 events.
+    /// The report of a tenant's stream end, after `requests` requests of 100 events.
     pub(crate) async fn end(&mut self, requests: usize) -> Tally {
         self.ours(100, 100 * requests, 50).await;
         assert!(
@@ -204,7 +204,7 @@ impl World {
         }
     }
 
-    /// How many bus events are published, and how many totals they have.
+    /// The number of published bus events, and of the totals in them.
     async fn published(&self) -> (usize, usize) {
         let rows = self
             .outbox
@@ -254,7 +254,7 @@ impl World {
     }
 }
 
-/// A rollups as it is deployed.
+/// A rollup writer as it is deployed.
 fn rollups(config: &aws_types::SdkConfig, table: &str, outbox: &Outbox) -> RollupWriter {
     let (region, seal_after) = (
         "eu-central-1".parse().unwrap(),
@@ -272,11 +272,11 @@ fn rollups(config: &aws_types::SdkConfig, table: &str, outbox: &Outbox) -> Rollu
 }
 
 fn tenant(n: usize) -> TenantId {
-    // The last byte spreads tenants over partitions, as random ids do.
+    // The last byte chooses the partition, as that of a random id does.
     TenantId::from_uuid(Uuid::from_u128(1 + n as u128))
 }
 
-/// How long something took, in seconds.
+/// The seconds since a start.
 pub(crate) fn seconds_since(start: Instant) -> f64 {
     start.elapsed().as_secs_f64()
 }

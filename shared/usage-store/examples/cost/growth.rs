@@ -1,5 +1,4 @@
-//! Whether an event costs the same, however many there were before it and however many tenants
-//! there are.
+//! Measures whether the cost of an event depends on the number of earlier events or of tenants.
 
 use crate::flows::{Measured, World, seconds_since};
 use crate::prices;
@@ -47,7 +46,7 @@ pub(crate) async fn tenants(is_full: bool) {
     }
 }
 
-/// Requests of a tenant whose index the function does not hold.
+/// Requests of a tenant whose index is not cached.
 pub(crate) async fn cold() {
     println!(
         "\nOne tenant, {TENANT_BATCH} events in a request, an index that is read anew for each: after so many events"

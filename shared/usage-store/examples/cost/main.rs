@@ -1,9 +1,9 @@
-//! What metering costs in requests to AWS, beside the obvious design, and how that grows: `cargo
-//! run -p usage-store --example cost`, or with `-- --full` up to 10 million events and 100,000
-//! tenants.
+//! Measures the cost of metering in requests to AWS, compared with the obvious design, and how it
+//! grows: `cargo run -p usage-store --example cost`, or with `-- --full` up to 10 million events
+//! and 100,000 tenants.
 //!
-//! Every request to the local AWS is counted by kind, with the capacity units that DynamoDB would
-//! bill for the items in it.
+//! Counts every request to the local AWS by kind, with the capacity units that DynamoDB would bill
+//! for its items.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"
@@ -20,8 +20,8 @@ mod tally;
 
 use flows::World;
 
-/// Batch sizes with as many events as are measured, and how many of a tenant's batches a delivery
-/// of the stream has.
+/// Batch sizes, each with the number of measured events and the number of a tenant's batches in one
+/// delivery of the stream.
 const BATCHES: [(usize, usize, usize); 11] = [
     (1, 200, 1),
     (1, 2_000, 50),
@@ -35,7 +35,7 @@ const BATCHES: [(usize, usize, usize); 11] = [
     (1_000, 100_000, 5),
     (1_000, 200_000, 20),
 ];
-/// How many events the obvious design is measured with: each costs the same.
+/// The number of events that measure the obvious design. Few suffice, since each costs the same.
 const OBVIOUS_EVENTS: usize = 500;
 
 #[tokio::main(flavor = "current_thread")]

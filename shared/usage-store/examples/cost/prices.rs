@@ -1,7 +1,6 @@
-//! From measured requests to dollars.
+//! Prices of measured requests.
 //!
-//! Prices of us-east-1 on demand, in US dollars for a million: see docs/cost.md for where they are
-//! from.
+//! Prices of us-east-1 on demand, in US dollars per million. docs/cost.md names their sources.
 
 use crate::flows::Measured;
 use crate::tally::Tally;
@@ -14,34 +13,35 @@ const HTTP_REQUEST: f64 = 1.00;
 const LAMBDA_REQUEST: f64 = 0.20;
 const BUS_EVENT: f64 = 1.00;
 const QUEUE_REQUEST: f64 = 0.40;
-/// A GB-second on arm64, for a million of them.
+/// The price of a million GB-seconds on arm64.
 const LAMBDA_GB_S: f64 = 13.333_4;
 
-/// The gateway counts a request once per started 512 KB.
+/// The bytes that the gateway bills as one request; it bills each started 512 KB.
 const HTTP_UNIT_BYTES: f64 = 524_288.0;
 const EVENT_BYTES: f64 = 297.0;
-/// How long a request to DynamoDB is taken to last, in seconds.
+/// The assumed duration of a request to DynamoDB, in seconds.
 const ROUND_TRIP_S: f64 = 0.005;
 const INGEST_GB: f64 = 0.5;
 const ROLLUP_GB: f64 = 1.769 / 1.024;
 const SMALL_GB: f64 = 0.25;
-/// The processor's time for an event, in seconds: see the example `throughput` of `metering`.
+/// The processor time of an event, in seconds: see the example `throughput` of `metering`.
 const INGEST_CPU_S: f64 = 1.9e-6;
 const ROLLUP_CPU_S: f64 = 1.0e-6;
-/// The tenant, and for each of three allowances a page and three notes.
+/// The items that `usage-alert` reads: the tenant, and a page and three marks for each of three
+/// allowances.
 const THRESHOLD_READS: f64 = 13.0;
-/// How many writes the obvious design has under way at once, as ours has.
+/// The number of concurrent writes of the obvious design, the same as ours.
 const WRITES_AT_ONCE: f64 = 8.0;
 
-/// How many months of 30 days are reckoned of what is asked once a day, each of one tenant.
+/// The number of tenant-months, of 30 days each, that the daily request is priced for.
 const TENANT_MONTHS: f64 = 1_000.0;
 
-/// What a million events cost, or a thousand tenants in a month, by service.
+/// The cost of a million events, or of a thousand tenants in a month, by service.
 #[derive(Debug, Clone)]
 pub(crate) struct Bill(Vec<(&'static str, f64)>);
 
 impl Bill {
-    /// All of it.
+    /// The sum over all services.
     pub(crate) fn total(&self) -> f64 {
         self.0.iter().map(|(_, dollars)| dollars).sum()
     }
@@ -66,8 +66,8 @@ fn lambda(invocations: f64, seconds_each: f64, gigabytes: f64) -> f64 {
     (invocations * LAMBDA_REQUEST + invocations * seconds_each * gigabytes * LAMBDA_GB_S) / MILLION
 }
 
-/// One conditional write and one update for each event. That its totals reach the centre is left
-/// out, in its favour.
+/// The obvious design: one conditional write and one update per event. Sending its totals home is
+/// left out, in its favour.
 pub(crate) fn obvious(batch: usize, measured: &Measured) -> Bill {
     let scale = MILLION / measured.events as f64;
     let seconds = 2.0 * batch as f64 * ROUND_TRIP_S / WRITES_AT_ONCE.min(batch as f64);
@@ -84,7 +84,7 @@ pub(crate) fn obvious(batch: usize, measured: &Measured) -> Bill {
     ])
 }
 
-/// The whole way, from the gateway to the ledger of another region.
+/// Our design, from the gateway to the ledger in another region.
 pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
     let scale = MILLION / measured.events as f64;
     let per = |count: usize| count as f64 * scale;
@@ -96,7 +96,7 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
     let events_of = |count: usize| measured.events as f64 / count as f64;
     let ingest_s = 3.0 * ROUND_TRIP_S + INGEST_CPU_S * events_of(measured.batches);
     let rollup_s = 4.0 * ROUND_TRIP_S + ROLLUP_CPU_S * events_of(measured.deliveries);
-    // Of a bus event: the row that is removed, the totals and the note of its arrival in the ledger.
+    // Per bus event: the removal of its row, and in the ledger its totals and the note of receipt.
     let ledger_units = bus_events + per(measured.totals) + bus_events;
     let ledger_reads = bus_events;
     Bill(vec![
@@ -139,12 +139,12 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
     ])
 }
 
-/// Once a day each of a thousand tenants' regions is asked where its usage ends, and answers with
-/// so much.
+/// A daily request for the stream end of each of a thousand tenants, with an answer of the given
+/// size.
 pub(crate) fn ends(answer: &Tally) -> Bill {
     let asked = 30.0 * TENANT_MONTHS;
     let bus_events = 2.0 * asked;
-    // The request's row, the removal of both rows, and the note of the answer's arrival.
+    // The request's row, the removal of both rows, and the note of receipt of the answer.
     let write_units = asked * (answer.write_units() + 4.0);
     let read_units = asked * (answer.read_units() + 1.0);
     Bill(vec![

@@ -1,4 +1,4 @@
-//! An HTTP client that counts what DynamoDB would bill.
+//! An HTTP client that counts the capacity units that DynamoDB would bill.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-/// What was asked for, by operation.
+/// Requests and capacity units, by operation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally(BTreeMap<String, Count>);
 
-/// What was asked for by one operation.
+/// Requests and capacity units of one operation.
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
     requests: u64,
@@ -43,7 +43,7 @@ impl Counter {
         config.clone().into_builder().http_client(client).build()
     }
 
-    /// What was counted since the last call.
+    /// Returns the counts since the last call.
     pub(crate) fn take(&self) -> Tally {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
@@ -148,8 +148,8 @@ impl HttpConnector for CountingConnector {
     }
 }
 
-/// Write request units: one per started KB of an item, twice that in a transaction. What is deleted
-/// or updated here, pending markers and counts, has less than one KB.
+/// Write request units: one per started KB of an item, twice that in a transaction. Deleted and
+/// updated items here are pending markers and counts, of less than 1 KB each.
 fn write_units(operation: &str, asked: &Value) -> u64 {
     let put = |item: &Value| size(item).div_ceil(1_024).max(1);
     match operation {
@@ -178,8 +178,8 @@ fn write_units(operation: &str, asked: &Value) -> u64 {
     }
 }
 
-/// Read request units: one per started 4 KB of an item, and one for an item that is not there, of a
-/// query for all that it found; half of that where a read need not be consistent.
+/// Read request units: one per started 4 KB of an item, one for a missing item, and for a query one
+/// per started 4 KB of all its items. Eventually consistent reads cost half.
 fn read_units(operation: &str, asked: &Value, answered: &Value) -> f64 {
     match operation {
         "GetItem" => size(&answered["Item"]).div_ceil(4_096).max(1) as f64,
@@ -217,7 +217,7 @@ fn read_units(operation: &str, asked: &Value, answered: &Value) -> f64 {
     }
 }
 
-/// The bytes of an item, as DynamoDB reckons them: names, texts, blobs; numbers by two digits a
+/// The bytes of an item by DynamoDB's rule: names, texts and blobs, and numbers at two digits a
 /// byte.
 fn size(item: &Value) -> u64 {
     let attributes = item.as_object().into_iter().flatten();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Records of erasures, as another store keeps them.
+/// Stands in for the other store's records of erasures.
 struct Records(dynamo::Table);
 
 impl Records {
@@ -18,7 +18,7 @@ impl Records {
         }
     }
 
-    /// How many items were erased of a tenant; nothing where there is no record.
+    /// The number of a tenant's erased items. None where there is no record.
     async fn erased(&self, tenant: TenantId) -> Option<u64> {
         let record = self.0.get(Self::key(tenant)).await.unwrap();
         record.map(|record| record.number("usage_items").unwrap())
@@ -26,7 +26,7 @@ impl Records {
 }
 
 impl World {
-    /// The eraser, and where its erasures are recorded.
+    /// The eraser, and the records of its erasures.
     async fn eraser(&self) -> (UsageEraser, Records) {
         let records = testkit::table(&self.aws, false).await;
         (
@@ -37,7 +37,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn nobody_asks_an_erased_tenant_back() {
+async fn requests_do_not_recreate_an_erased_tenant() {
     let world = world().await;
     let (eraser, records) = world.eraser().await;
     let catalogue = Catalogue::bundled().unwrap();
@@ -54,7 +54,7 @@ async fn nobody_asks_an_erased_tenant_back() {
 }
 
 #[tokio::test]
-async fn a_tenant_waits_for_its_own_segments_only() {
+async fn only_its_own_pending_segments_hold_back_a_tenant() {
     let world = world().await;
     let (eraser, _) = world.eraser().await;
     let catalogue = Catalogue::bundled().unwrap();
@@ -73,9 +73,9 @@ async fn a_tenant_waits_for_its_own_segments_only() {
     assert!(eraser.has_pending(tenant(6)).await.unwrap());
 }
 
-/// More than a megabyte of others' pending markers is in front of it: the next page is read too.
+/// More than 1 MB of other tenants' markers precede it, so the query needs a second page.
 #[tokio::test]
-async fn a_pointer_is_found_behind_many_others() {
+async fn a_pending_marker_is_found_on_a_later_page() {
     let world = world().await;
     let (eraser, _) = world.eraser().await;
     let catalogue = Catalogue::bundled().unwrap();
@@ -95,7 +95,7 @@ async fn a_pointer_is_found_behind_many_others() {
 }
 
 #[tokio::test]
-async fn what_is_erased_is_counted_once_however_many_erase() {
+async fn concurrent_erasures_count_each_item_once() {
     let world = world().await;
     let (eraser, records) = world.eraser().await;
     let catalogue = Catalogue::bundled().unwrap();

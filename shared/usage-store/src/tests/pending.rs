@@ -1,9 +1,9 @@
-//! What waits, and the counts of a region.
+//! Pending segments, and the counts of a region.
 
 use super::*;
 
 #[tokio::test]
-async fn what_waits_is_found_without_the_stream() {
+async fn pending_segments_are_found_without_the_stream() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let sent: Vec<Segment> = (0..60)
@@ -20,10 +20,10 @@ async fn what_waits_is_found_without_the_stream() {
             .unwrap()
             .is_empty()
     );
-    let waiting = rollups.backlog(soon, 100).await.unwrap();
-    assert_eq!(waiting.len(), 60);
+    let pending = rollups.backlog(soon, 100).await.unwrap();
+    assert_eq!(pending.len(), 60);
     let backlog = world.monitor().backlog().await.unwrap();
-    assert_eq!(backlog.waiting, 60);
+    assert_eq!(backlog.pending, 60);
     let oldest = sent
         .iter()
         .map(|segment| Pending {
@@ -33,7 +33,7 @@ async fn what_waits_is_found_without_the_stream() {
         .min_by_key(|p| p.segment);
     assert_eq!(backlog.oldest, oldest.unwrap().made_at());
 
-    for (marker, found) in rollups.find(&waiting).await.unwrap() {
+    for (marker, found) in rollups.find(&pending).await.unwrap() {
         let FoundSegment::Ready(segment) = found else {
             panic!("{marker:?}")
         };
@@ -53,12 +53,12 @@ async fn what_waits_is_found_without_the_stream() {
 }
 
 #[tokio::test]
-async fn a_pointer_without_a_segment_is_seen_as_such() {
+async fn a_pending_marker_without_a_segment_is_reported_as_absent() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let sent = segments(&catalogue, tenant(4), 0..2).remove(0);
     let rollups = world.rollups();
-    // Ended between the two writes of the intake.
+    // The segment writer ended between its two writes.
     rollups
         .table
         .put_all(vec![items::pending_item(&sent)])
@@ -72,7 +72,7 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
         rollups.find(&[marker]).await.unwrap()[..],
         [(_, FoundSegment::Absent)]
     ));
-    // What is sent again has another segment, and both pending markers lead to what they lead to.
+    // Resent events are in another segment; the first marker still has none.
     let again = segments(&catalogue, tenant(4), 0..2).remove(0);
     world
         .segment_writer
@@ -80,8 +80,8 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
         .await
         .unwrap();
     rollups.roll_up(tenant(4), &[again], now()).await.unwrap();
-    rollups.forget(marker).await.unwrap();
-    assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
+    rollups.remove_marker(marker).await.unwrap();
+    assert_eq!(world.monitor().backlog().await.unwrap().pending, 0);
     assert_eq!(world.monitor().counts().await.unwrap().accepted, 2);
 
     let mut broken = items::segment_item(&sent, now());
@@ -94,7 +94,7 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
 }
 
 #[tokio::test]
-async fn refused_events_are_counted() {
+async fn rejected_events_are_counted_by_sender_and_kind() {
     let world = world().await;
     let kinds = [
         RejectionKind::Malformed,

@@ -1,10 +1,10 @@
-//! Rolling up, by one and by many at once.
+//! Rollups by one writer and by many at once.
 
 use super::*;
 
-/// A function that keeps nothing finds what others have counted, and reads little for it.
+/// A function with an empty cache finds events that others counted, and reads little for it.
 #[tokio::test]
-async fn an_index_in_blocks_is_known_to_whoever_holds_nothing_of_it() {
+async fn a_writer_with_an_empty_cache_finds_duplicates_in_blocks() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let of = tenant(26);
@@ -15,7 +15,7 @@ async fn an_index_in_blocks_is_known_to_whoever_holds_nothing_of_it() {
     };
     let rollups = world.rollups();
     let mut sent = 0;
-    // Until a group of runs has its filter, which depends on the runs' ids.
+    // Repeated until a group of runs has its filter, which depends on the runs' ids.
     let checkpoint = loop {
         for _ in 0..13 {
             assert_eq!(settle(&rollups, sent..sent + 1_000).await.accepted, 1_000);
@@ -64,7 +64,7 @@ async fn an_index_in_blocks_is_known_to_whoever_holds_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn settlers_at_once_count_each_event_once() {
+async fn concurrent_rollups_count_each_event_once() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     // Twelve requests with 50 events each, every event in two of them.
@@ -78,14 +78,14 @@ async fn settlers_at_once_count_each_event_once() {
         })
         .collect();
     world.segment_writer.store(&sent, now()).await.unwrap();
-    assert_eq!(world.monitor().backlog().await.unwrap().waiting, 12);
+    assert_eq!(world.monitor().backlog().await.unwrap().pending, 12);
 
     let rollup_writers = [world.rollups(), world.rollups(), world.rollups()];
     let deliveries = (0..12).map(|n| {
         let delivered: Vec<Segment> = (0..4).map(|i| sent[(n + i * 5) % 12].clone()).collect();
         let rollups = &rollup_writers[n % 3];
         async move {
-            // A failed batch comes again.
+            // The stream delivers a failed batch again.
             for _ in 0..20 {
                 if let Ok(settled) = rollups.roll_up(tenant(1), &delivered, now()).await {
                     return settled;
@@ -116,7 +116,7 @@ async fn settlers_at_once_count_each_event_once() {
         ..EventCounts::default()
     };
     assert_eq!(world.monitor().counts().await.unwrap(), counts);
-    assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
+    assert_eq!(world.monitor().backlog().await.unwrap().pending, 0);
     let (bus_events, windows) = world.published().await;
     let window = windows.values().next().unwrap();
     assert_eq!(
@@ -149,7 +149,7 @@ async fn settlers_at_once_count_each_event_once() {
 }
 
 #[tokio::test]
-async fn the_index_is_merged_under_everyone_who_reads_it() {
+async fn concurrent_compaction_does_not_disturb_readers_of_the_index() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let rollup_writers = [world.rollups(), world.rollups()];
@@ -197,10 +197,10 @@ async fn the_index_is_merged_under_everyone_who_reads_it() {
     );
 }
 
-/// A segment whose events all counted is a run by itself; beyond so many events, runs are full, and
-/// named apart.
+/// A segment whose events all counted is itself a run. Runs that have grown full are named in lists
+/// of their own.
 #[tokio::test]
-async fn what_has_grown_full_is_named_apart_and_still_known() {
+async fn duplicates_are_found_in_full_runs_named_in_lists() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let sent: Vec<Segment> = (0..26_u32)
@@ -230,7 +230,7 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
             n + 1
         );
     }
-    // Another function, which has nothing in memory, reads segments, full runs and all.
+    // Another function with an empty cache reads segments and full runs.
     let again: Vec<Segment> = (0..26_u32)
         .flat_map(|n| segments(&catalogue, tenant(21), (n * 1_000)..(n * 1_000 + 7)))
         .collect();
@@ -270,8 +270,8 @@ async fn a_conflict_is_counted_and_changes_no_total() {
     let first = segments(&catalogue, tenant(3), 1..4);
     let mut other = segments(&catalogue, tenant(3), 1..4).remove(0);
     let mut bytes = other.body.encode();
-    // The digest of the first event: after the header, the one slot and the checkpoint of its run,
-    // behind its identity.
+    // The content hash of the first event: after the header, the one slot and the checkpoint of its
+    // run, and after its dedupe key.
     let at = 7 + 2 + 8 + 1 + catalogue.meters[3].code.as_str().len() + 1 + 3 + DedupeKey::BYTES;
     bytes[at] ^= 1;
     other.body = metering::SegmentBody::decode(&bytes).unwrap();

@@ -1,9 +1,9 @@
-//! Days that are sealed, and where a stream ends.
+//! Sealed days, and the end of a usage stream.
 
 use super::*;
 
 #[tokio::test]
-async fn a_day_is_due_so_long_after_it_has_ended() {
+async fn a_day_is_due_to_be_sealed_after_its_end_and_the_grace_time() {
     let world = world().await;
     let (rollups, of, day) = (world.rollups(), tenant(23), Timestamp::UNIX_EPOCH);
     let sent = segments(&Catalogue::bundled().unwrap(), of, 1..3);
@@ -27,7 +27,7 @@ async fn a_day_is_due_so_long_after_it_has_ended() {
     );
 }
 
-/// The numbers of what was published, rising.
+/// The sequence numbers of published bus events, ascending.
 fn sequences(rows: &[outbox::Row]) -> Vec<u64> {
     let number = |row: &outbox::Row| {
         serde_json::from_str::<serde_json::Value>(&row.detail).unwrap()["sequence"]
@@ -39,7 +39,7 @@ fn sequences(rows: &[outbox::Row]) -> Vec<u64> {
     all
 }
 
-/// What was published of one type.
+/// The published bus events of one type.
 fn bus_events<T: BusEvent + serde::de::DeserializeOwned>(rows: &[outbox::Row]) -> Vec<Envelope<T>> {
     let of_type = rows.iter().filter(|row| row.detail_type == T::TYPE);
     of_type
@@ -47,8 +47,9 @@ fn bus_events<T: BusEvent + serde::de::DeserializeOwned>(rows: &[outbox::Row]) -
         .collect()
 }
 
-/// The totals of five events that were sealed and of two that came later; the seal covers the first.
-fn is_what_was_sealed(published: &UsageWindowUpdated, seal: &UsageSealed) {
+/// Asserts the total of five sealed events and the adjustment of two later ones. The seal covers
+/// only the former.
+fn assert_sealed_total_and_adjustment(published: &UsageWindowUpdated, seal: &UsageSealed) {
     let totals: Vec<_> = published
         .windows
         .iter()
@@ -85,9 +86,9 @@ async fn a_day_is_sealed_once_and_can_be_published_again() {
     send(4..6).await;
     assert_eq!(
         rollups.resend(of, day, now()).await.unwrap(),
-        Resent::NothingSealed
+        Resent::NotSealed
     );
-    // The day has been over for years: it is sealed a quarter of an hour after its first event.
+    // The day ended years ago: it is sealed a quarter of an hour after its first event.
     assert!(
         rollups
             .due_seals(now() + SignedDuration::from_mins(13), 10)
@@ -129,7 +130,7 @@ async fn a_day_is_sealed_once_and_can_be_published_again() {
     );
     assert_eq!(
         rollups.resend(of, day, now()).await.unwrap(),
-        Resent::Stated
+        Resent::Published
     );
     let rows = world.outbox.unpublished(Timestamp::MAX, 100).await.unwrap();
     assert_eq!(sequences(&rows), [1, 2, 3, 4, 5, 6]);
@@ -139,18 +140,18 @@ async fn a_day_is_sealed_once_and_can_be_published_again() {
         .collect();
     assert!(
         seals.len() == 2 && seals[0] == seals[1],
-        "the seal says the same again"
+        "the repeated seal is equal"
     );
     let totals = bus_events::<UsageWindowUpdated>(&rows);
     let last = totals
         .into_iter()
         .max_by_key(|bus_event| bus_event.sequence)
         .unwrap();
-    is_what_was_sealed(&last.data, &seals[0]);
+    assert_sealed_total_and_adjustment(&last.data, &seals[0]);
 }
 
 #[tokio::test]
-async fn where_bus_events_end_is_published_under_the_next_number_however_many_ask() {
+async fn concurrent_reports_of_a_stream_end_take_the_next_sequence_numbers() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let (rollup_writers, of) = (
@@ -161,11 +162,7 @@ async fn where_bus_events_end_is_published_under_the_next_number_however_many_as
         !rollup_writers[0].report_end(of, now()).await.unwrap(),
         "nothing was used"
     );
-    assert_eq!(
-        world.items(of).await,
-        0,
-        "and nobody notes that it was asked for"
-    );
+    assert_eq!(world.items(of).await, 0, "and the request leaves no item");
 
     let sent: Vec<Segment> = (0..3)
         .flat_map(|n| segments(&catalogue, of, (n * 2)..(n * 2 + 2)))
@@ -222,7 +219,7 @@ async fn where_bus_events_end_is_published_under_the_next_number_however_many_as
 }
 
 #[tokio::test]
-async fn a_seal_of_an_erased_tenant_is_forgotten() {
+async fn a_seal_task_of_an_erased_tenant_is_removed() {
     let world = world().await;
     let rollups = world.rollups();
     let due = SealTask {

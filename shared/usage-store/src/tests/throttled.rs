@@ -1,4 +1,4 @@
-//! A table that takes no more.
+//! A throttled table.
 
 use super::*;
 use crate::UsageStoreError;
@@ -6,9 +6,9 @@ use crate::terms::TermsReader;
 use std::time::{Duration, Instant};
 use testkit::{Throttle, ThrottledTable};
 
-/// Three attempts, with at most 1 s and 2 s between them, and what the machine takes.
+/// Three attempts, with at most 1 s and 2 s between them, and the machine's own time.
 const REFUSED_MAX: Duration = Duration::from_millis(3_500);
-/// Six rounds, with 775 ms between them, and what the machine takes.
+/// Six rounds, with 775 ms between them in all, and the machine's own time.
 const UNDONE_MAX: Duration = Duration::from_millis(1_500);
 
 const ALL: [(Throttle, u32, Duration); 3] = [
@@ -26,7 +26,7 @@ async fn store(table: &ThrottledTable) -> Result<(), UsageStoreError> {
 }
 
 #[tokio::test]
-async fn storing_gives_up_in_time_and_says_that_it_may_be_tried_again() {
+async fn a_throttled_store_returns_throttled_in_time() {
     for (throttle, calls, time_max) in ALL {
         let table = ThrottledTable::start(throttle, u32::MAX).await;
         let began = Instant::now();
@@ -49,7 +49,7 @@ async fn storing_gives_up_in_time_and_says_that_it_may_be_tried_again() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_busy_for_a_moment_is_asked_again() {
+async fn a_briefly_busy_table_is_retried() {
     for (throttle, calls, time_max) in ALL {
         let table = ThrottledTable::start(throttle, calls - 1).await;
         let began = Instant::now();
@@ -68,7 +68,7 @@ async fn a_table_that_is_busy_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
-async fn reading_tenants_gives_up_in_the_same_way() {
+async fn a_throttled_read_of_terms_returns_throttled_in_time() {
     for (throttle, ..) in ALL {
         let table = ThrottledTable::start(throttle, u32::MAX).await;
         let read = TermsReader::new(&table.config, "regional".to_owned())
@@ -81,9 +81,9 @@ async fn reading_tenants_gives_up_in_the_same_way() {
     }
 }
 
-/// What answers neither yes nor no for so long is given up too, before the function is ended.
+/// A table that does not answer is given up before the function's timeout.
 #[tokio::test]
-async fn storing_ends_after_ten_seconds() {
+async fn a_store_without_an_answer_ends_after_ten_seconds() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let table = ThrottledTable::start(Throttle::Rate, 0).await;

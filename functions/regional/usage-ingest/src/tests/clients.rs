@@ -1,4 +1,4 @@
-//! Tenants' own clients.
+//! Requests of tenants' own clients.
 
 use super::corrections::transfer;
 use super::*;
@@ -11,7 +11,7 @@ const OWN: &str = TENANTS[0].0;
 const OTHER: &str = TENANTS[1].0;
 const REFUSED: (u16, &str) = (401, "/problems/unauthorized");
 
-/// When the gateway took the requests of the files.
+/// The gateway's time of the requests in the files.
 const NOW: &str = "2026-11-03T09:00:00Z";
 
 impl World {
@@ -30,7 +30,7 @@ impl World {
         (id, token)
     }
 
-    /// Says whose a client is.
+    /// Assigns a client to a tenant.
     async fn assign(&self, client: &str, tenant: &str, scope: &str, ends_at: Option<&str>) {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let put = self.client.put_item().table_name(&self.regional_table);
@@ -70,7 +70,7 @@ fn refused() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_tenants_client_reports_its_own_tenants_usage_only() {
+async fn a_tenants_client_reports_only_its_own_tenants_usage() {
     let world = world().await;
     let (client, token) = world.machine(&world.pool).await;
     world.assign(&client, OWN, "usage/write", None).await;
@@ -85,7 +85,7 @@ async fn a_tenants_client_reports_its_own_tenants_usage_only() {
         (answer.body["accepted"].as_u64(), reason),
         (Some(1), (Some(1), Some("unknown-tenant")))
     );
-    // Known from another one's report, the other tenant is still not this client's.
+    // The other tenant is cached from another client's report, and is still not this client's.
     assert_eq!(world.send(&batch(&[event(OTHER, "c")])).await.status, 200);
     assert_eq!(world.report(&token, &[event(OTHER, "d")]).await.status, 422);
     assert_eq!(
@@ -97,10 +97,9 @@ async fn a_tenants_client_reports_its_own_tenants_usage_only() {
     );
 }
 
-/// What a tenant's own client sends is no other event than the provider's of the same source and
-/// id.
+/// A tenant's event and the provider's event of the same source and id are two events.
 #[tokio::test]
-async fn a_tenants_client_never_stands_in_the_providers_way() {
+async fn a_tenants_event_is_no_duplicate_of_the_providers() {
     let world = world().await;
     let (_, token) = world.machine_of(OWN).await;
     let ids: Vec<String> = (0..4).map(|n| format!("hour-{n}")).collect();
@@ -120,7 +119,7 @@ async fn a_tenants_client_never_stands_in_the_providers_way() {
         (counts.accepted, counts.duplicates, counts.conflicts),
         (8, 0, 0)
     );
-    // Each sender's own repetition is one, whichever form it takes.
+    // An event that its own sender repeats is a duplicate, in any form.
     assert_eq!(world.report(&token, &of(0)).await.body["accepted"], 4);
     assert_eq!(world.send(&batch(&of(700))).await.body["accepted"], 4);
     world.roll_up().await;
@@ -131,9 +130,9 @@ async fn a_tenants_client_never_stands_in_the_providers_way() {
     );
 }
 
-/// Nothing that an event says makes it another sender's.
+/// No attribute of an event changes its sender.
 #[tokio::test]
-async fn the_sender_is_whose_token_it_is() {
+async fn the_token_decides_the_sender() {
     let world = world().await;
     let (_, token) = world.machine_of(OWN).await;
     for (n, (name, value)) in [
@@ -165,15 +164,15 @@ async fn the_sender_is_whose_token_it_is() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_nobodys_or_not_for_this_is_refused() {
+async fn an_unknown_client_and_one_without_the_scope_are_refused() {
     let world = world().await;
     let (client, token) = world.machine(&world.pool).await;
-    assert_eq!(world.refusal(&token).await, refused(), "nobody's");
+    assert_eq!(world.refusal(&token).await, refused(), "an unknown client");
     world.assign(&client, OWN, "tenant/read", None).await;
     assert_eq!(
         world.refusal(&token).await,
         refused(),
-        "its token says more than it may"
+        "the stored client lacks the scope of its token"
     );
     world.assign(&client, OWN, "usage/write", Some(NOW)).await;
     assert_eq!(world.refusal(&token).await, refused(), "it has ended");
@@ -185,7 +184,7 @@ async fn a_client_that_is_nobodys_or_not_for_this_is_refused() {
     assert_eq!(
         world.refusal(&token).await,
         refused(),
-        "revoked at once, whatever is remembered of its tenant"
+        "revoked at once, though its tenant is cached"
     );
 }
 
@@ -233,7 +232,7 @@ async fn a_token_of_another_pool_or_region_or_with_an_altered_claim_is_refused()
 }
 
 #[tokio::test]
-async fn a_person_reports_nothing() {
+async fn a_users_token_is_refused() {
     let world = world().await;
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&world.aws.config);
     let made = cognito
@@ -267,7 +266,7 @@ async fn a_person_reports_nothing() {
     assert_eq!(world.refusal(&token).await, refused());
 }
 
-/// The token with one text in its claims replaced by another one, and its old signature.
+/// The token with one text in its claims replaced, and the old signature.
 fn altered(token: &str, from: &str, to: &str) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
     let claims = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(&parts[1]).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Corrections, up to what settling makes of them.
+//! Corrections, up to the result of their rollup.
 
 mod by_key;
 
@@ -13,10 +13,10 @@ const TENANT: &str = TENANTS[0].0;
 const OTHER: &str = TENANTS[1].0;
 
 impl World {
-    /// Settles all that waits, as the rollup does.
+    /// Rolls up all pending segments.
     pub(super) async fn roll_up(&self) {
         let rollups = self.rollups().await;
-        for segment in self.waiting(&rollups).await {
+        for segment in self.pending(&rollups).await {
             let tenant = segment.tenant;
             for batch in batches(vec![segment]) {
                 rollups
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    /// The value and the events of the day of a moment, of transfers.
+    /// The value and the number of the transfers on a day.
     pub(super) async fn total(&self, tenant: &str, moment: &str) -> (String, i64) {
         let catalogue = Catalogue::bundled().unwrap();
         let meter = catalogue.meter(&"transfer-gb".parse().unwrap()).unwrap();
@@ -58,7 +58,7 @@ impl World {
         )
     }
 
-    /// What came of each of a tenant's corrections, the newest first.
+    /// The results of a tenant's corrections, the newest first.
     async fn outcomes(&self, tenant: &str) -> Vec<Value> {
         let listed = self.corrections(json!({ "tenant": tenant })).await.body;
         listed["corrections"]
@@ -79,8 +79,8 @@ impl World {
         RollupWriter::new(config, table, outbox, region, never, runtime::new_uuid)
     }
 
-    /// All that waits to be settled.
-    async fn waiting(&self, rollups: &RollupWriter) -> Vec<Segment> {
+    /// All pending segments.
+    async fn pending(&self, rollups: &RollupWriter) -> Vec<Segment> {
         let waiting = rollups
             .backlog(runtime::now() + SignedDuration::from_secs(2), 100)
             .await
@@ -120,7 +120,7 @@ pub(super) fn transfer(tenant: &str, id: &str, gigabytes: u32) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_sent_is_taken_back_or_replaced_and_the_record_tells_what_came_of_it() {
+async fn events_are_withdrawn_or_replaced_and_the_record_has_the_result() {
     let world = world().await;
     let sent = ["a", "b", "c"].map(|id| transfer(TENANT, id, 5));
     assert_eq!(world.send(&batch(&sent)).await.body["accepted"], 3);
@@ -177,20 +177,20 @@ async fn what_was_sent_is_taken_back_or_replaced_and_the_record_tells_what_came_
 }
 
 #[tokio::test]
-async fn usage_and_its_corrections_are_of_the_tenants_own_days() {
+async fn usage_and_its_corrections_count_in_the_tenants_own_days() {
     let world = world().await;
     world.begin_days(TENANT, "06:30").await;
     let sent = [TENANT, OTHER].map(|tenant| transfer(tenant, "a", 5));
     assert_eq!(world.send(&batch(&sent)).await.body["accepted"], 2);
-    // Remembered of the tenant by now.
+    // The tenant is cached by now.
     assert_eq!(
         world.send(&batch(&[transfer(TENANT, "b", 5)])).await.body["accepted"],
         1
     );
     let correction = json!([{ "event": sent[0], "reason": "sent-in-error" }]);
     assert_eq!(world.correct(correction).await.body["accepted"], 1);
-    let waiting = world.waiting(&world.rollups().await).await.into_iter();
-    let mut anchors: Vec<_> = waiting
+    let pending = world.pending(&world.rollups().await).await.into_iter();
+    let mut anchors: Vec<_> = pending
         .map(|segment| {
             (
                 segment.tenant.to_string(),
@@ -212,7 +212,7 @@ async fn usage_and_its_corrections_are_of_the_tenants_own_days() {
 }
 
 #[tokio::test]
-async fn records_are_listed_page_by_page_the_newest_first() {
+async fn records_are_listed_in_pages_with_the_newest_first() {
     let world = world().await;
     for n in 0..53 {
         let answer = world
@@ -243,7 +243,7 @@ async fn records_are_listed_page_by_page_the_newest_first() {
 }
 
 #[tokio::test]
-async fn each_refused_correction_is_named() {
+async fn each_rejected_correction_is_named_with_its_reason() {
     let world = world().await;
     let storage = |id: &str| {
         let mut event = transfer(TENANT, id, 1);
@@ -304,9 +304,9 @@ async fn each_refused_correction_is_named() {
     }
 }
 
-/// A tenant that could take usage back could take back what it owes.
+/// A tenant that could withdraw usage could withdraw what it owes.
 #[tokio::test]
-async fn a_tenants_own_client_corrects_nothing() {
+async fn a_tenants_own_client_may_not_correct_usage() {
     let world = world().await;
     let (_, token) = world.machine_of(TENANT).await;
     for name in ["valid-correction", "valid-corrections-list"] {
@@ -317,9 +317,9 @@ async fn a_tenants_own_client_corrects_nothing() {
     assert_eq!(world.stored("SEGMENT#").await, 0);
 }
 
-/// The same correction from several clients at once is made once.
+/// The same correction from several clients at once applies once.
 #[tokio::test]
-async fn corrections_at_once_are_made_once() {
+async fn concurrent_equal_corrections_apply_once() {
     let world = world().await;
     let sent = transfer(TENANT, "a", 5);
     assert_eq!(
@@ -359,15 +359,15 @@ fn outcome(counts: [u64; 5]) -> Value {
 
 const AT: &str = "2026-11-03T09:00:00Z";
 
-/// What is taken back and what comes in its place are one change.
+/// A withdrawal and its replacement are one change.
 #[tokio::test]
-async fn a_correction_whose_replacement_is_used_changes_nothing_and_the_record_says_so() {
+async fn a_correction_whose_replacement_is_already_used_changes_nothing_and_records_that() {
     let world = world().await;
     let sent = ["a", "b", "c"].map(|id| transfer(TENANT, id, 5));
     assert_eq!(world.send(&batch(&sent)).await.body["accepted"], 3);
     world.roll_up().await;
     let correction = |original: &Value, id: &str, gigabytes: u32| json!({ "event": original, "replacement": transfer(TENANT, id, gigabytes), "reason": "wrong-unit" });
-    // Used by an event: whether it says the same or something else.
+    // Used by an event, with the same content or another.
     for gigabytes in [5, 50] {
         assert_eq!(
             world
@@ -380,13 +380,13 @@ async fn a_correction_whose_replacement_is_used_changes_nothing_and_the_record_s
         assert_eq!(world.outcomes(TENANT).await[0], outcome([0, 0, 0, 0, 2]));
         assert_eq!(world.total(TENANT, AT).await, ("15".to_owned(), 3));
     }
-    // Two of one request: the first is made.
+    // Two in one request: the first applies.
     let both = json!([correction(&sent[0], "d", 1), correction(&sent[1], "d", 1)]);
     assert_eq!(world.correct(both.clone()).await.body["accepted"], 2);
     world.roll_up().await;
     assert_eq!(world.outcomes(TENANT).await[0], outcome([1, 1, 0, 0, 2]));
     assert_eq!(world.total(TENANT, AT).await, ("11".to_owned(), 3));
-    // The same again: what was made is known, and what was not is not made.
+    // Repeated: the first is a duplicate, and the other still does not apply.
     assert_eq!(world.correct(both).await.body["accepted"], 2);
     world.roll_up().await;
     assert_eq!(world.outcomes(TENANT).await[0], outcome([0, 0, 2, 0, 2]));
@@ -394,7 +394,7 @@ async fn a_correction_whose_replacement_is_used_changes_nothing_and_the_record_s
 }
 
 #[tokio::test]
-async fn a_correction_means_the_event_of_the_sender_that_it_names() {
+async fn a_correction_applies_to_the_event_of_the_named_sender() {
     let world = world().await;
     let (_, token) = world.machine_of(TENANT).await;
     let mut theirs = batch(&[transfer(TENANT, "a", 1)]);
@@ -416,8 +416,8 @@ async fn a_correction_means_the_event_of_the_sender_that_it_names() {
             [0, 0, 0, 1, 0],
             "11",
         ),
-        // What comes in the place of the tenant's is the provider's, whose event of that id is
-        // there already.
+        // The replacement of the tenant's event is the provider's own, and the provider has already
+        // sent an event of that id.
         (
             json!({ "event": transfer(TENANT, "a", 1), "sent_by": "tenant", "replacement": transfer(TENANT, "a", 7),
                 "reason": "test" }),
@@ -471,7 +471,7 @@ async fn a_correction_means_the_event_of_the_sender_that_it_names() {
     }
 }
 
-/// Each with its own reason, also where several mean the same event.
+/// Several corrections of one event have their own reasons.
 #[tokio::test]
 async fn the_record_has_the_reason_of_each_correction() {
     let world = world().await;

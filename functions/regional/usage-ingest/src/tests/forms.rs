@@ -1,4 +1,4 @@
-//! The forms that a request may have, and its limits.
+//! The forms and the limits of a request.
 
 use super::*;
 use crate::body::inflate;
@@ -11,7 +11,7 @@ use std::io::Write as _;
 
 const OWN: &str = TENANTS[0].0;
 
-/// A request with a compressed body, as the gateway hands it over.
+/// A request with a compressed body, in the gateway's event.
 fn compressed(bytes: &[u8]) -> Value {
     let mut payload = batch(&[]);
     payload["headers"]["content-encoding"] = json!("gzip");
@@ -53,7 +53,7 @@ fn rejected(answer: &Answer) -> Vec<(u64, &str)> {
 }
 
 #[tokio::test]
-async fn binary_mode_is_answered_as_one_structured_event_is() {
+async fn binary_mode_is_answered_like_one_structured_event() {
     let world = world().await;
     let (binary, structured) = (
         world.send(&case("valid-binary")).await,
@@ -76,7 +76,7 @@ async fn binary_mode_is_answered_as_one_structured_event_is() {
 }
 
 #[tokio::test]
-async fn what_comes_compressed_is_the_same_and_as_bounded() {
+async fn a_compressed_body_has_the_same_meaning_and_the_same_limits() {
     let world = world().await;
     let body = serde_json::to_vec(&[event(OWN, "a"), event(OWN, "b")]).unwrap();
     let whole = gzip(&[&body]);
@@ -150,7 +150,7 @@ async fn what_comes_compressed_is_the_same_and_as_bounded() {
 }
 
 #[tokio::test]
-async fn other_encodings_are_refused_with_those_that_are_read() {
+async fn an_unsupported_encoding_is_refused_with_the_supported_ones() {
     let world = world().await;
     for (coding, status) in [
         ("GZIP", 400),
@@ -174,7 +174,7 @@ async fn other_encodings_are_refused_with_those_that_are_read() {
 }
 
 #[tokio::test]
-async fn the_limits_are_published_where_they_are_exceeded() {
+async fn a_problem_names_the_exceeded_limits() {
     let world = world().await;
     let mut payload = batch(&[event(OWN, "a")]);
     let events = payload["body"].as_str().unwrap().to_owned();
@@ -198,7 +198,7 @@ async fn the_limits_are_published_where_they_are_exceeded() {
 }
 
 #[tokio::test]
-async fn a_batch_that_contradicts_itself_is_told_so() {
+async fn conflicting_events_of_one_batch_are_rejected() {
     let world = world().await;
     let answer = world.send(&case("valid-batch-with-conflict")).await;
     assert_eq!(
@@ -213,7 +213,7 @@ async fn a_batch_that_contradicts_itself_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_client_of_openmeter_hears_of_every_refusal() {
+async fn the_openmeter_route_answers_422_when_any_event_is_rejected() {
     let world = world().await;
     let answer = world.send(&case("valid-openmeter-batch")).await;
     assert_eq!((answer.status, &answer.body), (204, &Value::Null));
@@ -241,9 +241,10 @@ async fn a_client_of_openmeter_hears_of_every_refusal() {
     assert_eq!(world.send(&to_openmeter(batch(&[]))).await.status, 204);
 }
 
-/// What serde derives would take an event's or a correction's fields as a list. Data may be one.
+/// A derived deserializer would accept a list of the fields of an event or a correction. Only data
+/// may be a list.
 #[tokio::test]
-async fn an_object_is_not_taken_by_position() {
+async fn a_list_is_not_accepted_for_an_object() {
     let world = world().await;
     let is_data = |case: &testkit::Case| {
         case.name.contains("data by position")

@@ -1,4 +1,4 @@
-//! Whatever is sent, the answer is one that the caller can do something about.
+//! Random requests are answered with success or a client error.
 
 use super::*;
 use axum::http::{HeaderName, HeaderValue};
@@ -10,7 +10,7 @@ use std::io::Read as _;
 use testkit::{Throttle, ThrottledTable};
 use tower::ServiceExt as _;
 
-/// How many requests are made, unless `MERIDIAN_FUZZ_REQUESTS` says.
+/// The default number of requests; `MERIDIAN_FUZZ_REQUESTS` overrides it.
 const REQUESTS: u64 = 3_000;
 const SEED: u64 = 1;
 const NAMES: [&str; 9] = [
@@ -41,7 +41,7 @@ const VALUES: [&[u8]; 14] = [
     b"2026-11-03T09:00:00Z",
 ];
 
-/// The requests of the files, each changed in a few places.
+/// Mutates the requests of the files in a few places each.
 struct Changed {
     random: Rng,
     cases: Vec<String>,
@@ -94,9 +94,9 @@ impl Changed {
     }
 }
 
-/// The same for all that API Gateway can make of a request, and more.
+/// Random gateway events, including forms that API Gateway never sends.
 #[tokio::test]
-async fn every_odd_event_has_an_answer() {
+async fn random_gateway_events_are_answered() {
     let world = world().await;
     let usual = testkit::cases("usage-ingest")
         .into_iter()
@@ -113,7 +113,7 @@ async fn every_odd_event_has_an_answer() {
 }
 
 #[tokio::test]
-async fn no_request_is_too_odd() {
+async fn random_requests_are_answered() {
     let world = world().await;
     let table = ThrottledTable::start(Throttle::Rate, 0).await;
     let tokens = Tokens::new(
@@ -130,7 +130,7 @@ async fn no_request_is_too_odd() {
         SegmentWriter::new(&table.config, "usage".to_owned()),
         usage,
     );
-    // What the edge refuses is no request; odd events have a test of their own.
+    // The gateway itself refuses these requests; random events have their own test.
     let cases = testkit::cases("usage-ingest")
         .into_iter()
         .filter(|case| case.name != "invalid-host");

@@ -5,39 +5,40 @@ use serde_json::Value;
 use testkit::openapi::{Api, assert_published};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-/// What the body of a report is.
-pub(crate) const EVENTS: &str = "An event, or a list of events, as the content type says; \
+/// The description of a request's body.
+pub(crate) const EVENTS: &str = "An event or a list of events, depending on the content type. \
                                  `application/json` is either, or the data of an event in binary \
                                  mode.";
 
 /// A usage event: `CloudEvents` 1.0 with the tenant as its subject. Other attributes are allowed
-/// and not read.
+/// and ignored.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct UsageEvent {
     #[schema(pattern = "^1\\.0$")]
     specversion: String,
-    /// Unique within its source, however often it is sent.
+    /// Unique within its source. An event that is sent again has the same id.
     #[schema(min_length = 1, max_length = 1024)]
     id: String,
     #[schema(min_length = 1, max_length = 1024)]
     source: String,
-    /// The type that a meter of the catalogue counts.
+    /// The event type of a meter of the catalogue.
     #[serde(rename = "type")]
     #[schema(min_length = 1, max_length = 1024)]
     kind: String,
     /// The tenant.
     subject: TenantId,
-    /// When it happened: at most 35 days ago, no more than 5 minutes ahead, and not before the
+    /// The time of the usage: at most 35 days ago, at most 5 minutes ahead, and not before the
     /// billing period in which the tenant became active.
     time: Timestamp,
-    /// Holds the number, where the meter has one: a JSON number or a text that is one.
+    /// The event's data. Holds the value where the meter has one: a JSON number, or a string with
+    /// one.
     #[schema(value_type = Option<Object>, nullable = false)]
     data: Option<Value>,
 }
 
-/// The headers of an event in binary mode, percent-encoded as its HTTP binding says, and of any
-/// body.
+/// The headers of an event in binary mode, percent-encoded by the HTTP binding of `CloudEvents`,
+/// and the header of any body.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
@@ -48,24 +49,24 @@ pub(crate) struct EventHeaders {
     /// The event's `id`.
     #[param(rename = "ce-id", nullable = false)]
     id: Option<String>,
-    /// Its `source`.
+    /// The event's `source`.
     #[param(rename = "ce-source", nullable = false)]
     source: Option<String>,
-    /// Its `type`.
+    /// The event's `type`.
     #[param(rename = "ce-type", nullable = false)]
     kind: Option<String>,
-    /// Its `subject`.
+    /// The event's `subject`.
     #[param(rename = "ce-subject", nullable = false)]
     subject: Option<String>,
-    /// Its `time`.
+    /// The event's `time`.
     #[param(rename = "ce-time", nullable = false)]
     time: Option<String>,
-    /// How the body is compressed, in any mode: `gzip`, or not at all.
+    /// The compression of the body, in any mode: `gzip`, or absent.
     #[param(rename = "content-encoding", nullable = false)]
     content_encoding: Option<String>,
 }
 
-/// One event, or several.
+/// One event, or a list of events.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its variants are read by the derive alone")]
 #[serde(untagged)]
@@ -74,20 +75,20 @@ pub(crate) enum UsageEvents {
     Several(Vec<UsageEvent>),
 }
 
-/// A refused event.
+/// A rejected event.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct RefusedEvent {
-    /// Where in the batch it was, from 0.
+    /// The event's index in the batch, from 0.
     index: usize,
-    /// Its id, when it has one of a permitted length.
+    /// The event's id, where it has one of a permitted length.
     #[schema(nullable = false)]
     id: Option<String>,
-    /// Why, in a word such as `unknown-meter`, `unknown-tenant`, `time-too-old` or
+    /// The reason code, such as `unknown-meter`, `unknown-tenant`, `time-too-old` or
     /// `before-first-period`.
     #[schema(pattern = "^[a-z-]+$")]
     reason: String,
-    /// The rule that it broke, without what it said.
+    /// The rule that the event broke, without the event's content.
     detail: String,
 }
 
@@ -99,27 +100,27 @@ pub(crate) struct CorrectionRequest {
     corrections: Vec<UsageCorrection>,
 }
 
-/// An event that is taken back, and what comes in its place.
+/// The withdrawal of an event, and its replacement if there is one.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct UsageCorrection {
-    /// The event as it was sent, unless it is named by its key.
+    /// The event as it was sent. Absent with `key`.
     #[schema(nullable = false)]
     event: Option<UsageEvent>,
-    /// Which event, unless it is repeated in full.
+    /// The key of the event. Absent with `event`.
     #[schema(nullable = false)]
     key: Option<EventKey>,
-    /// Whose event it is: `provider` where it is not said.
+    /// The event's sender: `provider` by default.
     #[schema(pattern = "^(provider|tenant)$", nullable = false)]
     sent_by: Option<String>,
-    /// Another one, of the same tenant and with an identity of its own.
+    /// Another event of the same tenant, with a source and id of its own.
     #[schema(nullable = false)]
     replacement: Option<UsageEvent>,
-    /// Why, in a word such as `wrong-unit`.
+    /// The reason code, such as `wrong-unit`.
     reason: ReasonCode,
 }
 
-/// Which event, without what it said. It is looked up in what is stored of the last 40 days.
+/// The key of an event, which is looked up in the stored events of the last 40 days.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct EventKey {
@@ -128,10 +129,10 @@ pub(crate) struct EventKey {
     source: String,
     #[schema(min_length = 1, max_length = 1024)]
     id: String,
-    /// The first moment that it may have been sent at; 40 days ago where it is not said.
+    /// The first moment at which the event may have been sent: 40 days ago by default.
     #[schema(nullable = false)]
     sent_from: Option<Timestamp>,
-    /// The last moment that it may have been sent at; now where it is not said.
+    /// The last moment at which the event may have been sent: now by default.
     #[schema(nullable = false)]
     sent_to: Option<Timestamp>,
 }
@@ -141,45 +142,46 @@ pub(crate) struct EventKey {
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct CorrectionRecord {
     id: SegmentId,
-    /// When it came.
+    /// The time at which it was received.
     at: Timestamp,
     /// The client that sent it.
     by: String,
     events: Vec<CorrectedEvent>,
-    /// What came of it; null until it is settled.
+    /// The result. Null until the correction is rolled up.
     outcome: Option<CorrectionOutcome>,
 }
 
-/// An event that is taken back.
+/// A withdrawn event.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct CorrectedEvent {
-    /// The hash of its sender's namespace, its source and its id.
+    /// The event's dedupe key: the hash of its sender's namespace, its source and its id.
     #[schema(pattern = "^[0-9a-f]{24}$")]
     identity: String,
-    /// Whose event it is.
+    /// The event's sender.
     #[schema(pattern = "^(provider|tenant)$")]
     sent_by: String,
     meter: MeterCode,
-    /// Whether another one comes in its place.
+    /// Whether the correction has a replacement.
     is_replaced: bool,
-    /// Why, as the client says.
+    /// The client's reason.
     reason: ReasonCode,
 }
 
-/// What came of a correction, by numbers of events.
+/// The result of a correction, in numbers of events.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct CorrectionOutcome {
-    /// Taken back.
+    /// Withdrawn events.
     voided: u64,
-    /// Counted in place of those.
+    /// Replacements that were counted.
     replaced: u64,
-    /// Taken back, or counted, by an earlier correction.
+    /// Events that an earlier correction had already withdrawn or counted.
     duplicates: u64,
-    /// Not found as they were sent, with what was to come in their place.
+    /// Events that were not found with the given content, and their replacements.
     unmatched: u64,
-    /// Not taken back, since the id of what was to come in their place is used already; with that.
+    /// Events that were not withdrawn because the id of their replacement is already used, and
+    /// those replacements.
     replacement_used: u64,
 }
 
@@ -187,12 +189,12 @@ pub(crate) struct CorrectionOutcome {
 #[openapi(
     paths(handler::handle, handler::handle_openmeter, corrections::correct, corrections::list),
     tags(
-        (name = "Metering", description = "What tenants used, as the product reports it."),
+        (name = "Metering", description = "The usage of tenants, as the product reports it."),
     ),
 )]
 struct Description;
 
 #[test]
-fn the_document_is_what_the_routes_say() {
+fn the_committed_document_matches_the_routes() {
     assert_published::<ProblemKind>(Api::Regional, "usage-ingest", &Description::openapi());
 }

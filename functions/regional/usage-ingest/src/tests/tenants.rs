@@ -1,9 +1,9 @@
-//! Whose events are taken, and from when on.
+//! The tenants whose events are accepted, and from which moment.
 
 use super::*;
 
 #[tokio::test]
-async fn tenants_are_taken_by_their_status() {
+async fn usage_is_accepted_by_the_tenants_status() {
     let world = world().await;
     let events: Vec<Value> = TENANTS
         .iter()
@@ -21,7 +21,7 @@ async fn tenants_are_taken_by_their_status() {
         (Some(2), vec![2, 3])
     );
 
-    // A no is not remembered; a yes is, for a minute of the gateway's time.
+    // Only accepted tenants are cached, for a minute of the gateway's time.
     let pending = TENANTS[2].0;
     assert_eq!(world.send(&batch(&[event(pending, "f")])).await.status, 422);
     world.put_tenant(pending, "active").await;
@@ -33,7 +33,7 @@ async fn tenants_are_taken_by_their_status() {
     assert_eq!(world.send(&later).await.status, 422);
 }
 
-/// What an event is refused for, by each form that it can have.
+/// The reasons that reject an event, in each form that it can have.
 async fn reasons(world: &World, tenant: &str, time: &str) -> Vec<Option<String>> {
     let mut sent = corrections::transfer(tenant, &format!("{tenant} {time}"), 1);
     sent["time"] = json!(time);
@@ -71,8 +71,8 @@ async fn reasons(world: &World, tenant: &str, time: &str) -> Vec<Option<String>>
     reasons
 }
 
-/// The first moment of a tenant's days, when it became active, and for times of events whether they
-/// are before its first billing period.
+/// Billing anchor, time of activation, and for times of events whether they are before the first
+/// billing period.
 type FirstPeriod = (&'static str, &'static str, &'static [(&'static str, bool)]);
 
 const FIRST_PERIODS: [FirstPeriod; 6] = [
@@ -93,7 +93,7 @@ const FIRST_PERIODS: [FirstPeriod; 6] = [
             ("2026-09-30T23:00:00Z", true),
         ],
     ),
-    // Their November begins on 31 October.
+    // The tenant's November begins on 31 October, UTC.
     (
         "18:30",
         "2026-10-31T19:00:00Z",
@@ -107,7 +107,7 @@ const FIRST_PERIODS: [FirstPeriod; 6] = [
         "2026-10-31T18:29:59Z",
         &[("2026-10-31T18:29:59Z", false)],
     ),
-    // And theirs on 1 November at five.
+    // The tenant's November begins on 1 November at five.
     (
         "05:00",
         "2026-11-01T02:00:00Z",
@@ -120,16 +120,16 @@ const FIRST_PERIODS: [FirstPeriod; 6] = [
     ),
 ];
 
-/// No invoice of a tenant is of a time before its first billing period: nothing of then is taken in
-/// any form.
+/// No invoice covers the time before the first billing period, so usage of that time is rejected in
+/// every form.
 #[tokio::test]
-async fn what_is_before_the_tenants_first_billing_period_is_refused_by_name() {
+async fn events_before_the_first_billing_period_are_rejected_with_the_reason() {
     let world = world().await;
     let tenant = TENANTS[0].0;
     for (anchor, activated_at, times) in FIRST_PERIODS {
         world.activate(tenant, activated_at).await;
         world.begin_days(tenant, anchor).await;
-        // What is remembered of the tenant is read anew a minute later.
+        // The cached tenant is read anew after a minute.
         let world = World {
             router: function(
                 &world.aws,
@@ -147,10 +147,10 @@ async fn what_is_before_the_tenants_first_billing_period_is_refused_by_name() {
     }
 }
 
-/// The application may still make what the tenant needs, and the tenant may never be: there is
-/// nothing to be billed.
+/// The application may still be provisioning the tenant, which may never become active: there is
+/// nothing to bill.
 #[tokio::test]
-async fn nothing_is_taken_of_a_tenant_that_is_not_active_yet() {
+async fn usage_of_a_tenant_that_is_not_active_yet_is_rejected() {
     let world = world().await;
     let provisioning = "0199a1f0-0000-7000-8000-000000000005";
     world.put_tenant(provisioning, "provisioning").await;

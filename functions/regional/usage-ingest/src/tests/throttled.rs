@@ -1,10 +1,10 @@
-//! A region that takes no more.
+//! Requests to a throttled region.
 
 use super::*;
 use std::time::{Duration, Instant};
 use testkit::{Throttle, ThrottledTable};
 
-/// The longest that a throttled table is asked again: three attempts, with at most 1 s and 2 s
+/// The longest time of retries against a throttled table: three attempts, with at most 1 s and 2 s
 /// between them.
 const ANSWERED_MAX: Duration = Duration::from_millis(3_500);
 
@@ -18,7 +18,7 @@ fn tokens(world: &World) -> Tokens {
 }
 
 #[tokio::test]
-async fn a_throttled_table_is_a_429_that_may_be_repeated() {
+async fn a_throttled_table_is_answered_429_with_retry_after() {
     let world = world().await;
     let tenants = || TermsReader::new(&world.aws.config, world.regional_table.clone());
     for throttle in [Throttle::Capacity, Throttle::Rate, Throttle::Undone] {

@@ -73,7 +73,8 @@ fn malformed() -> (u16, String) {
     (400, "malformed-request".to_owned())
 }
 
-/// What `lambda_http` panicked at (aws-lambda-rust-runtime 368, 488 and 515), and its like.
+/// The events on which `lambda_http` panicked (aws-lambda-rust-runtime 368, 488 and 515), and
+/// similar ones.
 #[tokio::test]
 async fn a_malformed_origin_is_refused() {
     for host in [
@@ -122,7 +123,7 @@ async fn a_malformed_origin_is_refused() {
     }
 }
 
-/// Members of another type or alphabet than the gateway's.
+/// Members of another type or character set than the gateway's.
 #[tokio::test]
 async fn a_malformed_member_is_refused() {
     for (pointer, value) in [
@@ -173,7 +174,7 @@ async fn a_malformed_member_is_refused() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_no_event_is_refused() {
+async fn a_document_that_is_not_an_event_is_refused() {
     for text in [
         "",
         "null",
@@ -295,14 +296,14 @@ async fn a_request_has_the_time_and_the_address_of_the_gateway() {
         ask(&with("/rawPath", json!("/from"))).await.1,
         "2026-12-01T02:00:00Z 192.0.2.1"
     );
-    // A time near the end of time would overflow as soon as something is added to it.
+    // Adding a duration to a time near the maximum would overflow.
     let mut event = with("/requestContext/timeEpoch", json!(253_402_207_200_000_i64));
     event["rawPath"] = json!("/from");
     assert!(!ask(&event).await.1.starts_with("9999"));
 }
 
 #[tokio::test]
-async fn an_answer_is_one_that_the_gateway_takes() {
+async fn an_answer_has_the_gateways_form() {
     let respond = async || {
         let headers = [
             ("x-a", "1"),
@@ -349,7 +350,7 @@ async fn an_answer_is_one_that_the_gateway_takes() {
 
 proptest! {
     #[test]
-    fn no_event_is_too_odd(
+    fn every_event_is_answered(
         host in "\\PC{0,20}|[a-z0-9.:\\[\\]-]{0,20}",
         name in "\\PC{0,8}",
         value in any::<String>(),

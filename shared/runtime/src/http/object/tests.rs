@@ -81,7 +81,7 @@ fn an_object_is_read_at_every_level() {
     }
 }
 
-/// Each document is refused for its first fault, by the member's name and what it must be.
+/// Asserts that each document is refused for its first fault, with the member's name and its rule.
 fn check(rows: &[(&str, &str, &str)]) {
     for (text, field, reason) in rows {
         let expected = (422, (*field).to_owned(), (*reason).to_owned());
@@ -110,7 +110,7 @@ fn an_object_by_position_is_refused_at_each_level() {
 }
 
 #[test]
-fn a_scalar_is_no_document() {
+fn a_scalar_is_refused_as_a_document() {
     check(&[(r#""a""#, "", ""), ("7", "", ""), ("null", "", "")]);
 }
 
@@ -139,7 +139,7 @@ fn a_repeated_member_is_refused_at_each_level() {
 }
 
 #[test]
-fn a_refusal_names_the_member_and_what_it_must_be() {
+fn a_refusal_names_the_member_and_its_rule() {
     let (count, kind) = (
         "a whole number from 0 to 65535",
         "one of plain, framed, lined",
@@ -191,9 +191,9 @@ fn a_document_that_is_not_json_is_refused() {
     assert_eq!(refused(r#"{"name":"\ud800"}"#).1, "name");
 }
 
-/// Each level is a call within another, and the stack is not endless.
+/// Each level is a nested call, and the stack is bounded.
 #[test]
-fn a_document_has_few_levels() {
+fn a_document_with_too_many_levels_is_refused() {
     let lists = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let objects = |levels: usize| format!("{}7{}", "{\"a\":".repeat(levels), "}".repeat(levels));
     for levels in [1, 100, 128] {
@@ -234,7 +234,7 @@ fn a_document_has_few_levels() {
 }
 
 #[test]
-fn a_part_is_kept_byte_for_byte() {
+fn a_verbatim_part_is_unchanged() {
     #[derive(Deserialize)]
     struct Kept {
         part: Verbatim,
@@ -270,9 +270,9 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// A value of any shape is what `serde_json` reads; a struct is read from objects alone.
+    /// Values parse as with `serde_json`, but structs parse only from objects.
     #[test]
-    fn nothing_but_structs_by_position_is_read_otherwise(value in any_json()) {
+    fn only_structs_by_position_parse_differently_from_serde_json(value in any_json()) {
         let text = value.to_string();
         prop_assert_eq!(&from_slice::<Value>(text.as_bytes()).unwrap(), &serde_json::from_str::<Value>(&text).unwrap());
         let order = from_slice::<Order>(text.as_bytes());
@@ -283,7 +283,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_too_odd(text in any::<Vec<u8>>()) {
+    fn every_text_is_parsed_or_refused(text in any::<Vec<u8>>()) {
         if let Err(problem) = from_slice::<Order>(&text) {
             prop_assert!([400, 422].contains(&problem.status().as_u16()));
         }

@@ -1,10 +1,10 @@
-//! Corrections of events that are named by their keys.
+//! Corrections by key.
 
 use super::*;
 use kernel::Timestamp;
 use usage_store::{SEARCH_BYTES_MAX, SearchBudget};
 
-/// A transfer of the present, of which the segment is stored.
+/// A transfer at the present time.
 fn transfer_now(id: &str, gigabytes: u32) -> Value {
     let mut event = transfer(TENANT, id, gigabytes);
     event["time"] = json!(runtime::now().to_string());
@@ -12,7 +12,7 @@ fn transfer_now(id: &str, gigabytes: u32) -> Value {
 }
 
 impl World {
-    /// Sends a request as if the gateway took it now: segments have the time of the clock.
+    /// Sends a request at the present gateway time, since ids of segments have the clock's time.
     async fn send_now(&self, mut payload: Value) -> Answer {
         payload["requestContext"]["timeEpoch"] = json!(runtime::now().as_millisecond());
         self.send(&payload).await
@@ -39,7 +39,7 @@ fn by_key(id: &str, further: Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_event_is_taken_back_or_replaced_by_its_key() {
+async fn an_event_is_withdrawn_or_replaced_by_its_key() {
     let world = world().await;
     let (_, token) = world.machine_of(TENANT).await;
     let mut theirs = batch(&[transfer_now("a", 100)]);
@@ -60,7 +60,7 @@ async fn an_event_is_taken_back_or_replaced_by_its_key() {
             [1, 1, 0, 0, 0],
             "112",
         ),
-        // What came in its place is an event of its own.
+        // The replacement is an event that can itself be corrected.
         (
             by_key("d", json!({ "replacement": transfer_now("c", 9) })),
             [0, 0, 0, 0, 2],
@@ -72,7 +72,7 @@ async fn an_event_is_taken_back_or_replaced_by_its_key() {
             [1, 0, 0, 0, 0],
             "5",
         ),
-        // The same correction in full is the same.
+        // The same correction with the full event is a duplicate.
         (
             json!({ "event": events[0], "reason": "sent-in-error" }),
             [0, 0, 1, 0, 0],
@@ -97,9 +97,9 @@ async fn an_event_is_taken_back_or_replaced_by_its_key() {
     }
 }
 
-/// An event that was not settled yet is found too, and does not count when it is.
+/// A pending event is found too, and does not count when it is rolled up.
 #[tokio::test]
-async fn an_event_that_waits_is_taken_back_by_its_key() {
+async fn a_pending_event_is_withdrawn_by_its_key() {
     let world = world().await;
     assert_eq!(
         world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"],
@@ -120,7 +120,7 @@ async fn an_event_that_waits_is_taken_back_by_its_key() {
     );
 }
 
-/// Corrections that are refused, each with its reason.
+/// Asserts that corrections are rejected, each with its reason.
 async fn check_refused(world: &World, rows: &[(Value, &str)]) {
     let corrections: Vec<&Value> = rows.iter().map(|(correction, _)| correction).collect();
     let answer = world.correct_now(json!(corrections)).await;
@@ -142,18 +142,18 @@ async fn check_refused(world: &World, rows: &[(Value, &str)]) {
     }
 }
 
-/// How many corrections the region counts as refused.
+/// The number of corrections that the region counts as rejected.
 async fn refused_corrections(world: &World) -> u64 {
     let rejected = world.monitor.counts().await.unwrap().rejected;
     rejected.provider.correction
 }
 
 #[tokio::test]
-async fn what_no_key_leads_to_is_named() {
+async fn keys_without_a_single_event_are_rejected_with_the_reason() {
     let world = world().await;
     let mut storage = transfer_now("storage", 5);
     storage["type"] = json!("storage.sampled");
-    // Two under one key, which contradict each other, from two requests.
+    // Two requests sent conflicting events under one key.
     for events in [
         vec![transfer_now("a", 5), storage],
         vec![transfer_now("twice", 5)],
@@ -179,7 +179,7 @@ async fn what_no_key_leads_to_is_named() {
 }
 
 #[tokio::test]
-async fn a_faulty_key_is_named() {
+async fn an_invalid_key_is_rejected_with_the_reason() {
     let world = world().await;
     let (now, long_ago) = (
         runtime::now(),
@@ -224,7 +224,7 @@ async fn a_faulty_key_is_named() {
 }
 
 #[tokio::test]
-async fn a_replacement_is_another_event_of_the_same_tenant() {
+async fn a_replacement_must_be_another_event_of_the_same_tenant() {
     let world = world().await;
     let replacement = |tenant: &str, id: &str| {
         let mut event = transfer_now(id, 1);
@@ -240,16 +240,16 @@ async fn a_replacement_is_another_event_of_the_same_tenant() {
 }
 
 #[tokio::test]
-async fn so_many_corrections_may_be_by_key() {
+async fn a_request_has_at_most_the_limit_of_corrections_by_key() {
     let world = world().await;
     let many: Vec<Value> = (0..21).map(|n| by_key(&n.to_string(), json!({}))).collect();
     let answer = world.correct_now(json!(many)).await;
     assert_eq!((answer.status, &answer.body["keys_max"]), (413, &json!(20)));
 }
 
-/// A tenant may have more events than are looked through: the answer says so, and what narrows it.
+/// A tenant may have more events than one search reads. The answer says so, and how to narrow it.
 #[tokio::test]
-async fn a_search_ends_where_its_budget_does() {
+async fn a_search_ends_when_its_budget_is_spent() {
     let world = world().await;
     assert_eq!(
         world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"],
