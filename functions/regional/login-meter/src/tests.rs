@@ -79,7 +79,7 @@ impl World {
 fn ready(found: FoundSegment) -> Segment {
     match found {
         FoundSegment::Ready(segment) => segment,
-        FoundSegment::Malformed(_) | FoundSegment::Absent => panic!("it cannot be settled"),
+        FoundSegment::Malformed(_) | FoundSegment::Absent => panic!("it cannot be rolled up"),
     }
 }
 

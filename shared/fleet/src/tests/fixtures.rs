@@ -88,7 +88,7 @@ pub(super) fn publication(now: Timestamp) -> Publication {
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// Region, revision, status, plan.
-    Stated(&'static str, u64, TenantStatus, &'static str),
+    Published(&'static str, u64, TenantStatus, &'static str),
     /// Region, number of the request, plan.
     Requested(&'static str, u64, &'static str),
     /// A change of an operator or of the dunning policy.
@@ -98,14 +98,14 @@ pub(super) enum Step {
     /// Region, second.
     Erased(&'static str, i64),
     /// Second.
-    Swept(i64),
+    Polled(i64),
 }
 
 pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Tenant>, Refusal> {
     let catalogue = Catalogue::bundled().unwrap();
     let publication = publication(at(0));
     match step {
-        Step::Stated(place, revision, status, plan) => decide_published_status(
+        Step::Published(place, revision, status, plan) => decide_published_status(
             current,
             &published(place, *revision, *status, plan),
             &catalogue,
@@ -129,7 +129,7 @@ pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Ten
             current,
             &event(place, 9, *second, TenantErased { tenant: tenant() }),
         ),
-        Step::Swept(second) => Ok(current.and_then(|tenant| decide_resend(tenant, at(*second)))),
+        Step::Polled(second) => Ok(current.and_then(|tenant| decide_resend(tenant, at(*second)))),
     }
 }
 

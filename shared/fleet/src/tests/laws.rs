@@ -46,7 +46,7 @@ fn life() -> impl Strategy<Value = Vec<Step>> {
         let place = |position: usize| if position < moves_at { "eu" } else { "us" };
         let last = place(statuses.len() - 1);
         let state = |(position, status)| {
-            Step::Stated(place(position), position as u64 + 1, status, "starter")
+            Step::Published(place(position), position as u64 + 1, status, "starter")
         };
         let ask = |(position, plan)| Step::Requested(last, position as u64 + 1, plan);
         let published = statuses.into_iter().enumerate().map(state);
@@ -62,7 +62,7 @@ fn delivery() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
     let noise = prop_oneof![
         (prop::sample::select(vec!["eu", "us"]), 1_u64..6)
             .prop_map(|(place, version)| Step::Acknowledged(place, version)),
-        (0_i64..20_000).prop_map(Step::Swept),
+        (0_i64..20_000).prop_map(Step::Polled),
     ];
     (life(), prop::collection::vec(noise, 0..12)).prop_flat_map(|(life, noise)| {
         let delivered = [life.clone(), life.clone(), noise].concat();
@@ -108,7 +108,7 @@ proptest! {
         history in history(), status in any_status(), plan in any_plan(), place in prop::sample::select(vec!["eu", "us"]),
     ) {
         let known = deliver(&history).unwrap();
-        let published = Step::Stated(place, known.entry.revision + 1, status, plan);
+        let published = Step::Published(place, known.entry.revision + 1, status, plan);
         let after = decide(Some(&known), &published).unwrap().unwrap();
         prop_assert_eq!(content(&after.policy), content(&known.policy));
         prop_assert_eq!(after.entry.erased_at, known.entry.erased_at);
@@ -117,9 +117,9 @@ proptest! {
     #[test]
     fn nothing_is_sent_for_a_closed_tenant(history in history()) {
         let known = deliver(&history).unwrap();
-        let closed = Step::Stated("us", known.entry.revision + 1, TenantStatus::Closed, "starter");
+        let closed = Step::Published("us", known.entry.revision + 1, TenantStatus::Closed, "starter");
         let mut current = decide(Some(&known), &closed).unwrap().unwrap();
-        for step in history.iter().chain([&Step::Swept(1_000_000)]) {
+        for step in history.iter().chain([&Step::Polled(1_000_000)]) {
             prop_assert!(!current.policy.is_waiting());
             let Ok(Some(after)) = decide(Some(&current), step) else { continue };
             prop_assert!(!after.policy.is_sent_after(Some(&current.policy)));

@@ -37,7 +37,7 @@ fn onboarding(is_taken: bool, steps: &str) -> Onboarding {
 }
 
 fn check(is_taken: bool, steps: &str, status: Option<TenantStatus>, expected: &str) {
-    let tenant = status.and_then(|status| run(&[Happened::Stated("eu", 1, status, "starter")]));
+    let tenant = status.and_then(|status| run(&[Happened::Published("eu", 1, status, "starter")]));
     let outlook = onboarding(is_taken, steps).outlook(tenant.as_ref().map(|tenant| &tenant.entry));
     assert_eq!(
         format!("{:?} {:?}", outlook.state, outlook.next),

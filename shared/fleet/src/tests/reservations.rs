@@ -28,7 +28,7 @@ fn id(who: usize) -> TenantId {
 
 /// A tenant as the directory has it.
 fn tenant(who: usize, status: TenantStatus) -> Tenant {
-    let mut tenant = run(&[Step::Stated(PLACES[who], 1, status, "pro")]).unwrap();
+    let mut tenant = run(&[Step::Published(PLACES[who], 1, status, "pro")]).unwrap();
     (tenant.entry.tenant, tenant.policy.tenant) = (id(who), id(who));
     tenant
 }

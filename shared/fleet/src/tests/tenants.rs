@@ -31,8 +31,8 @@ fn check(steps: &[Step], expected: &str) {
 
 #[test]
 fn the_directory_follows_the_highest_revision() {
-    let signed_up = Stated("eu", 1, Pending, "pro");
-    let active = Stated("eu", 2, Active, "pro");
+    let signed_up = Published("eu", 1, Pending, "pro");
+    let active = Published("eu", 2, Active, "pro");
     check(
         std::slice::from_ref(&signed_up),
         "eu-central-1 pending r1 | v1 open applied 0 sent again 0",
@@ -69,22 +69,22 @@ fn check_plan(steps: &[Step], expected: (&str, u64, u64)) {
 
 #[test]
 fn a_policy_has_a_new_version_when_home_wants_another_one() {
-    let active = Stated("eu", 1, Active, "starter");
+    let active = Published("eu", 1, Active, "starter");
     let rows = [
         (
-            Stated("eu", 2, TenantStatus::Suspended, "starter"),
+            Published("eu", 2, TenantStatus::Suspended, "starter"),
             "eu-central-1 suspended r2 | v1 open applied 0 sent again 0",
         ),
         (
-            Stated("eu", 2, Closing, "starter"),
+            Published("eu", 2, Closing, "starter"),
             "eu-central-1 closing r2 | v1 open applied 0 sent again 0",
         ),
         (
-            Stated("eu", 2, Active, "pro"),
+            Published("eu", 2, Active, "pro"),
             "eu-central-1 active r2 | v1 open applied 0 sent again 0",
         ),
         (
-            Stated("us", 2, Active, "starter"),
+            Published("us", 2, Active, "starter"),
             "us-east-1 active r2 | v2 open applied 0 sent again 0",
         ),
         (
@@ -115,8 +115,8 @@ fn a_policy_has_a_new_version_when_home_wants_another_one() {
 
 #[test]
 fn a_suspension_lasts_until_home_lifts_it() {
-    let active = Stated("eu", 1, Active, "starter");
-    let applied = Stated("eu", 2, TenantStatus::Suspended, "starter");
+    let active = Published("eu", 1, Active, "starter");
+    let applied = Published("eu", 2, TenantStatus::Suspended, "starter");
     let suspended = [
         active.clone(),
         Suspension(Suspend(Dunning)),
@@ -153,7 +153,7 @@ fn check_suspension(
     expected: (Option<kernel::Suspension>, u64, usize),
 ) {
     let steps: Vec<Step> = changes.iter().map(|change| Suspension(*change)).collect();
-    let policy = run(&[vec![Stated("eu", 1, Active, "starter")], steps].concat())
+    let policy = run(&[vec![Published("eu", 1, Active, "starter")], steps].concat())
         .unwrap()
         .policy;
     let seen = (
@@ -192,7 +192,7 @@ fn lifting_one_reason_does_not_lift_the_other() {
 
 #[test]
 fn the_highest_grantable_request_decides_the_plan() {
-    let active = Stated("eu", 1, Active, "starter");
+    let active = Published("eu", 1, Active, "starter");
     let after = |steps: &[Step]| [std::slice::from_ref(&active), steps].concat();
     let [pro, back] = [Requested("eu", 1, "pro"), Requested("eu", 2, "starter")];
     check_plan(&after(&[]), ("starter", 1, 0));
@@ -201,7 +201,7 @@ fn the_highest_grantable_request_decides_the_plan() {
     check_plan(&after(&[pro.clone(), back.clone()]), ("starter", 3, 2));
     check_plan(&after(&[back, pro.clone()]), ("starter", 1, 2));
     check_plan(
-        &after(&[pro.clone(), Stated("eu", 2, Active, "starter")]),
+        &after(&[pro.clone(), Published("eu", 2, Active, "starter")]),
         ("pro", 2, 1),
     );
 
@@ -220,23 +220,26 @@ fn the_highest_grantable_request_decides_the_plan() {
             );
         }
     }
-    let indian = [Stated("in", 1, Active, "pro-in"), Requested("in", 1, "pro")];
+    let indian = [
+        Published("in", 1, Active, "pro-in"),
+        Requested("in", 1, "pro"),
+    ];
     check_plan(&indian, ("pro-in", 1, 0));
 }
 
 #[test]
 fn a_closed_tenants_policy_does_not_change() {
     let closed = [
-        Stated("eu", 1, Active, "starter"),
+        Published("eu", 1, Active, "starter"),
         Suspension(Suspend(Operator)),
-        Stated("eu", 2, Closed, "starter"),
+        Published("eu", 2, Closed, "starter"),
     ];
     let left = "eu-central-1 closed r2 | v2 suspended applied 0 sent again 0";
     check(&closed, left);
     for step in [
         Requested("eu", 1, "pro"),
         Suspension(Lift(Operator)),
-        Swept(1_000_000),
+        Polled(1_000_000),
         Erased("eu", 5),
     ] {
         check(&[&closed[..], &[step]].concat(), left);
@@ -254,8 +257,8 @@ fn a_closed_tenants_policy_does_not_change() {
 #[test]
 fn an_erasure_is_recorded_once() {
     let [active, closed] = [
-        Stated("eu", 1, Active, "starter"),
-        Stated("eu", 2, Closed, "starter"),
+        Published("eu", 1, Active, "starter"),
+        Published("eu", 2, Closed, "starter"),
     ];
     let erased = |steps: &[Step]| run(steps).unwrap().entry.erased_at;
     assert_eq!(erased(&[active.clone(), closed.clone()]), None);
@@ -277,8 +280,8 @@ fn an_erasure_is_recorded_once() {
 
 #[test]
 fn an_acknowledgement_counts_for_its_region_only() {
-    let active = Stated("eu", 1, Active, "starter");
-    let moved = Stated("us", 2, Active, "starter");
+    let active = Published("eu", 1, Active, "starter");
+    let moved = Published("us", 2, Active, "starter");
     check(
         &[active.clone(), Acknowledged("eu", 1)],
         "eu-central-1 active r1 | v1 open applied 1 sent again 0",
@@ -303,40 +306,40 @@ fn an_acknowledgement_counts_for_its_region_only() {
 
 #[test]
 fn an_unapplied_policy_is_sent_again_with_growing_intervals() {
-    let active = Stated("eu", 1, Active, "starter");
-    let sweeps = |seconds: &[i64]| -> Vec<Step> {
+    let active = Published("eu", 1, Active, "starter");
+    let polls = |seconds: &[i64]| -> Vec<Step> {
         std::iter::once(active.clone())
-            .chain(seconds.iter().map(|second| Swept(*second)))
+            .chain(seconds.iter().map(|second| Polled(*second)))
             .collect()
     };
     check(
-        &sweeps(&[119]),
+        &polls(&[119]),
         "eu-central-1 active r1 | v1 open applied 0 sent again 0",
     );
     check(
-        &sweeps(&[120]),
+        &polls(&[120]),
         "eu-central-1 active r1 | v1 open applied 0 sent again 1",
     );
     check(
-        &sweeps(&[120, 120, 359]),
+        &polls(&[120, 120, 359]),
         "eu-central-1 active r1 | v1 open applied 0 sent again 1",
     );
     check(
-        &sweeps(&[120, 360]),
+        &polls(&[120, 360]),
         "eu-central-1 active r1 | v1 open applied 0 sent again 2",
     );
     let to_stuck = [120, 360, 840, 1800, 3720];
     check(
-        &sweeps(&to_stuck),
+        &polls(&to_stuck),
         "eu-central-1 active r1 | v1 open applied 0 sent again 5 stuck",
     );
     // The wait is at most an hour, and never infinite.
     let on = [&to_stuck[..], &[7319, 7320, 10_920]].concat();
     check(
-        &sweeps(&on),
+        &polls(&on),
         "eu-central-1 active r1 | v1 open applied 0 sent again 7 stuck",
     );
-    let answered = [sweeps(&on), vec![Acknowledged("eu", 1), Swept(1_000_000)]].concat();
+    let answered = [polls(&on), vec![Acknowledged("eu", 1), Polled(1_000_000)]].concat();
     check(
         &answered,
         "eu-central-1 active r1 | v1 open applied 1 sent again 7",
@@ -345,13 +348,15 @@ fn an_unapplied_policy_is_sent_again_with_growing_intervals() {
 
 #[test]
 fn sending_again_repeats_the_same_event() {
-    let sent = run(&[Stated("eu", 1, Active, "starter")]).unwrap().policy;
-    let again = run(&[Stated("eu", 1, Active, "starter"), Swept(120)])
+    let sent = run(&[Published("eu", 1, Active, "starter")])
+        .unwrap()
+        .policy;
+    let again = run(&[Published("eu", 1, Active, "starter"), Polled(120)])
         .unwrap()
         .policy;
     assert_eq!(again.published(), sent.published());
     assert_eq!(again.sent_at, at(120));
-    let applied = run(&[Stated("eu", 1, Active, "starter"), Acknowledged("eu", 1)])
+    let applied = run(&[Published("eu", 1, Active, "starter"), Acknowledged("eu", 1)])
         .unwrap()
         .policy;
     assert!(sent.is_sent_after(None));
@@ -361,18 +366,18 @@ fn sending_again_repeats_the_same_event() {
 
 #[test]
 fn contradictory_events_are_refused() {
-    let active = Stated("eu", 3, Active, "starter");
+    let active = Published("eu", 3, Active, "starter");
     let rows = [
         (
-            Stated("us", 3, Active, "starter"),
+            Published("us", 3, Active, "starter"),
             "the tenant is known in eu-central-1, and us-east-1 reports it",
         ),
         (
-            Stated("us", 2, Active, "starter"),
+            Published("us", 2, Active, "starter"),
             "the tenant is known in eu-central-1, and us-east-1 reports it",
         ),
         (
-            Stated("eu", 3, Pending, "starter"),
+            Published("eu", 3, Pending, "starter"),
             "revision 3 was published before with other content",
         ),
         (
@@ -403,7 +408,7 @@ fn contradictory_events_are_refused() {
     }
     let plan = "gold".parse().unwrap();
     assert_eq!(
-        decide(None, &Stated("eu", 1, Active, "gold")),
+        decide(None, &Published("eu", 1, Active, "gold")),
         Err(Refusal::UnknownPlan { plan })
     );
 }

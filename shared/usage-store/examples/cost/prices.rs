@@ -74,7 +74,7 @@ pub(crate) fn obvious(batch: usize, measured: &Measured) -> Bill {
     Bill(vec![
         ("HTTP API", http(batch)),
         (
-            "function of the segment_writer",
+            "function usage-ingest",
             lambda(MILLION / batch as f64, seconds, INGEST_GB),
         ),
         (
@@ -102,7 +102,7 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
     Bill(vec![
         ("HTTP API", http(batch)),
         (
-            "function of the segment_writer",
+            "function usage-ingest",
             lambda(requests, ingest_s, INGEST_GB),
         ),
         (
@@ -110,7 +110,7 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
             lambda(deliveries, rollup_s, ROLLUP_GB),
         ),
         (
-            "DynamoDB, writes of segment_writer and rollup",
+            "DynamoDB, writes of usage-ingest and rollup",
             measured.tally.write_units() * scale * WRITE_UNIT / MILLION,
         ),
         (

@@ -8,7 +8,7 @@ async fn a_writer_with_an_empty_cache_finds_duplicates_in_blocks() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let of = tenant(26);
-    let settle = async |rollups: &RollupWriter, numbers: std::ops::Range<u32>| {
+    let roll_up = async |rollups: &RollupWriter, numbers: std::ops::Range<u32>| {
         let sent = segments(&catalogue, of, numbers);
         world.segment_writer.store(&sent, now()).await.unwrap();
         rollups.roll_up(of, &sent, now()).await.unwrap().counted
@@ -18,7 +18,7 @@ async fn a_writer_with_an_empty_cache_finds_duplicates_in_blocks() {
     // Repeated until a group of runs has its filter, which depends on the runs' ids.
     let checkpoint = loop {
         for _ in 0..13 {
-            assert_eq!(settle(&rollups, sent..sent + 1_000).await.accepted, 1_000);
+            assert_eq!(roll_up(&rollups, sent..sent + 1_000).await.accepted, 1_000);
             sent += 1_000;
         }
         let (checkpoint, _) = rollups.load_checkpoint(of, Vec::new()).await.unwrap();
@@ -40,13 +40,13 @@ async fn a_writer_with_an_empty_cache_finds_duplicates_in_blocks() {
         .count();
     assert!(in_blocks >= 2);
 
-    let forgetful = world.rollups().within_memory(0);
-    let counted = settle(&forgetful, sent - 10..sent + 10).await;
+    let small_cache = world.rollups().within_memory(0);
+    let counted = roll_up(&small_cache, sent - 10..sent + 10).await;
     assert_eq!((counted.accepted, counted.duplicates), (10, 10));
-    let counted = settle(&forgetful, 0..1_000).await;
+    let counted = roll_up(&small_cache, 0..1_000).await;
     assert_eq!((counted.accepted, counted.duplicates), (0, 1_000));
     let again = segments(&catalogue, of, 5..10);
-    let (_, loaded, changes) = forgetful
+    let (_, loaded, changes) = small_cache
         .decide(of, &again, fresh_id(), now())
         .await
         .unwrap()
@@ -87,25 +87,25 @@ async fn concurrent_rollups_count_each_event_once() {
         async move {
             // The stream delivers a failed batch again.
             for _ in 0..20 {
-                if let Ok(settled) = rollups.roll_up(tenant(1), &delivered, now()).await {
-                    return settled;
+                if let Ok(rolled_up) = rollups.roll_up(tenant(1), &delivered, now()).await {
+                    return rolled_up;
                 }
             }
-            panic!("never settled");
+            panic!("never rolled up");
         }
     });
-    let settled: Vec<RolledUp> = join_all(deliveries).await;
+    let rolled_up: Vec<RolledUp> = join_all(deliveries).await;
     assert_eq!(
-        settled
+        rolled_up
             .iter()
-            .map(|settled| settled.segments)
+            .map(|rolled_up| rolled_up.segments)
             .sum::<usize>(),
         12
     );
     assert_eq!(
-        settled
+        rolled_up
             .iter()
-            .map(|settled| settled.segments + settled.before)
+            .map(|rolled_up| rolled_up.segments + rolled_up.before)
             .sum::<usize>(),
         48
     );
@@ -157,11 +157,11 @@ async fn concurrent_compaction_does_not_disturb_readers_of_the_index() {
     for n in 0..20_u32 {
         let sent = segments(&catalogue, tenant(2), (n * 5)..(n * 5 + 10));
         world.segment_writer.store(&sent, now()).await.unwrap();
-        let settled = rollup_writers[usize::from(n % 3 == 0)]
+        let rolled_up = rollup_writers[usize::from(n % 3 == 0)]
             .roll_up(tenant(2), &sent, now())
             .await
             .unwrap();
-        accepted += settled.counted.accepted;
+        accepted += rolled_up.counted.accepted;
     }
     assert_eq!(accepted, 105);
     let (checkpoint, _) = world
