@@ -38,9 +38,12 @@ const FUNCTIONS: [(&str, &[&str]); 3] = [
         ],
     ),
 ];
+/// The reads of `auth-pre-token`, the only requests to DynamoDB of a known user's sign-in.
 const DYNAMO_REQUESTS_MAX: usize = 2;
+/// Sign-ins before the measurement, so that it has warm functions only.
 const COLD_ROUNDS: usize = 20;
 const WARM_ROUNDS: usize = 200;
+/// The most measurements, because other work on the machine may spoil some.
 const MEASUREMENTS_MAX: usize = 10;
 const OURS_P95_MAX: Duration = Duration::from_millis(20);
 const BODY_BYTES_MAX: usize = 1 << 20;

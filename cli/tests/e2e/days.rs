@@ -48,7 +48,7 @@ async fn months_begin_at_the_billing_anchor(stack: &Stack) -> Result<()> {
         .await?;
     let refused = answer["rejected"]
         .as_array()
-        .context("the answer names what is refused")?;
+        .context("the answer lacks the refused events")?;
     let refused: Vec<_> = refused
         .iter()
         .map(|event| (&event["id"], &event["reason"]))

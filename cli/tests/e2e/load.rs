@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
 const CLIENTS: usize = 4;
+/// The most events that a region takes in one request.
 const BATCH: usize = 1_000;
 /// How long the load lasts unless `MERIDIAN_LOAD_S` sets another time.
 const LASTS: Duration = Duration::from_secs(10);
@@ -26,6 +27,7 @@ const QUIET: Duration = Duration::from_secs(300);
 /// others.
 const MEASUREMENTS: usize = 3;
 const SHOWN_MAX: Duration = Duration::from_secs(5);
+/// The largest body that a region takes.
 const BODY_BYTES_MAX: usize = 4 << 20;
 const MEMORY_KIB_MAX: u64 = 64 << 10;
 

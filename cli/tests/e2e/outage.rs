@@ -16,6 +16,7 @@ const REGION: &str = "eu-central-1";
 /// Longer than usage takes to reach the link to home.
 const ATTEMPTED_MAX: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// How long home hangs without refusing connections.
 const HANGS: Duration = Duration::from_secs(5);
 /// The number of events that each of two clients sends, and the number of answered events of the
 /// first one at which the region is stopped.

@@ -15,6 +15,7 @@ const POISON: [&str; 2] = [
     "not JSON",
     r#"{"detail-type":"UsageWindowUpdated.v1","source":"meridian.metering","detail":{}}"#,
 ];
+/// Longer than a queue needs to deliver a message as often as it may.
 const DEAD_AFTER_MAX: Duration = Duration::from_secs(300);
 
 /// The ledger gets unreadable messages among good ones. The good ones are entered. The others end

@@ -1,7 +1,7 @@
 """Sends one event in every form, made by the SDK that the CloudEvents project maintains, and sent by requests.
 
-The job comes as JSON on standard input: the address, a token, and the event. What the region answered to each form
-goes out as JSON.
+Standard input has the job as JSON: the address, a token, and the event. Standard output gets the region's answer to
+each form as JSON.
 """
 
 import gzip

@@ -1,7 +1,7 @@
 """Reports usage by OpenMeter's own client, pointed at a region.
 
-The job comes as JSON on standard input: the address, a token, and events. For each call goes out as JSON whether the
-client was content, and otherwise the status and the problem that it raises.
+Standard input has the job as JSON: the address, a token, and events. Standard output gets one JSON object with an entry
+for each call: empty after a success, or the status and the problem of the error that the client raised.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Signs a person in with a client library that others maintain (pycognito), one step a line.
+"""Signs a person in with a third-party client library (pycognito), one step a line.
 
-Each line of standard input is a job as JSON: its `step`, and what that needs. What came of it goes out as a line of
-JSON: tokens, or `error` with the exception's name and message. The library verifies every token that it gets against
-the pool's keys.
+Each line of standard input is a job as JSON: its `step`, and the input of that step. Each answer is a line of JSON on
+standard output: tokens, or `error` with the exception's name and message. The library verifies every token that it gets
+against the pool's keys.
 """
 
 import json
@@ -17,7 +17,7 @@ from pycognito.exceptions import MFAChallengeException
 
 def cognito(job, **tokens):
     client = Cognito(job["user_pool_id"], job["client_id"], username=job.get("username"), **tokens)
-    # The keys come from where the pool is; the library would ask the host that the issuer names.
+    # The keys come from the pool's own endpoint, because the library would request them from the host in the issuer.
     client.pool_jwk = requests.get(job["jwks_uri"], timeout=15).json()
     return client
 
