@@ -6,9 +6,9 @@
 //! | attribute | the journey runs |
 //! |---|---|
 //! | `#[journey]` | beside others, with tenants of its own |
+//! | `#[journey(alone = "why", first)]` | alone, right after those that run side by side |
 //! | `#[journey(alone = "why", region = "code")]` | alone in a region, beside those of other regions |
 //! | `#[journey(alone = "why")]` | alone, after those |
-//! | `#[journey(alone = "why", first)]` | alone, right after those that run side by side |
 //! | `#[journey(alone = "why", last)]` | alone, after those |
 //! | `#[journey(alone = "why", after)]` | alone, after all others |
 

@@ -1,5 +1,5 @@
-//! Every function is complete: it has a template resource, events, a README row, and an environment
-//! that matches its code.
+//! Every function is complete: it has a template resource, events, a row on the architecture page,
+//! and an environment that matches its code.
 
 use crate::template::{Template, keys};
 use crate::{none, repository};
