@@ -1,8 +1,8 @@
 //! The versioned events that cross a border or a bus.
 //!
 //! Invariant: no field of an event can hold free text that a person typed. Every field is a number,
-//! a point in time, or a value of `kernel` from a closed alphabet. Imports `kernel` and serde only.
-//! A published version never changes; the snapshots in `schemas/` make every edit visible.
+//! a point in time, or a value of `kernel` from a closed alphabet. Of our crates it imports `kernel`
+//! only. A published version never changes; the snapshots in `docs/schemas/` make every edit visible.
 
 pub mod application;
 mod border;

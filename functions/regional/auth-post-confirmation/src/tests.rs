@@ -114,7 +114,7 @@ async fn repeated_and_concurrent_calls_activate_once() {
     );
     assert!(
         !json!(events).to_string().contains("ngines"),
-        "nothing personal in a event"
+        "nothing personal in an event"
     );
     let counts = world.adapters.tenants.reader().counts().await.unwrap();
     assert_eq!(
