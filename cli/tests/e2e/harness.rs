@@ -161,15 +161,20 @@ impl Stage {
             .get_or_init(async || up(self).await.map_err(|error| format!("{error:#}")))
             .await;
         let stack = stack.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-        if journey.turn > Turn::Together {
+        // Not before one region has only one journey: a message that takes longer would be delivered
+        // again, and five times is a dead letter.
+        if matches!(journey.turn, Turn::Alone | Turn::Last | Turn::After) {
             redelivery::shorten_for_one_journey(stack).await?;
         }
         let began = Instant::now();
         let mut played = (journey.play)(stack).await;
-        if !matches!(journey.turn, Turn::Together | Turn::Apart(_)) {
-            let repaired = repair(stack).await.context("after the journey");
-            played = played.and(repaired);
-        }
+        let repaired = match journey.turn {
+            Turn::Together => Ok(()),
+            // Faults may be of a journey beside it, in another region.
+            Turn::Apart(region) => start_again(stack, region).await,
+            Turn::First | Turn::Alone | Turn::Last | Turn::After => repair(stack).await,
+        };
+        played = played.and(repaired.context("after the journey"));
         self.note(journey.name, began);
         played
     }
@@ -218,9 +223,15 @@ impl Drop for Begun<'_> {
 async fn repair(stack: &Stack) -> Result<()> {
     stack.control().heal().await?;
     for region in stack.deployment().regions.keys() {
-        if stack.start_region(region).await? {
-            redeliver(stack, region).await?;
-        }
+        start_again(stack, region).await?;
+    }
+    Ok(())
+}
+
+/// Starts a region if a journey has left it stopped.
+async fn start_again(stack: &Stack, region: &str) -> Result<()> {
+    if stack.start_region(region).await? {
+        redeliver(stack, region).await?;
     }
     Ok(())
 }

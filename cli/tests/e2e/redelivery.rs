@@ -21,8 +21,8 @@ pub(crate) async fn shorten(stack: &Stack) -> Result<()> {
     set_all(stack, TOGETHER_S).await
 }
 
-/// Sets every queue to the time for a journey alone, once: after the first such journey none runs
-/// beside another.
+/// Sets every queue to the time for a journey alone, once: after the first that has the whole stack
+/// to itself, none runs beside another.
 pub(crate) async fn shorten_for_one_journey(stack: &Stack) -> Result<()> {
     static DONE: OnceCell<()> = OnceCell::const_new();
     DONE.get_or_try_init(async || set_all(stack, ALONE_S).await)

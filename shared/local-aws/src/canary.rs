@@ -33,6 +33,8 @@ pub struct Search {
     pub canaries: usize,
     /// How many of them were found in their own region, which proves that the search sees them.
     pub at_home: usize,
+    /// The fields of those that were not found there.
+    pub missing: Vec<&'static str>,
     /// The canaries found where none may be.
     pub strays: Vec<Stray>,
     /// How many files were read.
@@ -134,6 +136,8 @@ pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Searc
         }
     }
     search.at_home = at_home.iter().filter(|found| **found).count();
+    let missing = canaries.iter().zip(&at_home).filter(|(_, found)| !**found);
+    search.missing = missing.map(|(canary, _)| canary.field).collect();
     search.strays.sort();
     search.strays.dedup();
     Ok(search)
@@ -257,8 +261,8 @@ mod tests {
         };
         let found = search(&[canary], &[("eu".to_owned(), folder.path().to_owned())]).unwrap();
         assert_eq!(
-            (found.at_home, found.strays.len()),
-            (0, 1),
+            (found.at_home, found.missing.len(), found.strays.len()),
+            (0, 1, 1),
             "a log may not hold it, even at home"
         );
         check(&hex(&Sha256::digest(value.to_lowercase())), Some("SHA-256"));

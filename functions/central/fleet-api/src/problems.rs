@@ -17,7 +17,7 @@ runtime::problem_kinds! {
              else.";
         /// No region has published anything of it.
         UnknownTenant = NOT_FOUND, "unknown-tenant", "The directory does not have this tenant",
-            "A tenant is in the directory as soon as its region's first statement has arrived.";
+            "A tenant is in the directory as soon as the first event of it from its region has arrived.";
         /// Nothing of a closed tenant can be changed.
         TenantClosed = CONFLICT, "tenant-closed", "The tenant is closed",
             "Nobody can sign in to a closed tenant, and nothing of it can be changed.";

@@ -7,8 +7,8 @@ use runtime::Failure;
 use tenancy::{Login, Username};
 
 /// Passes every sign-in. One that cannot be queued is not metered: a person with the right password
-/// is not locked out because a queue is unavailable. The log counts those sign-ins, and an alarm
-/// watches the count.
+/// is not locked out because a queue is unavailable. The log counts those sign-ins among the
+/// failures of the regional set, which have an alarm.
 pub(crate) async fn handle(
     adapters: &Adapters,
     event: PostAuthentication,

@@ -31,7 +31,7 @@ pub(crate) struct UsageQuery {
     meter: Option<MeterCode>,
     /// Dimensions of the meter that divide the totals, with commas between; none where it is not
     /// said.
-    by: Option<String>,
+    group_by: Option<String>,
     /// Values that dimensions of the meter are to have.
     filter: Option<UsageGroup>,
     /// The first moment that windows begin at, RFC 3339.
