@@ -1,10 +1,13 @@
 //! Reads the tables directly, and makes files of usage to compare them with.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
+use deployment::DeployedRegion;
+use deployment::clients::http;
 use kernel::{BillingPeriod, Quantity};
 use local_aws::Stack;
 use meridian::demo::{Customer, Expected, Person, Recipe, become_customer, write_usage};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -19,13 +22,8 @@ pub(crate) type Totals = BTreeMap<(String, String), (Quantity, u64)>;
 
 /// Reads the totals of a region's tenants from the ledger of the region that bills them.
 pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> Result<Totals> {
-    let region = stack.deployment().region(biller)?;
-    let table = region
-        .tables
-        .get("billing")
-        .context("this region has no ledger")?;
     let mut totals = Totals::new();
-    for item in scan(stack, biller, table, "LEDGER#").await? {
+    for item in ledger_items(stack, biller, "LEDGER#").await? {
         let text = |name: &str| text_of(&item, name).unwrap_or_default();
         let (tenant, meter) = (
             text("pk").split('#').nth(1).unwrap_or_default().to_owned(),
@@ -49,6 +47,33 @@ pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> R
         total.1 += events.parse::<u64>()?;
     }
     Ok(totals)
+}
+
+/// Reads the items of the ledger of a region that bills, by the beginning of their partition.
+pub(crate) async fn ledger_items(
+    stack: &Stack,
+    biller: &str,
+    prefix: &str,
+) -> Result<Vec<HashMap<String, AttributeValue>>> {
+    let tables = &stack.deployment().region(biller)?.tables;
+    let table = tables.get("billing").context("this region has no ledger")?;
+    scan(stack, biller, table, prefix).await
+}
+
+/// Reads the months of usage that a region shows, by the other parameters of `GET /usage`.
+pub(crate) async fn months_shown(
+    region: &DeployedRegion,
+    token: &str,
+    query: &str,
+) -> Result<Vec<Value>> {
+    let request = http()
+        .get(format!("{}/usage?window=month&{query}", region.api_url))
+        .bearer_auth(token);
+    let mut report: Value = request.send().await?.json().await?;
+    let Value::Array(windows) = report["windows"].take() else {
+        bail!("no usage is shown: {report}");
+    };
+    Ok(windows)
 }
 
 /// The totals that follow from a usage file.

@@ -1,6 +1,6 @@
 //! Days and months that begin at the tenant's billing anchor.
 
-use crate::books::{scan, text_of};
+use crate::books::{ledger_items, months_shown, text_of};
 use crate::quiet::quiet_for;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -77,22 +77,8 @@ async fn the_tenant_sees(
     let region = stack.deployment().region(REGION)?;
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let from = WindowSize::Month.start(before, ANCHOR.parse()?);
-    let url = format!(
-        "{}/usage?meter=api-calls&window=month&tenant={tenant}&from={from}",
-        region.api_url
-    );
-    let report: Value = http()
-        .get(url)
-        .bearer_auth(&reading)
-        .send()
-        .await?
-        .json()
-        .await?;
-    let shown: Vec<_> = report["windows"]
-        .as_array()
-        .context("no usage is shown")?
-        .iter()
-        .collect();
+    let query = format!("meter=api-calls&tenant={tenant}&from={from}");
+    let shown = months_shown(region, &reading, &query).await?;
     let months: Vec<_> = shown
         .iter()
         .map(|month| (&month["start"], &month["value"]))
@@ -112,13 +98,7 @@ async fn the_ledger_has(
     expected: Option<(Timestamp, u64)>,
 ) -> Result<()> {
     let home = &stack.deployment().home;
-    let table = stack
-        .deployment()
-        .region(home)?
-        .tables
-        .get("billing")
-        .context("home has a ledger")?;
-    let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
+    let items = ledger_items(stack, home, &format!("LEDGER#{tenant}#{period}")).await?;
     // The sign-in is metered too, by another meter.
     let windows = items
         .iter()

@@ -1,6 +1,6 @@
 //! Usage under load: several clients send without a pause, and the ledger has all of it afterwards.
 
-use crate::books::{customer, ledger};
+use crate::books::{customer, ledger, months_shown};
 use crate::runtime_interface::{install, start};
 use anyhow::{Context, Result, ensure};
 use deployment::clients::http;
@@ -114,20 +114,10 @@ async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let tenant = customer(stack, REGION).await?.tenant;
     let shown = async || -> Result<u64> {
-        let url = format!(
-            "{}/usage?meter=api-calls&window=month&tenant={tenant}",
-            region.api_url
-        );
-        let report: Value = http()
-            .get(url)
-            .bearer_auth(&reading)
-            .send()
-            .await?
-            .json()
-            .await?;
-        Ok(report["windows"][0]["value"]
-            .as_str()
-            .map_or(Ok(0), str::parse)?)
+        let query = format!("meter=api-calls&tenant={tenant}");
+        let months = months_shown(region, &reading, &query).await?;
+        let value = months.first().and_then(|month| month["value"].as_str());
+        Ok(value.map_or(Ok(0), str::parse)?)
     };
     let mut quickest = Duration::MAX;
     for request in 0..MEASUREMENTS {

@@ -1,7 +1,7 @@
 //! Sign-in with a third-party library, in every way that the user pool offers, and with every
 //! refusal.
 
-use crate::books::{scan, text_of};
+use crate::books::{ledger_items, text_of};
 use crate::clients::Library;
 use crate::life::{Signed, administrator};
 use crate::quiet::quiet_for;
@@ -456,14 +456,8 @@ async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()> {
 /// Counts the sign-ins of a tenant in the ledger of the region that bills it.
 async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
     let home = &stack.deployment().home;
-    let table = stack
-        .deployment()
-        .region(home)?
-        .tables
-        .get("billing")
-        .context("home has a ledger")?;
     let mut total = 0;
-    for item in scan(stack, home, table, "LEDGER#").await? {
+    for item in ledger_items(stack, home, "LEDGER#").await? {
         let text = |name: &str| text_of(&item, name);
         let of_tenant = text("pk").and_then(|pk| pk.split('#').nth(1)) == Some(tenant);
         if of_tenant && text("meter") == Some("logins") {

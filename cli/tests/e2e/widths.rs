@@ -1,8 +1,8 @@
 //! Numbers of any width: an accepted number counts, is shown and is in the ledger.
 
-use crate::books::{scan, text_of};
+use crate::books::{ledger_items, months_shown, text_of};
 use crate::quiet::quiet_for;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use deployment::clients::http;
 use journey::journey;
 use kernel::BillingPeriod;
@@ -11,8 +11,8 @@ use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
 use meridian::demo::{Person, become_customer};
 use reqwest::StatusCode;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 const REGION: &str = "eu-central-1";
 
@@ -50,22 +50,8 @@ async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
         "0".repeat(285)
     );
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
-    let url = format!(
-        "{}/usage?meter=compute-seconds&window=month&tenant={tenant}",
-        region.api_url
-    );
-    let report: Value = http()
-        .get(url)
-        .bearer_auth(&reading)
-        .send()
-        .await?
-        .json()
-        .await?;
-    let shown: Vec<_> = report["windows"]
-        .as_array()
-        .context("no usage is shown")?
-        .iter()
-        .collect();
+    let query = format!("meter=compute-seconds&tenant={tenant}");
+    let shown = months_shown(region, &reading, &query).await?;
     let shown: Vec<_> = shown
         .iter()
         .map(|month| (&month["value"], &month["events"]))
@@ -76,14 +62,8 @@ async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
     );
 
     let home = &stack.deployment().home;
-    let table = stack
-        .deployment()
-        .region(home)?
-        .tables
-        .get("billing")
-        .context("home has a ledger")?;
     let period = BillingPeriod::containing(now);
-    let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
+    let items = ledger_items(stack, home, &format!("LEDGER#{tenant}#{period}")).await?;
     let used = items
         .iter()
         .filter(|item| text_of(item, "meter") == Some("compute-seconds"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, Parameter, ResourceStatus, StackStatus};
@@ -66,10 +66,7 @@ pub(crate) async fn deploy(
             {
                 return Ok("unchanged");
             }
-            bail!(
-                "the template was refused: {}",
-                error.message().unwrap_or("no reason given")
-            );
+            return Err(refused(error.message()));
         }
     } else {
         let created = client
@@ -81,11 +78,7 @@ pub(crate) async fn deploy(
             .send()
             .await;
         if let Err(error) = created {
-            let error = error.into_service_error();
-            bail!(
-                "the template was refused: {}",
-                error.message().unwrap_or("no reason given")
-            );
+            return Err(refused(error.into_service_error().message()));
         }
     }
     match wait(client, step).await? {
@@ -109,6 +102,14 @@ fn is_dead(status: &StackStatus) -> bool {
     matches!(
         status,
         CreateFailed | DeleteFailed | RollbackComplete | RollbackFailed | UpdateRollbackFailed
+    )
+}
+
+/// The error of a template that CloudFormation does not take.
+fn refused(reason: Option<&str>) -> Error {
+    anyhow!(
+        "the template was refused: {}",
+        reason.unwrap_or("no reason given")
     )
 }
 
